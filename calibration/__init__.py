@@ -1,0 +1,1 @@
+"""From sensors to segments: sensor calibration, sensor-to-segment alignment, relative heading."""

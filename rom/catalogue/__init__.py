@@ -1,0 +1,1 @@
+"""Movements and structures as data, and their loader."""

@@ -1,0 +1,1 @@
+"""The visit, the course of visits, and their store."""

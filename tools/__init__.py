@@ -1,0 +1,1 @@
+"""What people touch: the command line, the application, reports, exchange, emulated sensors."""

@@ -1,0 +1,38 @@
+"""How a command answers: a page for people or, with `--json`, one JSON document for programs."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def emit(document: object, text: str, *, as_json: bool) -> None:
+    """Print the document as JSON or its text for people.
+
+    Parameters
+    ----------
+    document
+        Mappings, sequences, strings, numbers, booleans and None. NaN and infinities become null.
+    text
+        What a person reads; printed as it is.
+    as_json
+        Which of the two.
+    """
+    if as_json:
+        print(json.dumps(_finite(document), indent=2, ensure_ascii=False))
+    else:
+        print(text)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Virtual peripherals: sensor families over a stand-in for the Linux Bluetooth service."""

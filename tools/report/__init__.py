@@ -1,0 +1,1 @@
+"""Reports: one page for the chart."""
