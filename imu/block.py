@@ -12,6 +12,9 @@ from imu.errors import InputError
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+STANDARD_GRAVITY = 9.80665
+"""Standard acceleration of free fall, m/s^2 (3rd CGPM, 1901)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImuBlock:
