@@ -1,0 +1,24 @@
+"""All sensor families, by name and by advertisement."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from imu.errors import InputError
+from imu.sensors.driver import Advertisement, Driver
+from imu.sensors.movella_dot import MovellaDot
+
+DRIVERS: Mapping[str, Driver] = MappingProxyType(
+    {driver.capability.family: driver for driver in (MovellaDot(),)}
+)
+
+
+def driver_for(advertisement: Advertisement) -> Driver | None:
+    """Return the family of an advertisement, or None if it is no sensor of ours."""
+    return next((driver for driver in DRIVERS.values() if driver.recognises(advertisement)), None)
+
+
+def driver_named(family: str) -> Driver:
+    """Return a family by its id. Raises InputError, with the families there are, if it is unknown."""
+    if family not in DRIVERS:
+        raise InputError(f"no sensor family is called {family!r}; choose one of {', '.join(DRIVERS)}")
+    return DRIVERS[family]
