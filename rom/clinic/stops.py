@@ -1,4 +1,4 @@
-"""Stops during a pass: what the client says or feels, and how far the stop reaches (clinical.md 3.1, last row)."""
+"""Stops during a pass: what the client feels, and how far the stop reaches (clinical.md 3.1, last row)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
