@@ -111,11 +111,17 @@ def passes_figure(passes: Sequence[PassRow]) -> str:
             (row.number - min(members)) / max(1, len(members) - 1) - 0.5 if len(members) > 1 else 0.0
         )
         axes.annotate(
-            "", (row.end_deg, height), (row.start_deg, height),
+            "",
+            (row.end_deg, height),
+            (row.start_deg, height),
             arrowprops={
-                "arrowstyle": "-|>", "color": SIDE_COLOUR[row.side], "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0
+                "arrowstyle": "-|>",
+                "color": SIDE_COLOUR[row.side],
+                "linewidth": 1.2,
+                "shrinkA": 0,
+                "shrinkB": 0,
             },
-        )  # fmt: skip
+        )
     ends = [value for row in passes for value in (row.start_deg, row.end_deg)]
     pad = 0.06 * (max(ends) - min(ends) or 1.0)
     axes.set_xlim(min(ends) - pad, max(ends) + pad)

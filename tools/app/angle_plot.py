@@ -1,0 +1,79 @@
+"""The scrolling curve of one joint angle with its error band, redrawn at most thirty times a second."""
+
+# pyright: basic
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QWidget
+
+from imu.block import FloatArray
+from tools.app.theme import Theme
+
+INTERVAL = 1.96
+
+
+class AnglePlot(pg.PlotWidget):
+    """One curve that matters, 2 px; its 95 % band, soft; a dashed line for the baseline; passes shaded."""
+
+    def __init__(self, theme: Theme, side: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=theme.ground)
+        self._theme = theme
+        colour = theme.side(side)
+        soft = QColor(colour)
+        soft.setAlphaF(0.28)
+        edge = pg.mkPen(None)
+        self._upper = self.plot(pen=edge)
+        self._lower = self.plot(pen=edge)
+        band = pg.FillBetweenItem(self._upper, self._lower, brush=pg.mkBrush(soft))
+        self.addItem(band)
+        self._curve = self.plot(pen=pg.mkPen(colour, width=2))
+        self._baseline = pg.InfiniteLine(
+            angle=0, pen=pg.mkPen(theme.before, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
+        )
+        self._baseline.setVisible(False)
+        self.addItem(self._baseline)
+        self._spans: list[pg.LinearRegionItem] = []
+        self.setMouseEnabled(x=False, y=False)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.showGrid(x=False, y=True, alpha=0.25)
+        for side_name in ("left", "bottom"):
+            self.getAxis(side_name).setPen(pg.mkPen(theme.line))
+            self.getAxis(side_name).setTextPen(pg.mkPen(theme.soft))
+        self.setLabel("left", "angle", units=None)
+        self.setLabel("bottom", "seconds")
+        self.setAccessibleName("Angle over time")
+
+    def show_scale(self, low_deg: float, high_deg: float, seconds: tuple[float, float]) -> None:
+        """Fix both axes; the plot never rescales by itself while a limb moves."""
+        self.setYRange(low_deg, high_deg, padding=0.02)
+        self.setXRange(*seconds, padding=0.0)
+
+    def show_baseline(self, degrees: float | None) -> None:
+        """Draw or hide the value of the baseline."""
+        self._baseline.setVisible(degrees is not None)
+        if degrees is not None:
+            self._baseline.setValue(degrees)
+
+    def show_series(self, seconds: FloatArray, degrees: FloatArray, sigma_deg: FloatArray) -> None:
+        """Draw a curve and its band; NaN leaves a gap in the curve."""
+        half = INTERVAL * np.nan_to_num(sigma_deg)
+        known = np.nan_to_num(degrees)
+        self._curve.setData(seconds, degrees, connect="finite")
+        self._upper.setData(seconds, known + half, skipFiniteCheck=True)
+        self._lower.setData(seconds, known - half, skipFiniteCheck=True)
+
+    def show_spans(self, spans: tuple[tuple[float, float], ...]) -> None:
+        """Shade passes or reps, s."""
+        while len(self._spans) > len(spans):
+            self.removeItem(self._spans.pop())
+        shade = QColor(self._theme.soft)
+        shade.setAlphaF(0.12)
+        while len(self._spans) < len(spans):
+            region = pg.LinearRegionItem(movable=False, brush=pg.mkBrush(shade), pen=pg.mkPen(None))
+            region.setZValue(-10)
+            self._spans.append(region)
+            self.addItem(region)
+        for region, span in zip(self._spans, spans, strict=True):
+            region.setRegion(span)

@@ -1,0 +1,115 @@
+"""The arc from shortened to lengthened: where the limb is, this pass, the passes before it, the baseline."""
+
+# pyright: basic
+
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from tools.app.theme import Theme
+
+FIRST_SCREEN_DEG = 200.0
+SWEEP_DEG = 220.0
+
+
+@dataclass(frozen=True)
+class ArcState:
+    """What the arc shows, degrees of the joint.
+
+    `low` and `high` are the ends of the scale; `now` is None without data; `baseline` is None before a
+    baseline exists; `spans` are the passes so far, oldest first, the current one last.
+    """
+
+    low: float
+    high: float
+    now: float | None
+    sigma: float
+    baseline: float | None
+    spans: tuple[tuple[float, float], ...]
+    side: str
+
+
+class ArcView(QWidget):
+    """A half dial. The newest pass is bold, older ones fade inwards, the baseline is a dashed tick."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._state: ArcState | None = None
+        self.setMinimumSize(220, 170)
+        self.setAccessibleName("Arc from shortened to lengthened")
+
+    def show_state(self, state: ArcState) -> None:
+        """Show a new state."""
+        if state != self._state:
+            self._state = state
+            self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the preferred size."""
+        return QSize(420, 300)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the dial."""
+        state = self._state
+        if state is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        radius = min(self.width() / 2.3, self.height() / 1.55)
+        centre = QPointF(self.width() / 2, self.height() * 0.64)
+        colour = self._theme.side(state.side)
+        self._sweep(painter, centre, radius, (state.low, state.high), QPen(QColor(self._theme.line), 10))
+        for age, (start, end) in enumerate(reversed(state.spans[-6:])):
+            faded = QColor(colour)
+            faded.setAlphaF(max(0.18, 1.0 - 0.22 * age))
+            pen = QPen(faded, 10 if age == 0 else 4)
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            self._sweep(painter, centre, radius - (0 if age == 0 else 6 + 8 * age), (start, end), pen)
+        if state.baseline is not None:
+            self._tick(
+                painter,
+                centre,
+                radius,
+                state.baseline,
+                QPen(QColor(self._theme.before), 3, Qt.PenStyle.DashLine),
+            )
+            self._label(painter, centre, radius + 34, state.baseline, f"before {state.baseline:.0f}°")
+        for end in (state.low, state.high):
+            self._label(painter, centre, radius + 22, end, f"{end:.0f}°")
+        if state.now is not None:
+            band = QColor(self._theme.ink)
+            band.setAlphaF(0.25)
+            half = 1.96 * state.sigma
+            self._sweep(painter, centre, radius + 12, (state.now - half, state.now + half), QPen(band, 6))
+            self._tick(painter, centre, radius, state.now, QPen(QColor(self._theme.ink), 4))
+        painter.end()
+
+    def _screen_angle(self, value: float) -> float:
+        assert self._state is not None
+        share = (value - self._state.low) / max(1e-9, self._state.high - self._state.low)
+        return FIRST_SCREEN_DEG - SWEEP_DEG * min(1.03, max(-0.03, share))
+
+    def _sweep(
+        self, painter: QPainter, centre: QPointF, radius: float, span: tuple[float, float], pen: QPen
+    ) -> None:
+        painter.setPen(pen)
+        first, last = (self._screen_angle(value) for value in span)
+        box = QRectF(centre.x() - radius, centre.y() - radius, 2 * radius, 2 * radius)
+        painter.drawArc(box, round(first * 16), round((last - first) * 16))
+
+    def _point(self, centre: QPointF, radius: float, value: float) -> QPointF:
+        angle = math.radians(self._screen_angle(value))
+        return QPointF(centre.x() + radius * math.cos(angle), centre.y() - radius * math.sin(angle))
+
+    def _tick(self, painter: QPainter, centre: QPointF, radius: float, value: float, pen: QPen) -> None:
+        painter.setPen(pen)
+        painter.drawLine(self._point(centre, radius - 46, value), self._point(centre, radius + 14, value))
+
+    def _label(self, painter: QPainter, centre: QPointF, radius: float, value: float, text: str) -> None:
+        painter.setPen(QColor(self._theme.soft))
+        at = self._point(centre, radius, value)
+        painter.drawText(QRectF(at.x() - 60, at.y() - 12, 120, 24), Qt.AlignmentFlag.AlignCenter, text)

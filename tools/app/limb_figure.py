@@ -1,0 +1,143 @@
+"""A limb figure that moves with the sensors: a numpy camera and QPainter, no OpenGL.
+
+The view model hands over joints as points and the bones between them; this widget only looks at them.
+"""
+
+# pyright: basic
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from imu.block import FloatArray
+from tools.app.theme import Theme
+
+CAMERA_DISTANCE = 4.2
+FOCAL = 1.55
+ORBIT_PER_PIXEL = 0.01
+STEEPEST = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Bone:
+    """A capsule between two points, m, z up.
+
+    `side` colours it, `measured` makes it bold, `sensor` draws a sensor at its middle, `width` is in m.
+    """
+
+    start: FloatArray
+    end: FloatArray
+    side: str
+    width: float
+    measured: bool = False
+    sensor: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """A figure at one instant: its bones, the head, and the joint whose angle is written beside it."""
+
+    bones: tuple[Bone, ...]
+    head: FloatArray | None
+    joint: FloatArray | None
+    label: str
+
+
+class LimbFigure(QWidget):
+    """The figure; drag to walk around it."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._pose: Pose | None = None
+        self._azimuth, self._elevation = 0.55, 0.12
+        self._drag: QPointF | None = None
+        self.setMinimumSize(200, 220)
+        self.setAccessibleName("Limb figure")
+
+    def show_pose(self, pose: Pose) -> None:
+        """Show a new pose."""
+        self._pose = pose
+        self.update()
+
+    def look_from(self, azimuth: float, elevation: float) -> None:
+        """Place the camera, rad."""
+        self._azimuth, self._elevation = azimuth, elevation
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the preferred size."""
+        return QSize(340, 380)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Begin to walk around."""
+        self._drag = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Walk around."""
+        if self._drag is not None:
+            step = event.position() - self._drag
+            self._drag = event.position()
+            self._azimuth -= step.x() * ORBIT_PER_PIXEL
+            self._elevation = min(STEEPEST, max(-STEEPEST, self._elevation + step.y() * ORBIT_PER_PIXEL))
+            self.update()
+
+    def _project(self, points: FloatArray) -> FloatArray:
+        ca, sa = np.cos(self._azimuth), np.sin(self._azimuth)
+        ce, se = np.cos(self._elevation), np.sin(self._elevation)
+        x, y, z = points[:, 0], points[:, 1], points[:, 2] - 0.95
+        across, depth = ca * x - sa * y, sa * x + ca * y
+        away, up = ce * depth - se * z, se * depth + ce * z
+        distance = CAMERA_DISTANCE + away
+        scale = FOCAL * min(self.width() * 1.25, self.height()) / distance
+        return np.stack([self.width() / 2 + scale * across, self.height() / 2 - scale * up, distance], axis=1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the floor and the bones, far ones first."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(self._theme.line), 1))
+        for offset in np.linspace(-1.0, 1.0, 9):
+            for line in ([[offset, -1, 0], [offset, 1, 0]], [[-1, offset, 0], [1, offset, 0]]):
+                ends = self._project(np.array(line, dtype=float))
+                painter.drawLine(QPointF(*ends[0, :2]), QPointF(*ends[1, :2]))
+        if self._pose is not None:
+            self._draw(painter, self._pose)
+        painter.end()
+
+    def _draw(self, painter: QPainter, pose: Pose) -> None:
+        ends = [self._project(np.stack([bone.start, bone.end])) for bone in pose.bones]
+        pixels_per_metre = FOCAL * min(self.width() * 1.25, self.height())
+        for number in sorted(range(len(ends)), key=lambda n: -float(ends[n][:, 2].mean())):
+            bone, (start, end) = pose.bones[number], ends[number]
+            colour = self._theme.side(bone.side) if bone.measured else QColor(self._theme.soft)
+            width = bone.width * pixels_per_metre / float(ends[number][:, 2].mean())
+            pen = QPen(colour, max(2.0, width))
+            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+            painter.setPen(pen)
+            painter.drawLine(QPointF(*start[:2]), QPointF(*end[:2]))
+            if bone.sensor:
+                middle = (start + end)[:2] / 2
+                size = max(6.0, width * 0.55)
+                painter.setPen(QPen(QColor(self._theme.ground), 2))
+                painter.setBrush(QColor(self._theme.ink))
+                painter.drawRoundedRect(
+                    QRectF(middle[0] - size / 2, middle[1] - size * 0.7, size, size * 1.4), 3, 3
+                )
+        if pose.head is not None:
+            x, y, distance = self._project(pose.head[None])[0]
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(self._theme.soft))
+            radius = 0.1 * pixels_per_metre / distance
+            painter.drawEllipse(QPointF(x, y), radius, radius * 1.2)
+        if pose.joint is not None:
+            x, y, _ = self._project(pose.joint[None])[0]
+            painter.setPen(QColor(self._theme.ink))
+            font = painter.font()
+            font.setPixelSize(18)
+            font.setBold(True)
+            painter.setFont(font)
+            painter.drawText(QPointF(x + 18, y + 6), pose.label)
