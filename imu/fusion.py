@@ -1,0 +1,388 @@
+"""Orientation filters behind one interface: rate and specific force in, `q_earth_from_sensor` out.
+
+The earth frame has z up; without a magnetometer its heading is arbitrary and drifts slowly. This is the
+only importer of `vqf` and `ahrs`: their conventions end here.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from imu.block import BoolArray, FloatArray, ImuBlock
+from imu.errors import InputError
+from imu.quaternion import between, conjugate
+
+FILTER_NAMES = ("vqf", "madgwick", "mahony", "ekf", "aqua")
+
+BRIDGE = 0.05
+"""Missing samples up to this long are interpolated, s (reference: sensors C.4 rule 4, three samples at 60 Hz)."""
+
+COAST = 0.5
+"""Up to this long the rate is carried across the gap and the heading marked; beyond, tilt starts anew, s."""
+
+UNSEEN_RATE = math.radians(20.0)
+"""Rate at which a limb may turn unseen inside a gap, rad/s: the middle of slow passes, 90 deg in 3 to 6 s."""
+
+TURN_ON_BIAS = math.radians(0.5)
+"""One-sigma gyroscope bias at switch-on, rad/s; data sheets give 0.2 to 1 deg/s (LSM6DSO, BMI270)."""
+
+NOISE_REACH = 5.0
+"""Rest thresholds in one-sigma noise per axis. VQF compares the length of every sample's deviation with the
+threshold for 1.5 s; three axes of white noise exceed 5 sigma with probability 1.5e-5 per sample, so of 100
+windows of true rest at 120 Hz about 99.7 pass, and nothing livelier than the noise does."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestNoise:
+    """One-sigma white noise per axis of a sensor lying still, SI units.
+
+    Parameters
+    ----------
+    gyr, acc
+        rad/s and m/s^2.
+    """
+
+    gyr: float
+    acc: float
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a noise."""
+        if not (0.0 < self.gyr < math.inf and 0.0 < self.acc < math.inf):
+            raise InputError(
+                f"rest noise must be positive, got gyr {self.gyr} rad/s and acc {self.acc} m/s^2"
+            )
+
+    @classmethod
+    def typical(cls, rate: float) -> "RestNoise":
+        """Return the noise to expect where none was measured, at a sampling rate in Hz.
+
+        The data sheets of the BMI270 give 7 mdps and 160 ug per root hertz, white up to half the rate; the
+        MTi-DOT states the same rate noise and the LSM6DSO about half. A louder default would let a held,
+        swaying limb pass for rest, which costs more (a wrong bias, tens of degrees of heading) than a
+        noisy sensor whose rests go unseen: measure such a sensor on the table.
+        """
+        band = math.sqrt(rate / 2.0)
+        return cls(math.radians(0.007) * band, 160e-6 * 9.81 * band)
+
+    @classmethod
+    def measured(cls, block: ImuBlock) -> "RestNoise":
+        """Return the noise of a block recorded on a table: the median over axes of the standard deviation.
+
+        Raises
+        ------
+        InputError
+            If fewer than 50 samples are known.
+        """
+        good = np.isfinite(block.gyr).all(axis=1) & np.isfinite(block.acc).all(axis=1)
+        if np.count_nonzero(good) < 50:
+            raise InputError(
+                f"sensor {block.sensor}: measuring noise needs 50 samples at rest, got {np.count_nonzero(good)}"
+            )
+        gyr, acc = block.gyr[good].std(axis=0), block.acc[good].std(axis=0)
+        return cls(float(np.median(gyr)), float(np.median(acc)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Orientation:
+    """How one sensor lies in space, sample by sample.
+
+    Parameters
+    ----------
+    sensor
+        Id of the sensor.
+    t : (N,)
+        Time on the capture clock, s.
+    q : (N, 4)
+        `q_earth_from_sensor`, z up, heading arbitrary unless a magnetometer is used. NaN where the sample was.
+    rest : (N,)
+        Whether the sensor lies still, judged against its own noise. False where unknown.
+    gyr_bias : (N, 3)
+        Gyroscope offset that the filter takes off, rad/s, sensor frame.
+    gyr_bias_sigma : (N,)
+        Its standard deviation, rad/s.
+    lost_heading : (N,)
+        One-sigma heading that was lost in a gap just before this sample, rad; 0 where there was none, pi
+        where nothing of the old heading is known to hold.
+    """
+
+    sensor: str
+    t: FloatArray
+    q: FloatArray
+    rest: BoolArray
+    gyr_bias: FloatArray
+    gyr_bias_sigma: FloatArray
+    lost_heading: FloatArray
+
+
+class OrientationFilter(Protocol):
+    """A filter of one sensor: blocks in, orientation out, however the stream is cut."""
+
+    def feed(self, block: ImuBlock) -> Orientation:
+        """Take the next samples; return as many orientations."""
+        ...
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain values (JSON with NaN)."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        ...
+
+
+def make_filter(
+    name: str, rate: float, noise: RestNoise | None = None, magnetometer: bool = False
+) -> OrientationFilter:
+    """Return an orientation filter for one sensor.
+
+    Parameters
+    ----------
+    name
+        One of `FILTER_NAMES`. `vqf` estimates gyroscope bias and rest; the filters of `ahrs` (their
+        libraries' default gains) don't correct bias and are there as a second opinion.
+    rate
+        Nominal sampling rate, Hz; timestamps only tell gaps.
+    noise
+        Measured noise of the sensor at rest; `RestNoise.typical` if None.
+    magnetometer
+        Whether heading follows the magnetic field (`vqf` only).
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, the rate isn't between 5 and 2000 Hz, or the filter takes no magnetometer.
+    """
+    if name not in FILTER_NAMES:
+        raise InputError(f"unknown orientation filter {name!r}; choose one of {', '.join(FILTER_NAMES)}")
+    if not 5.0 <= rate <= 2000.0:
+        raise InputError(f"the sampling rate must lie between 5 and 2000 Hz, got {rate:g} Hz")
+    if magnetometer and name != "vqf":
+        raise InputError(f"the filter {name} is offered without magnetometer only; use vqf")
+    vqf = _VqfCore(rate, noise or RestNoise.typical(rate), magnetometer)
+    return _GapFilter(rate, vqf if name == "vqf" else _AhrsCore(name, rate, vqf))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """What a core makes of consecutive samples: (N, 4), (N,), (N, 3), (N,)."""
+
+    q: FloatArray
+    rest: BoolArray
+    bias: FloatArray
+    sigma: FloatArray
+
+
+class _Core(Protocol):
+    """A filter that knows nothing of time: every sample is known and one period after the last."""
+
+    def run(self, gyr: FloatArray, acc: FloatArray, mag: FloatArray | None) -> _Run: ...
+    def coast(self, gyr: FloatArray) -> None: ...
+    def restart_tilt(self) -> None: ...
+    def save(self) -> dict[str, Any]: ...
+    def restore(self, state: Mapping[str, Any]) -> None: ...
+
+
+class _GapFilter:
+    """Keeps NaN and gaps away from a core: bridges the short, coasts through the middling, restarts tilt after."""
+
+    def __init__(self, rate: float, core: _Core) -> None:
+        self._rate, self._core = rate, core
+        self._seen = -math.inf
+        self._t = -math.inf
+        self._sample = np.zeros(6)
+
+    def feed(self, block: ImuBlock) -> Orientation:
+        n = len(block)
+        if n and block.t[0] <= self._seen:
+            raise InputError(
+                f"sensor {block.sensor}: blocks must follow each other in time, but one begins at "
+                f"{block.t[0]:.6f} s after a sample at {self._seen:.6f} s"
+            )
+        whole = np.concatenate([block.gyr, block.acc], axis=1)
+        good = np.isfinite(whole).all(axis=1)
+        known = np.flatnonzero(good)
+        t = block.t[known]
+        steps = np.diff(t, prepend=self._t) * self._rate
+        starts = np.flatnonzero(steps > 1.5)
+        out = _Run(
+            np.full((n, 4), np.nan), np.zeros(n, np.bool_), np.full((n, 3), np.nan), np.full(n, np.nan)
+        )
+        lost = np.zeros(n)
+        whole = np.ascontiguousarray(whole[known])
+        mag = None if block.mag is None else block.mag[known]
+        bounds = [0, *starts[starts > 0].tolist(), len(known)]
+        for first, last in zip(bounds, bounds[1:], strict=False):
+            if first == last:
+                continue
+            rows = known[first:last]
+            if steps[first] > 1.5 and math.isfinite(self._t):
+                lost[rows[0]] = self._cross(t[first] - self._t, whole[first])
+            run = self._core.run(
+                np.ascontiguousarray(whole[first:last, :3]),
+                np.ascontiguousarray(whole[first:last, 3:]),
+                None if mag is None else np.ascontiguousarray(mag[first:last]),
+            )
+            out.q[rows], out.rest[rows], out.bias[rows], out.sigma[rows] = (
+                run.q,
+                run.rest,
+                run.bias,
+                run.sigma,
+            )
+            self._t, self._sample = float(t[last - 1]), whole[last - 1]
+        if n:
+            self._seen = float(block.t[-1])
+        return Orientation(block.sensor, block.t, out.q, out.rest, out.bias, out.sigma, lost)
+
+    def _cross(self, step: float, sample: FloatArray) -> float:
+        """Bring the core across missing samples; return the heading that may have been lost, rad."""
+        missing = max(round(step * self._rate) - 1, 0)
+        duration = missing / self._rate
+        if duration > COAST + 1e-9:
+            self._core.restart_tilt()
+            return math.pi
+        share = (np.arange(1, missing + 1) / (missing + 1))[:, None]
+        between_them = self._sample + share * (sample - self._sample)
+        gyr = np.ascontiguousarray(between_them[:, :3])
+        if duration <= BRIDGE + 1e-9:
+            self._core.run(gyr, np.ascontiguousarray(between_them[:, 3:]), None)
+            return 0.0
+        self._core.coast(gyr)
+        rates = [math.sqrt(float((rate * rate).sum())) for rate in (self._sample[:3], sample[:3])]
+        return duration * max(*rates, UNSEEN_RATE) / 2.0
+
+    def save(self) -> dict[str, Any]:
+        return {
+            "seen": self._seen,
+            "t": self._t,
+            "sample": self._sample.tolist(),
+            "core": self._core.save(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._seen, self._t = float(state["seen"]), float(state["t"])
+        self._sample = np.array(state["sample"])
+        self._core.restore(state["core"])
+
+
+class _VqfCore:
+    """VQF (D. Laidig, T. Seel, Information Fusion 91:187, 2023) with rest thresholds from the sensor's noise."""
+
+    def __init__(self, rate: float, noise: RestNoise, magnetometer: bool) -> None:
+        from vqf import VQF
+
+        self._vqf = VQF(
+            1.0 / rate,
+            restThGyr=math.degrees(NOISE_REACH * noise.gyr),
+            restThAcc=NOISE_REACH * noise.acc,
+        )
+        self._magnetometer = magnetometer
+
+    def run(self, gyr: FloatArray, acc: FloatArray, mag: FloatArray | None) -> _Run:
+        if not self._magnetometer:
+            out = self._vqf.updateBatch(gyr, acc)
+            return _Run(out["quat6D"], out["restDetected"], out["bias"], out["biasSigma"])
+        n = len(gyr)
+        q, rest, bias, sigma = np.empty((n, 4)), np.zeros(n, np.bool_), np.empty((n, 3)), np.empty(n)
+        for i in range(n):
+            field = None if mag is None or not np.isfinite(mag[i]).all() else mag[i]
+            self._vqf.update(gyr[i], acc[i], field) if field is not None else self._vqf.update(gyr[i], acc[i])
+            q[i] = self._vqf.getQuat9D()
+            rest[i] = self._vqf.getRestDetected()
+            bias[i], sigma[i] = self._vqf.getBiasEstimate()
+        return _Run(q, rest, bias, sigma)
+
+    def coast(self, gyr: FloatArray) -> None:
+        for rate in gyr:
+            self._vqf.updateGyr(rate)
+
+    def restart_tilt(self) -> None:
+        """Keep heading and bias; let the next accelerations set the inclination at once, as at the start."""
+        state = self._vqf.state
+        state["gyrQuat"] = self._vqf.getQuat6D().tolist()
+        state["accQuat"] = [1.0, 0.0, 0.0, 0.0]
+        for memory in ("accLpState", "motionBiasEstRLpState", "motionBiasEstBiasLpState"):
+            state[memory] = [math.nan] * len(state[memory])
+        for memory in ("restGyrLpState", "restAccLpState"):
+            state[memory] = [math.nan] * len(state[memory])
+        state["restT"], state["restDetected"] = 0.0, False
+        self._vqf.state = state
+
+    def save(self) -> dict[str, Any]:
+        return {key: value for key, value in self._vqf.state.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._vqf.state = dict(state)
+
+
+class _AhrsCore:
+    """One of the filters of `ahrs`, sample by sample, with our frames at its border.
+
+    "NED" makes the EKF expect the specific force along +z of its earth frame at rest, which is our z up;
+    AQUA's quaternion points the other way. They return the old attitude for a rate of exactly zero, without a look at the accelerometer; such a
+    rate is replaced by one too small to matter. Rest comes from VQF's detector; bias isn't corrected.
+    """
+
+    def __init__(self, name: str, rate: float, detector: _VqfCore) -> None:
+        from ahrs import filters
+
+        self._detector = detector
+        self._q: FloatArray | None = None
+        self._filter: Any
+        self._inverted = name == "aqua"
+        match name:
+            case "madgwick":
+                self._filter = filters.Madgwick(frequency=rate)
+                self._memory: tuple[str, ...] = ()
+            case "mahony":
+                self._filter = filters.Mahony(frequency=rate)
+                self._memory = ("b",)
+            case "ekf":
+                self._filter = filters.EKF(frequency=rate, frame="NED", magnetic_ref=60.0)
+                self._memory = ("P",)
+            case _:
+                self._filter = filters.AQUA(frequency=rate)
+                self._memory = ()
+        step = self._filter.update if name == "ekf" else self._filter.updateIMU
+        self._step = cast("Callable[[FloatArray, FloatArray, FloatArray], FloatArray]", step)
+
+    def run(self, gyr: FloatArray, acc: FloatArray, mag: FloatArray | None) -> _Run:
+        n = len(gyr)
+        q = np.empty((n, 4))
+        for i in range(n):
+            rate = gyr[i] if gyr[i].any() else np.array([1e-12, 0.0, 0.0])
+            if self._q is None:
+                up = acc[i] / np.sqrt((acc[i] * acc[i]).sum())
+                self._q = self._turned(between(up, np.array([0.0, 0.0, 1.0])))
+            else:
+                self._q = np.asarray(self._step(self._q, rate, acc[i]), dtype=np.float64)
+            q[i] = self._turned(self._q)
+        rest = self._detector.run(gyr, acc, None).rest
+        return _Run(q, rest, np.zeros((n, 3)), np.full(n, TURN_ON_BIAS))
+
+    def _turned(self, q: FloatArray) -> FloatArray:
+        """Change between our direction and the library's; its own inverse."""
+        return conjugate(q) if self._inverted else q
+
+    def coast(self, gyr: FloatArray) -> None:
+        """Not offered by these filters: the attitude is held, and the heading is marked as lost."""
+        self._detector.coast(gyr)
+
+    def restart_tilt(self) -> None:
+        self._q = None
+        self._detector.restart_tilt()
+
+    def save(self) -> dict[str, Any]:
+        return {
+            "q": None if self._q is None else self._q.tolist(),
+            "memory": {name: np.asarray(getattr(self._filter, name)).tolist() for name in self._memory},
+            "detector": self._detector.save(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._q = None if state["q"] is None else np.array(state["q"])
+        for name, value in state["memory"].items():
+            setattr(self._filter, name, np.array(value))
+        self._detector.restore(state["detector"])
