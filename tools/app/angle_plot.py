@@ -47,8 +47,10 @@ class AnglePlot(pg.PlotWidget):
 
     def show_scale(self, low_deg: float, high_deg: float, seconds: tuple[float, float]) -> None:
         """Fix both axes; the plot never rescales by itself while a limb moves."""
-        self.setYRange(low_deg, high_deg, padding=0.02)
-        self.setXRange(*seconds, padding=0.0)
+        view = self.getPlotItem().getViewBox()
+        view.setYRange(low_deg, high_deg, padding=0.02)
+        first, last = seconds
+        view.setXRange(first, last, padding=0.0)
 
     def show_baseline(self, degrees: float | None) -> None:
         """Draw or hide the value of the baseline."""

@@ -13,6 +13,8 @@ from tools.app.theme import Theme
 
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
+BELOW_CENTRE = 0.42
+LABEL_ROOM = 62.0
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class ArcView(QWidget):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        radius = min(self.width() / 2.3, self.height() / 1.55)
-        centre = QPointF(self.width() / 2, self.height() * 0.64)
+        radius = min(self.width() / 2 - LABEL_ROOM, (self.height() - LABEL_ROOM) / (1.0 + BELOW_CENTRE))
+        centre = QPointF(self.width() / 2, LABEL_ROOM * 0.75 + radius)
         colour = self._theme.side(state.side)
         self._sweep(painter, centre, radius, (state.low, state.high), QPen(QColor(self._theme.line), 10))
         for age, (start, end) in enumerate(reversed(state.spans[-6:])):

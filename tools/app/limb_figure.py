@@ -16,7 +16,7 @@ from imu.block import FloatArray
 from tools.app.theme import Theme
 
 CAMERA_DISTANCE = 4.2
-FOCAL = 1.55
+FOCAL = 2.1
 ORBIT_PER_PIXEL = 0.01
 STEEPEST = 1.5
 
