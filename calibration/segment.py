@@ -1,0 +1,238 @@
+"""How a strap sits: sensor-to-segment alignment and what a joint is known to obey, as values.
+
+A `SegmentAlignment` turns sensor coordinates into the ISB frame of its segment (X anterior, Y up or
+proximal, Z right). A `JointCalibration` joins two of them with the joint's own laws (its axes, the
+carrying angle between them, its neutral pose), from which the relative heading is later observed.
+Both are JSON documents with a format version; `calibration.alignment` computes them.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from imu import quaternion
+from imu.block import FloatArray
+from imu.errors import CalibrationError
+
+FORMAT_VERSION = 1
+"""Version of the JSON documents; a reader refuses any other."""
+
+FREEDOMS = (0, 1, 2, 3)
+"""Axes of a joint: 0 is inclination of one segment against gravity (no distal sensor)."""
+
+
+def _unknown(*shape: int) -> FloatArray:
+    return np.full(shape, np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentAlignment:
+    """The pose of one segment in the frame of the sensor strapped to it.
+
+    Parameters
+    ----------
+    sensor, segment
+        Ids, for example ``"3RUA"`` and ``"right_upperarm"``.
+    q_sensor_from_segment : (4,)
+        Turns segment (ISB) coordinates into sensor coordinates.
+    covariance : (3, 3)
+        Of its error as a rotation vector in the segment frame, rad^2. It holds how well the pose and the
+        movements agree with a person's anatomy, not only sensor noise.
+    residual
+        Root mean square disagreement of the directions it was fitted to, rad; 0 where exactly determined.
+    """
+
+    sensor: str
+    segment: str
+    q_sensor_from_segment: FloatArray
+    covariance: FloatArray
+    residual: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a rotation."""
+        length = float(np.linalg.norm(self.q_sensor_from_segment))
+        if self.q_sensor_from_segment.shape != (4,) or not math.isclose(length, 1.0, abs_tol=1e-6):
+            raise CalibrationError(
+                f"alignment of {self.segment}: expected a unit quaternion (w, x, y, z), got "
+                f"{self.q_sensor_from_segment.tolist()}; calibrate this segment again"
+            )
+        if self.covariance.shape != (3, 3):
+            raise CalibrationError(
+                f"alignment of {self.segment}: covariance must be 3 by 3 in rad^2, got shape "
+                f"{self.covariance.shape}; calibrate this segment again"
+            )
+
+    @classmethod
+    def identity(cls, sensor: str, segment: str) -> Self:
+        """Return the alignment of a segment whose frame is the sensor's own."""
+        return cls(sensor, segment, np.array([1.0, 0.0, 0.0, 0.0]), np.zeros((3, 3)))
+
+    def to_document(self) -> dict[str, Any]:
+        """Return a JSON document; units are in the names."""
+        return {
+            "sensor": self.sensor,
+            "segment": self.segment,
+            "q_sensor_from_segment": self.q_sensor_from_segment.tolist(),
+            "covariance_rad2": self.covariance.tolist(),
+            "residual_rad": self.residual,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return the alignment of a document; raise `CalibrationError` if a field is missing or wrong."""
+        try:
+            return cls(
+                str(document["sensor"]),
+                str(document["segment"]),
+                np.array(document["q_sensor_from_segment"], dtype=np.float64),
+                np.array(document["covariance_rad2"], dtype=np.float64),
+                float(document["residual_rad"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CalibrationError(
+                f"alignment document: {error} is missing or wrong; calibrate again"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JointCalibration:
+    """Two aligned segments and the laws of the joint between them.
+
+    Directions are unit vectors in *segment* frames; NaN where not known.
+
+    Parameters
+    ----------
+    joint
+        Name, for example ``"right_elbow"``.
+    freedom
+        Axes of the joint, 1 to 3; 0 for the inclination of one segment, whose alignment is then in `distal`
+        and for which `proximal` repeats it.
+    proximal, distal
+        Alignments of the two segments.
+    axis_proximal : (3,)
+        Hinge: the axis in the proximal segment. Two axes: the first, which stays with the proximal segment.
+    axis_distal : (3,)
+        Hinge: the same axis in the distal segment. Two axes: the second, which stays with the distal one.
+    axis_sigma
+        One sigma of the direction of those axes, rad.
+    carrying
+        Two axes: the constant angle between them, rad; NaN otherwise.
+    carrying_sigma
+        Its one sigma, rad.
+    q_neutral : (4,)
+        `q_proximal_from_distal` of the segments in the calibrated neutral pose.
+    up_proximal, up_distal : (3,)
+        Upward vertical in each segment frame in that pose.
+    neutral_sigma
+        One sigma of the heading between the segments whenever the pose is taken again, rad.
+    limits : (3, 2)
+        Range of the joint angles, intrinsic Z-X-Y (flexion, abduction, rotation), rad.
+    residual
+        Root mean square misfit of the axes to the calibration movements, rad.
+    made_at
+        ISO time; empty if not known.
+    """
+
+    joint: str
+    freedom: int
+    proximal: SegmentAlignment
+    distal: SegmentAlignment
+    axis_proximal: FloatArray = field(default_factory=lambda: _unknown(3))
+    axis_distal: FloatArray = field(default_factory=lambda: _unknown(3))
+    axis_sigma: float = math.nan
+    carrying: float = math.nan
+    carrying_sigma: float = math.nan
+    q_neutral: FloatArray = field(default_factory=lambda: _unknown(4))
+    up_proximal: FloatArray = field(default_factory=lambda: _unknown(3))
+    up_distal: FloatArray = field(default_factory=lambda: _unknown(3))
+    neutral_sigma: float = math.nan
+    limits: FloatArray = field(default_factory=lambda: _unknown(3, 2))
+    residual: float = 0.0
+    made_at: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an impossible number of axes."""
+        if self.freedom not in FREEDOMS:
+            raise CalibrationError(
+                f"joint {self.joint}: expected 1, 2 or 3 axes (0 for inclination), got {self.freedom}"
+            )
+
+    @classmethod
+    def uncalibrated(
+        cls, joint: str, freedom: int, proximal: tuple[str, str], distal: tuple[str, str]
+    ) -> Self:
+        """Return what is known before any calibration: segment frames are the sensors' own, no axes.
+
+        Parameters
+        ----------
+        proximal, distal
+            (sensor id, segment name).
+        """
+        return cls(joint, freedom, SegmentAlignment.identity(*proximal), SegmentAlignment.identity(*distal))
+
+    def q_proximal_from_distal(
+        self, q_earth_from_proximal_sensor: FloatArray, q_earth_from_distal_sensor: FloatArray
+    ) -> FloatArray:
+        """Return the distal segment in the proximal one (..., 4), both sensors in one earth frame."""
+        upper = quaternion.multiply(q_earth_from_proximal_sensor, self.proximal.q_sensor_from_segment)
+        lower = quaternion.multiply(q_earth_from_distal_sensor, self.distal.q_sensor_from_segment)
+        return quaternion.multiply(quaternion.conjugate(upper), lower)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return a JSON document; what is not known is null; units are in the names."""
+        document: dict[str, Any] = {"kind": "joint", "version": FORMAT_VERSION, "joint": self.joint}
+        document |= {"freedom": self.freedom, "made_at": self.made_at}
+        document |= {"proximal": self.proximal.to_document(), "distal": self.distal.to_document()}
+        for name, key in _FIELDS:
+            value = np.asarray(getattr(self, name), dtype=np.float64)
+            document[key] = value.tolist() if np.isfinite(value).all() else None
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return the calibration of a document.
+
+        Raises
+        ------
+        CalibrationError
+            If it is of another kind or version, or a field is missing or wrong.
+        """
+        if document.get("kind") != "joint" or document.get("version") != FORMAT_VERSION:
+            raise CalibrationError(
+                f"expected a joint calibration of version {FORMAT_VERSION}, got kind {document.get('kind')!r} "
+                f"version {document.get('version')!r}; calibrate again with this version of rom"
+            )
+        known: dict[str, Any] = {}
+        try:
+            for name, key in _FIELDS:
+                if document[key] is not None:
+                    value = np.array(document[key], dtype=np.float64)
+                    known[name] = value if value.ndim else float(value)
+            return cls(
+                str(document["joint"]),
+                int(document["freedom"]),
+                SegmentAlignment.from_document(document["proximal"]),
+                SegmentAlignment.from_document(document["distal"]),
+                made_at=str(document["made_at"]),
+                **known,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CalibrationError(f"joint document: {error} is missing or wrong; calibrate again") from error
+
+
+_FIELDS = (
+    ("axis_proximal", "axis_proximal"),
+    ("axis_distal", "axis_distal"),
+    ("axis_sigma", "axis_sigma_rad"),
+    ("carrying", "carrying_rad"),
+    ("carrying_sigma", "carrying_sigma_rad"),
+    ("q_neutral", "q_proximal_from_distal_neutral"),
+    ("up_proximal", "up_in_proximal_neutral"),
+    ("up_distal", "up_in_distal_neutral"),
+    ("neutral_sigma", "neutral_sigma_rad"),
+    ("limits", "limits_rad"),
+    ("residual", "residual_rad"),
+)
