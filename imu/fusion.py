@@ -7,7 +7,8 @@ only importer of `vqf` and `ahrs`: their conventions end here.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.errors import InputError
 from imu.quaternion import between, conjugate
 
+if TYPE_CHECKING:
+    from vqf import VQFState
+
 FILTER_NAMES = ("vqf", "madgwick", "mahony", "ekf", "aqua")
 
 BRIDGE = 0.05
-"""Missing samples up to this long are interpolated, s (reference: sensors C.4 rule 4, three samples at 60 Hz)."""
+"""Missing samples up to this long are interpolated, s: three samples at 60 Hz."""
 
 COAST = 0.5
 """Up to this long the rate is carried across the gap and the heading marked; beyond, tilt starts anew, s."""
@@ -79,7 +83,8 @@ class RestNoise:
         good = np.isfinite(block.gyr).all(axis=1) & np.isfinite(block.acc).all(axis=1)
         if np.count_nonzero(good) < 50:
             raise InputError(
-                f"sensor {block.sensor}: measuring noise needs 50 samples at rest, got {np.count_nonzero(good)}"
+                f"sensor {block.sensor}: measuring noise needs 50 known samples at rest, "
+                f"got {np.count_nonzero(good)}"
             )
         gyr, acc = block.gyr[good].std(axis=0), block.acc[good].std(axis=0)
         return cls(float(np.median(gyr)), float(np.median(acc)))
@@ -96,7 +101,8 @@ class Orientation:
     t : (N,)
         Time on the capture clock, s.
     q : (N, 4)
-        `q_earth_from_sensor`, z up, heading arbitrary unless a magnetometer is used. NaN where the sample was.
+        `q_earth_from_sensor`, z up, heading arbitrary unless a magnetometer is used. NaN where the sample
+        was.
     rest : (N,)
         Whether the sensor lies still, judged against its own noise. False where unknown.
     gyr_bias : (N, 3)
@@ -186,7 +192,7 @@ class _Core(Protocol):
 
 
 class _GapFilter:
-    """Keeps NaN and gaps away from a core: bridges the short, coasts through the middling, restarts tilt after."""
+    """Keeps NaN and gaps away from a core: bridges the short, coasts through longer ones, then restarts."""
 
     def __init__(self, rate: float, core: _Core) -> None:
         self._rate, self._core = rate, core
@@ -214,7 +220,7 @@ class _GapFilter:
         whole = np.ascontiguousarray(whole[known])
         mag = None if block.mag is None else block.mag[known]
         bounds = [0, *starts[starts > 0].tolist(), len(known)]
-        for first, last in zip(bounds, bounds[1:], strict=False):
+        for first, last in pairwise(bounds):
             if first == last:
                 continue
             rows = known[first:last]
@@ -268,7 +274,7 @@ class _GapFilter:
 
 
 class _VqfCore:
-    """VQF (D. Laidig, T. Seel, Information Fusion 91:187, 2023) with rest thresholds from the sensor's noise."""
+    """VQF (D. Laidig, T. Seel, Inf. Fusion 91:187, 2023), rest thresholds from the sensor's noise."""
 
     def __init__(self, rate: float, noise: RestNoise, magnetometer: bool) -> None:
         from vqf import VQF
@@ -311,18 +317,19 @@ class _VqfCore:
         self._vqf.state = state
 
     def save(self) -> dict[str, Any]:
-        return {key: value for key, value in self._vqf.state.items()}
+        return dict(self._vqf.state)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._vqf.state = dict(state)
+        self._vqf.state = cast("VQFState", dict(state))
 
 
 class _AhrsCore:
     """One of the filters of `ahrs`, sample by sample, with our frames at its border.
 
     "NED" makes the EKF expect the specific force along +z of its earth frame at rest, which is our z up;
-    AQUA's quaternion points the other way. They return the old attitude for a rate of exactly zero, without a look at the accelerometer; such a
-    rate is replaced by one too small to matter. Rest comes from VQF's detector; bias isn't corrected.
+    AQUA's quaternion points the other way. All return the old attitude for a rate of exactly zero,
+    without a look at the accelerometer, so such a rate is replaced by one too small to matter. Rest comes
+    from VQF's detector; bias isn't corrected.
     """
 
     def __init__(self, name: str, rate: float, detector: _VqfCore) -> None:
@@ -349,6 +356,7 @@ class _AhrsCore:
         self._step = cast("Callable[[FloatArray, FloatArray, FloatArray], FloatArray]", step)
 
     def run(self, gyr: FloatArray, acc: FloatArray, mag: FloatArray | None) -> _Run:
+        del mag  # make_filter refuses these filters a magnetometer
         n = len(gyr)
         q = np.empty((n, 4))
         for i in range(n):
