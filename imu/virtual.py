@@ -316,7 +316,7 @@ class VirtualSensor:
 
     def instants(self, samples: int) -> FloatArray:
         """Return when, on the true clock, the next `samples` samples are taken, s, shape (samples,)."""
-        k = np.arange(self._count, self._count + samples)
+        k = np.arange(self._count, self._count + samples, dtype=np.float64)
         return k * (1.0 + self.errors.clock) / self.rate
 
     def measure(self, motion: Motion) -> Measurement:
@@ -393,4 +393,5 @@ def _digitise(signal: FloatArray, limit: float) -> FloatArray:
     if not np.isfinite(limit):
         return signal
     step = limit / _COUNTS
-    return np.clip(np.round(signal / step), -_COUNTS, _COUNTS - 1) * step
+    counts: FloatArray = np.clip(np.round(signal / step), -_COUNTS, _COUNTS - 1)
+    return counts * step

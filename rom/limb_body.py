@@ -1,0 +1,223 @@
+"""The moving limb: segments, joint, soft tissue and straps at any instants, and the field around them.
+
+Whatever moves is a chain of rotations with exact derivatives (`rom/limb_motion.py`), so orientation,
+angular rate and specific force of a sensor agree with each other to rounding.
+"""
+
+import numpy as np
+
+from imu.block import STANDARD_GRAVITY, FloatArray
+from imu.quaternion import (
+    about_vertical,
+    conjugate,
+    from_axis_angle,
+    from_matrix,
+    multiply,
+    normalise,
+    rotate,
+    to_rotation_vector,
+)
+from imu.virtual import Motion
+from rom.limb_motion import Curve, Profile, Turning, chain, constant, fixed, turn, waves
+from rom.limb_script import Script
+from rom.limb_world import LimbSpec, Sway, Tissue
+
+EARTH_FIELD = np.array([0.0, 20.0, -44.0])
+"""Magnetic field of central Europe, uT, with y to the north: 48 uT, 66 deg down (typical)."""
+
+_MU0_OVER_4PI = 0.1
+"""Magnetic constant over 4 pi in uT m / A: a dipole in A m^2 at a distance in m gives uT."""
+
+_PROXIMAL_ARM = np.array([0.05, -0.28, 0.05])
+_JOINT_ARM = np.array([0.0, -0.40, 0.0])
+_DISTAL_ARM = np.array([0.04, -0.18, 0.0])
+"""Places in the segment frame, m: on a thigh a sensor and the knee, from the hip; on a shank a sensor."""
+
+
+class Limb:
+    """The moving limb of a spec and a seed; it can be asked for any instants."""
+
+    def __init__(self, spec: LimbSpec, seed: np.random.SeedSequence) -> None:
+        rng = np.random.default_rng(seed)
+        self.spec = spec
+        self.script = Script(list(spec.start), spec.movement, spec.side, spec.joint, spec.axes)
+        for phase in spec.programme:
+            phase.write(self.script, rng)
+        self.duration = self.script.now
+        self._profiles = self.script.profiles()
+        self._draw(rng)
+        table = self._table(rng)
+        self._carry = [np.zeros(3), np.zeros(3)]
+        first = np.zeros(1)
+        for k in range(2):
+            mounted = self.sensor(k, first)[0].q[0]
+            self._carry[k] = to_rotation_vector(multiply(conjugate(mounted), table[k]))
+
+    def _draw(self, rng: np.random.Generator) -> None:
+        """Draw everything that the spec leaves to chance; the order of draws never depends on the spec."""
+        spec, size = self.spec, self.spec.non_hinge
+        drawn = normalise(rng.standard_normal((2, 4)))
+        self.mounting = spec.mounting or (drawn[0], drawn[1])
+        sway = spec.sway or Sway(fast=0.0, slow=0.0)
+        fast, slow = 1.0 / sway.fast_period, 1.0 / sway.slow_period
+        self._sway = [
+            (
+                waves(rng, sway.fast, 0.7 * fast, 1.4 * fast),
+                waves(rng, sway.slow, 0.7 * slow, 1.4 * slow),
+            )
+            for _ in range(3)
+        ]
+        self._tremor = waves(rng, spec.tremor, 8.0, 12.0)
+        self._irregular = [waves(rng, size / 3.0, 0.05, 0.4) for _ in range(2)]
+        self._coupling = [(size * rng.uniform(0.5, 1.0), rng.uniform(0.0, 2.0 * np.pi)) for _ in range(2)]
+        tissue = spec.tissue or Tissue(0.0, 0.0, 0.0)
+        self._lag = tissue.lag
+        moving = np.array([0.5 if spec.sway else 0.0, 1.0])[:, None]
+        self._shift = tissue.shift * moving * rng.standard_normal((2, 3))
+        self._shift_phase = rng.uniform(0.0, 2.0 * np.pi, (2, 3))
+        self._wobble = [
+            [waves(rng, tissue.wobble * moving[k, 0], 1.0, 4.0, 3) for _ in range(3)] for k in range(2)
+        ]
+        where, direction = rng.standard_normal(3), rng.standard_normal(3)
+        self._dipole_at = 0.35 * where / np.linalg.norm(where)
+        self._dipole = direction / np.linalg.norm(direction)
+        self._dipole *= self._strength()
+
+    def _table(self, rng: np.random.Generator) -> FloatArray:
+        """Return how the sensors lie on the table, q_earth_from_sensor (2, 4): flat, any way round."""
+        heading = about_vertical(self.spec.heading)
+        return multiply(heading, about_vertical(rng.uniform(-np.pi, np.pi, 2)))
+
+    def _strength(self) -> float:
+        """Return the dipole moment, A m^2, that turns the field at the joint by the spec's angle."""
+        along = self._dipole_at / np.linalg.norm(self._dipole_at)
+        unit = _MU0_OVER_4PI * (3.0 * along * np.dot(along, self._dipole) - self._dipole)
+        unit /= np.linalg.norm(self._dipole_at) ** 3
+        across = unit - EARTH_FIELD * np.dot(unit, EARTH_FIELD) / np.dot(EARTH_FIELD, EARTH_FIELD)
+        return float(
+            np.tan(self.spec.disturbance) * np.linalg.norm(EARTH_FIELD) / max(np.linalg.norm(across), 1e-9)
+        )
+
+    def _awake(self, t: FloatArray) -> Curve:
+        """Return the share of life in the limb: 0 while the sensors lie on the table, then 1."""
+        script = self.script
+        if script.mounted == 0.0:
+            return constant(1.0, len(t))
+        start, stop = np.array([script.on_table]), np.array([script.mounted])
+        return Profile(0.0, start, stop, np.array([1.0])).at(t)
+
+    def angles(self, t: FloatArray) -> list[Curve]:
+        """Return the three angles of the joint at instants (N,), as a clinician counts them."""
+        awake = self._awake(t)
+        curves = [profile.at(t) for profile in self._profiles]
+        curves[0] += awake * self._tremor.at(t)
+        travelled = curves[0].shifted(-self.spec.start[0])
+        for k in (1, 2):
+            if k not in self.spec.free:
+                size, phase = self._coupling[k - 1]
+                curves[k] += travelled.sine(phase).scaled(size) + awake * self._irregular[k - 1].at(t)
+        if 2 not in self.spec.free:
+            # Screw-home: the last 20 deg towards straight end in axial rotation, zero in the neutral pose.
+            turning = curves[0].step(np.radians(15.0), np.radians(10.0))
+            at_start = 0.5 * (1.0 + np.tanh((self.spec.start[0] - np.radians(15.0)) / np.radians(10.0)))
+            curves[2] += turning.shifted(-at_start).scaled(self.spec.non_hinge)
+        return curves
+
+    def proximal(self, t: FloatArray) -> Turning:
+        """Return the proximal segment in the earth frame."""
+        n, awake = len(t), self._awake(t)
+        steps = [fixed(about_vertical(self.spec.heading), n)]
+        for axis, (fast, slow) in zip(np.eye(3), self._sway, strict=True):
+            steps.append(turn(axis, awake * (fast.at(t) + slow.at(t))))
+        return chain(*steps, fixed(_posture(self.spec), n))
+
+    def joint(self, t: FloatArray) -> Turning:
+        """Return the distal segment in the frame of the proximal one."""
+        axes = np.eye(3)[list(self.spec.order)]
+        return chain(
+            *[
+                turn(axis, curve.scaled(sign))
+                for axis, curve, sign in zip(axes, self.angles(t), self.spec.signs, strict=True)
+            ]
+        )
+
+    def sensor(self, which: int, t: FloatArray) -> tuple[Turning, FloatArray, FloatArray]:
+        """Return a sensor (0 proximal, 1 distal) in the earth frame.
+
+        Returns
+        -------
+        tuple
+            Its turning; its acceleration, earth frame, m/s^2, (N, 3); its place, earth frame, m, (N, 3),
+            from the proximal end of the proximal segment.
+        """
+        proximal = self.proximal(t)
+        if which == 0:
+            segment, acceleration = proximal, rotate(proximal.q, proximal.acceleration_of(_PROXIMAL_ARM))
+            place = rotate(proximal.q, _PROXIMAL_ARM)
+        else:
+            segment = proximal.then(self.joint(t))
+            acceleration = rotate(proximal.q, proximal.acceleration_of(_JOINT_ARM)) + rotate(
+                segment.q, segment.acceleration_of(_DISTAL_ARM)
+            )
+            place = rotate(proximal.q, _JOINT_ARM) + rotate(segment.q, _DISTAL_ARM)
+        return self.strapped(which, segment, t), acceleration, place
+
+    def strapped(self, which: int, segment: Turning, t: FloatArray) -> Turning:
+        """Return a sensor strapped to its segment: soft tissue, slips, mounting, the way from the table."""
+        spec, awake, n = self.spec, self._awake(t), len(t)
+        primary = self._profiles[0].at(t)
+        travelled = primary.shifted(-spec.start[0])
+        steps = [segment]
+        for i, axis in enumerate(np.eye(3)):
+            skin = travelled.sine(self._shift_phase[which, i]).scaled(self._shift[which, i])
+            steps.append(turn(axis, skin + awake * self._wobble[which][i].at(t)))
+        if which == 1:
+            # Its acceleration would need the jerk, and is not used: the sensor's place is fixed to the bone.
+            lag = Curve(primary.rate, primary.acceleration, np.zeros(n)).scaled(-self._lag * spec.signs[0])
+            steps.append(turn(np.eye(3)[spec.order[0]], lag))
+        for slip in spec.slips:
+            if slip.segment == ("proximal", "distal")[which]:
+                moved = Profile(
+                    0.0, np.array([slip.t]), np.array([slip.t + slip.seconds]), np.array([slip.angle])
+                )
+                steps.append(turn(np.array([0.0, 1.0, 0.0]), moved.at(t)))
+        steps.append(fixed(self.mounting[which], n))
+        carry = self._carry[which] if self.script.mounted > 0.0 else np.zeros(3)
+        angle = float(np.linalg.norm(carry))
+        if angle > 0.0:
+            away = awake.scaled(-angle).shifted(angle)
+            steps.append(turn(carry / angle, away))
+        return chain(*steps)
+
+    def motion(self, which: int, t: FloatArray) -> Motion:
+        """Return what a sensor (0 proximal, 1 distal) undergoes at instants (N,)."""
+        sensor, acceleration, place = self.sensor(which, t)
+        inverse = conjugate(sensor.q)
+        force = rotate(inverse, acceleration + np.array([0.0, 0.0, STANDARD_GRAVITY]))
+        mag = rotate(inverse, self.field(place)) if self.spec.magnetometer else None
+        return Motion(t, sensor.q, sensor.rate, force, mag)
+
+    def field(self, place: FloatArray) -> FloatArray:
+        """Return the magnetic field, uT, earth frame, at places (N, 3): the earth's and a dipole's."""
+        if self.spec.disturbance == 0.0:
+            return np.broadcast_to(EARTH_FIELD, place.shape)
+        joint = rotate(multiply(about_vertical(self.spec.heading), _posture(self.spec)), _JOINT_ARM)
+        away = place - joint - self._dipole_at
+        distance = np.linalg.norm(away, axis=-1, keepdims=True)
+        along = away / distance
+        moment = (along * self._dipole).sum(axis=-1, keepdims=True)
+        return EARTH_FIELD + _MU0_OVER_4PI * (3.0 * along * moment - self._dipole) / distance**3
+
+
+def _posture(spec: LimbSpec) -> FloatArray:
+    """Return q_earth_from_proximal of the neutral pose, (4,): the primary axis at its inclination.
+
+    With the axis horizontal the third axis points down: for a flexion axis that is the segment's long axis,
+    a thigh held upright under a patient on the back.
+    """
+    first, second, third = spec.order
+    matrix = np.zeros((3, 3))
+    matrix[:, first], matrix[:, third] = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0])
+    matrix[:, second] = np.cross(matrix[:, third], matrix[:, first])
+    tilt = from_axis_angle(np.array([0.0, 1.0, 0.0]), spec.inclination - np.pi / 2.0)
+    return multiply(tilt, from_matrix(matrix))
