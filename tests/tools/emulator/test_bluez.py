@@ -1,5 +1,7 @@
 """bleak's own Linux back end, unmodified, against the stand-in service on a private bus."""
 
+# ruff: noqa: ARG002  the smallest sensor and host answer every protocol method, whatever they are asked
+
 import asyncio
 import gc
 import struct
@@ -118,6 +120,10 @@ async def find(count: int) -> list[BLEDevice]:
     return [found[key] for key in sorted(found)]
 
 
+def ignore(_: object, __: bytearray) -> None:
+    """Hear a notification and do nothing."""
+
+
 async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0.005)
@@ -179,7 +185,7 @@ def test_doubling_of_bleak_issue_2002_appears_and_goes(
     async def act(_: BluezService) -> None:
         (found,) = await find(1)
         client = BleakClient(found)
-        for _ in range(3):
+        for _life in range(3):
             got: list[bytes] = []
             await client.connect()
             await client.start_notify(DATA, lambda _, payload, to=got: to.append(bytes(payload)))
@@ -202,9 +208,9 @@ def test_link_loss_tells_the_client_and_the_sensor(address: str) -> None:
     async def act(_: BluezService) -> None:
         (found,) = await find(1)
         lost = asyncio.Event()
-        client = BleakClient(found, disconnected_callback=lambda _: lost.set())
+        client = BleakClient(found, disconnected_callback=lambda _client: lost.set())
         await client.connect()
-        await client.start_notify(DATA, lambda *_: None)
+        await client.start_notify(DATA, ignore)
         assert sensor_of(device).subscribed == {DATA}
         device.lose_link(gone=True)
         await asyncio.wait_for(lost.wait(), 1.0)
@@ -238,9 +244,9 @@ def test_refused_requests_carry_the_code_of_the_attribute_protocol(address: str)
             with pytest.raises(BleakGATTProtocolError, match="Value Not Allowed"):
                 await client.write_gatt_char(COMMAND, b"\xff", response=True)
             with pytest.raises(BleakGATTProtocolError, match="Unlikely Error"):
-                await client.start_notify(DATA, lambda *_: None)
+                await client.start_notify(DATA, ignore)
             with pytest.raises(BleakError, match="not support"):
-                await client.start_notify(COMMAND, lambda *_: None)
+                await client.start_notify(COMMAND, ignore)
 
     play(address, [device], act)
 
@@ -249,11 +255,11 @@ def test_a_sensor_held_by_another_program_refuses_a_second_listener(address: str
     async def act(_: BluezService) -> None:
         (found,) = await find(1)
         async with BleakClient(found) as first:
-            await first.start_notify(DATA, lambda *_: None, bluez={"use_start_notify": False})
+            await first.start_notify(DATA, ignore, bluez={"use_start_notify": False})
             second = BleakClient(found)
             await second.connect()
             with pytest.raises(BleakDBusError, match="Notify acquired"):
-                await second.start_notify(DATA, lambda *_: None)
+                await second.start_notify(DATA, ignore)
 
     play(address, [counter()], act)
 
@@ -273,7 +279,7 @@ def test_switching_the_adapter_off_breaks_every_link(address: str) -> None:
     async def act(service: BluezService) -> None:
         (found,) = await find(1)
         lost = asyncio.Event()
-        await BleakClient(found, disconnected_callback=lambda _: lost.set()).connect()
+        await BleakClient(found, disconnected_callback=lambda _client: lost.set()).connect()
         service.set_powered(False)
         await asyncio.wait_for(lost.wait(), 1.0)
         with pytest.raises(BleakBluetoothNotAvailableError, match="powered"):
@@ -290,7 +296,7 @@ def test_no_adapter_and_no_service_are_told(address: str) -> None:
     play(address, [], act, adapter=False)
 
     async def nobody() -> None:
-        with pytest.raises(BleakDBusError, match="org.bluez"):
+        with pytest.raises(BleakDBusError, match="ServiceUnknown"):
             await asyncio.wait_for(find(1), 5.0)
 
     asyncio.run(nobody())
@@ -303,7 +309,7 @@ def test_a_killed_service_says_nothing(address: str) -> None:
     async def act(service: BluezService) -> None:
         (found,) = await find(1)
         lost = asyncio.Event()
-        client = BleakClient(found, disconnected_callback=lambda _: lost.set())
+        client = BleakClient(found, disconnected_callback=lambda _client: lost.set())
         await client.connect()
         await service.kill()
         await asyncio.sleep(0.2)
