@@ -45,12 +45,17 @@ class JointSeries:
         One standard deviation of the sensor-level error of each, rad. NaN where the angle is NaN.
     flags : (N,)
         Bits of `FLAG_WORDS`.
+    support : (N,)
+        Turn of the proximal segment about its own axis of the primary component, rad, from an arbitrary
+        zero; the integral of its bias-free rate, so only changes within seconds mean something. NaN where
+        there is no proximal sensor.
     """
 
     t: FloatArray
     angle: FloatArray
     sigma: FloatArray
     flags: NDArray[np.uint8]
+    support: FloatArray
 
     def __len__(self) -> int:
         """Return the number of instants."""
@@ -60,12 +65,15 @@ class JointSeries:
 def join_series(parts: list[JointSeries]) -> JointSeries:
     """Return consecutive series as one; an empty one for none."""
     if not parts:
-        return JointSeries(np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, np.uint8))
+        return JointSeries(
+            np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, np.uint8), np.zeros(0)
+        )
     return JointSeries(
         np.concatenate([part.t for part in parts]),
         np.concatenate([part.angle for part in parts]),
         np.concatenate([part.sigma for part in parts]),
         np.concatenate([part.flags for part in parts]),
+        np.concatenate([part.support for part in parts]),
     )
 
 
@@ -147,8 +155,8 @@ def angle_errors(
     turn_covariance: FloatArray,
     proximal_covariance: FloatArray,
     distal_covariance: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the joint angles and their standard deviations to first order.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the joint angles, their standard deviations to first order, and how far heading counts.
 
     A small turn between the segments changes each angle by its gradient times the turn, whose variance
     the gradient therefore picks out: relative heading counts with the vertical part of the gradient, as
@@ -168,16 +176,18 @@ def angle_errors(
 
     Returns
     -------
-    (N, 3), (N, 3)
-        Angles and standard deviations, rad. Standard deviations end at pi, where nothing is known.
+    (N, 3), (N, 3), (N, 3)
+        Angles and standard deviations, rad, the latter ending at pi, where nothing is known; and each
+        angle's change per change of relative heading.
     """
     matrix = _Matrix(q_proximal_from_distal)
     angle, gradient = _decompose(rule, side, matrix)
     gx, gy, gz = gradient[..., 0], gradient[..., 1], gradient[..., 2]
-    variance = _quadratic(turn_covariance, *_Matrix(q_earth_from_proximal).to_outer(gx, gy, gz))
+    level_x, level_y, vertical = _Matrix(q_earth_from_proximal).to_outer(gx, gy, gz)
+    variance = _quadratic(turn_covariance, level_x, level_y, vertical)
     variance = variance + _quadratic(proximal_covariance, gx, gy, gz)
     variance = variance + _quadratic(distal_covariance, *matrix.to_inner(gx, gy, gz))
-    return angle, np.minimum(np.sqrt(np.maximum(variance, 0.0)), math.pi)
+    return angle, np.minimum(np.sqrt(np.maximum(variance, 0.0)), math.pi), vertical
 
 
 def inclination_errors(
