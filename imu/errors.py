@@ -65,3 +65,20 @@ class SensorLostError(RomcapError):
     def __init__(self, sensor: str, problem: str) -> None:
         super().__init__(f"{sensor}: {problem}")
         self.sensor = sensor
+
+
+class RadioError(RomcapError):
+    """Bluetooth does not do what was asked.
+
+    Parameters
+    ----------
+    kind
+        Why, for programs: `permission`, `no-service`, `no-adapter`, `off`, `not-found`, `no-answer`,
+        `held`, `wrong-sensor`, `refused` or `link`.
+    sentence
+        Why, for a person, and what to do.
+    """
+
+    def __init__(self, kind: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.kind = kind
