@@ -24,7 +24,7 @@ from imu.recording_format import (
     channels,
     decode_raw,
     imu_block,
-    split_records,
+    split_chunk,
 )
 from imu.recording_scan import ChunkPlace, read_chunk, scan
 from imu.recording_survey import Survey
@@ -107,8 +107,8 @@ class Recording:
         return cls(
             path,
             header,
-            tuple(survey.events),
-            tuple(survey.statuses),
+            survey.events(),
+            survey.statuses(),
             tuple(content for name, content in documents if name == CALIBRATION_DOCUMENT),
             survey.damage(found, header),
             samples,
@@ -134,21 +134,21 @@ class Recording:
         Each span `[k seconds, (k + 1) seconds)` of the capture clock gives one block per sensor that has
         samples in it, in the header's order. Memory does not grow with the length of the recording.
         """
-        sensors = {c.number: c.sensor for c in channels(self.header) if c.topic.startswith("/imu/")}
-        waiting: list[RecordArray] = []
+        sensors = self._streams("/imu/")
+        waiting: list[bytes] = []
         span = np.floor(self.start / seconds) if np.isfinite(self.start) else 0.0
-        for records, later_start in self._sample_chunks():
-            waiting.append(records)
+        for samples, later_start in self._samples():
+            waiting.append(samples)
             if later_start < (span + 1) * seconds:
                 continue
-            held = np.concatenate(waiting)
+            held = np.frombuffer(b"".join(waiting), IMU_RECORD)
             while len(held) and later_start >= (span + 1) * seconds:
                 inside = held["t"] < (span + 1) * seconds
                 yield from _split(held[inside], sensors)
                 held = held[~inside]
                 following = held["t"].min() if len(held) else later_start
                 span = max(span + 1, np.floor(min(following, later_start) / seconds))
-            waiting = [held]
+            waiting = [held.tobytes()]
 
     def block(self, sensor: str) -> ImuBlock:
         """Return all samples of one sensor.
@@ -158,29 +158,29 @@ class Recording:
         RecordingError
             If the recording has no such sensor.
         """
-        numbers = [
-            c.number for c in channels(self.header) if c.sensor == sensor and c.topic.startswith("/imu/")
-        ]
-        if not numbers:
+        number = next((number for number, name in self._streams("/imu/").items() if name == sensor), None)
+        if number is None:
             known = ", ".join(info.sensor for info in self.header.sensors) or "none"
             raise RecordingError(self.path, f"has no sensor {sensor}; its sensors are {known}")
-        parts = [records[records["channel"] == numbers[0]] for records, _ in self._sample_chunks()]
-        return (
-            imu_block(sensor, np.concatenate(parts)) if parts else imu_block(sensor, np.empty(0, IMU_RECORD))
-        )
+        records = np.frombuffer(b"".join(samples for samples, _ in self._samples()), IMU_RECORD)
+        return imu_block(sensor, records[records["channel"] == number])
 
     def raw(self) -> Iterator[RawPacket]:
         """Yield the notifications as they arrived, in the order of their arrival."""
-        sensors = {c.number: c.sensor for c in channels(self.header) if c.topic.startswith("/raw/")}
+        sensors = self._streams("/raw/")
         for content in self._contents():
-            for message in split_records(content)[1]:
+            for message in split_chunk(content)[1]:
                 if message.channel in sensors:
                     yield decode_raw(sensors[message.channel], message.body)
 
-    def _sample_chunks(self) -> Iterator[tuple[RecordArray, float]]:
-        """Yield the samples of each chunk with the earliest sample time that comes after it."""
+    def _streams(self, kind: str) -> dict[int, str]:
+        """Return the sensor of each channel of a kind, by channel number."""
+        return {c.number: c.sensor for c in channels(self.header) if c.topic.startswith(kind)}
+
+    def _samples(self) -> Iterator[tuple[bytes, float]]:
+        """Yield the samples of each chunk with the earliest sample time that comes after it, s."""
         for content, (_, later_start) in zip(self._contents(), self._chunks, strict=True):
-            yield split_records(content)[0], later_start
+            yield split_chunk(content)[0], later_start
 
     def _contents(self) -> Iterator[bytes]:
         with self.path.open("rb", buffering=1 << 18) as file:

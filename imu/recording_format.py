@@ -31,6 +31,9 @@ REPAIR_DOCUMENT = "romcap.repair"
 END_DOCUMENT = "romcap.end"
 DOCUMENT_PREFIX = "romcap."
 
+EVENT_CHANNEL, STATUS_CHANNEL = 1, 2
+MOST_SENSORS = 100
+
 SCHEMAS: Mapping[str, str] = {
     "romcap_msgs/msg/Imu": (
         "# One sample of one inertial sensor, in the sensor frame. NaN where not known.\n"
@@ -61,8 +64,8 @@ SCHEMAS: Mapping[str, str] = {
     ),
 }
 
-MESSAGE_OPCODE = 5
-MESSAGE_HEAD = struct.Struct("<BQHIQQ")
+_MESSAGE = 5
+_MESSAGE_HEAD = struct.Struct("<BQHIQQ")
 _CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 _HAS_MAG = 1
 
@@ -87,8 +90,7 @@ _IMU_BODY = np.dtype([(name, *rest) for name, *rest in IMU_RECORD.descr[6:]])
 IMU_BODY_BYTES = _IMU_BODY.itemsize
 
 RECORD_HEAD = struct.Struct("<BQ")
-_IMU_LENGTH = IMU_RECORD.itemsize - RECORD_HEAD.size
-_FIRST_SENSOR_CHANNEL = 3
+_SAMPLE_START = RECORD_HEAD.pack(_MESSAGE, IMU_RECORD.itemsize - RECORD_HEAD.size)
 
 RecordArray = NDArray[np.void]
 
@@ -114,7 +116,10 @@ class Channel:
 
 
 def channels(header: RecordingHeader) -> list[Channel]:
-    """Return the channels of a recording, numbered from 1: two common ones, then two per sensor."""
+    """Return the channels of a recording, numbered from 1: two common ones, then two per sensor.
+
+    Samples are on the odd numbers from 3 on; up to `MOST_SENSORS` these fit into one byte.
+    """
     segments = [sensor.segment for sensor in header.sensors]
     table = [("/event", "Event", ""), ("/status", "Status", "")]
     for info in header.sensors:
@@ -214,30 +219,29 @@ def nanoseconds(t: FloatArray | float, created_ns: int) -> NDArray[np.int64]:
     return np.maximum(np.rint(np.asarray(t) * 1e9).astype(np.int64) + created_ns, 0)
 
 
-def split_records(chunk: bytes) -> tuple[RecordArray, list[Message]]:
-    """Return the records of a verified chunk: samples as an array of `IMU_RECORD`, and the other messages.
+def split_chunk(chunk: bytes) -> tuple[bytes, list[Message]]:
+    """Return the content of a verified chunk: its samples, one `IMU_RECORD` each, and the other messages.
 
     Both are in the order of the file. Schemas and channels are passed over: they follow from the header.
     """
-    if len(chunk) % IMU_RECORD.itemsize == 0:
-        records = np.frombuffer(chunk, IMU_RECORD)
-        framed = (records["opcode"] == MESSAGE_OPCODE) & (records["length"] == _IMU_LENGTH)
-        channel = records["channel"]
-        if bool((framed & (channel >= _FIRST_SENSOR_CHANNEL) & (channel % 2 == 1)).all()):
-            return records, []
     samples: list[bytes] = []
     others: list[Message] = []
-    at, end = 0, len(chunk) - MESSAGE_HEAD.size
-    while at <= end:
-        opcode, length, channel, sequence, log_time, _ = MESSAGE_HEAD.unpack_from(chunk, at)
-        stop = at + RECORD_HEAD.size + length
-        if opcode == MESSAGE_OPCODE:
-            if length == _IMU_LENGTH and channel >= _FIRST_SENSOR_CHANNEL and channel % 2 == 1:
-                samples.append(chunk[at:stop])
-            else:
-                others.append(Message(channel, log_time, sequence, chunk[at + MESSAGE_HEAD.size : stop]))
-        at = stop
-    return np.frombuffer(b"".join(samples), IMU_RECORD), others
+    start = at = 0
+    while at < len(chunk):
+        if chunk.startswith(_SAMPLE_START, at):
+            channel = chunk[at + RECORD_HEAD.size]
+            if channel & 1 and channel != EVENT_CHANNEL:
+                at += IMU_RECORD.itemsize
+                continue
+        samples.append(chunk[start:at])
+        opcode, length = RECORD_HEAD.unpack_from(chunk, at)
+        start = at + RECORD_HEAD.size + length
+        if opcode == _MESSAGE:
+            _, _, channel, sequence, log_time, _ = _MESSAGE_HEAD.unpack_from(chunk, at)
+            others.append(Message(channel, log_time, sequence, chunk[at + _MESSAGE_HEAD.size : start]))
+        at = start
+    samples.append(chunk[start:at])
+    return b"".join(samples), others
 
 
 def _text_message(t: float, text: str, data: Mapping[str, Any]) -> bytes:

@@ -221,7 +221,7 @@ class _Scanner:
         return known and self._crc(start, footer + _FOOTER_RECORD.size - 4) == crc
 
     def _search(self, at: int) -> int:
-        """Return the first byte from `at` on where a chunk or document seems to start, else the file's end."""
+        """Return the first byte from `at` on where a chunk or document seems to start, else the end."""
         overlap = _CHUNK_MARK_AT + len(_CHUNK_MARK)
         while at < self.found.size:
             piece = self._read(at, _PIECE + overlap)
@@ -258,7 +258,7 @@ def _starts(piece: bytes, mark: bytes, offset: int, opcode: int) -> Iterator[int
 
 
 def _texts(body: bytes) -> list[str] | None:
-    """Return the strings of a metadata record: its name, then keys and values; None if they do not fill it."""
+    """Return the strings of a metadata record: name, keys and values; None if they do not fill it."""
     texts: list[str] = []
     at = 0
     try:

@@ -4,18 +4,21 @@ import numpy as np
 
 from imu.recording_format import (
     END_DOCUMENT,
+    EVENT_CHANNEL,
     HEADER_DOCUMENT,
+    IMU_RECORD,
+    STATUS_CHANNEL,
     Channel,
-    RecordArray,
+    Message,
     channels,
     decode_event,
     decode_status,
-    split_records,
+    split_chunk,
 )
 from imu.recording_scan import Scan
 from imu.recording_values import Event, RecordingHeader, Status
 
-_EVENT_CHANNEL, _STATUS_CHANNEL = 1, 2
+_COMMON_CHANNELS = (EVENT_CHANNEL, STATUS_CHANNEL)
 _BATCH = 128
 
 
@@ -23,32 +26,36 @@ class Survey:
     """Collects what every chunk holds; `add` is called once per intact chunk, in file order."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.statuses: list[Status] = []
+        self.messages: list[Message] = []
         self.counts: dict[int, int] = {}
         self.first_t, self.last_t = np.inf, -np.inf
-        self.chunk_starts: list[float] = []
-        self._pending: list[RecordArray] = []
+        self._chunk_starts: list[float] = []
+        self._pending: list[bytes] = []
         self._reached: dict[int, tuple[int, float]] = {}
         self._missing: list[tuple[int, int, float, float]] = []
 
     def add(self, chunk: bytes) -> None:
         """Take the content of the next chunk."""
-        records, others = split_records(chunk)
-        self.chunk_starts.append(float(records["t"].min()) if len(records) else np.inf)
+        samples, others = split_chunk(chunk)
+        self._chunk_starts.append(float(np.frombuffer(samples, IMU_RECORD)["t"].min()) if samples else np.inf)
         for message in others:
             self.counts[message.channel] = self.counts.get(message.channel, 0) + 1
-            if message.channel == _EVENT_CHANNEL:
-                self.events.append(decode_event(message.body))
-            elif message.channel == _STATUS_CHANNEL:
-                self.statuses.append(decode_status(message.body))
-        self._pending.append(records)
+        self.messages += [message for message in others if message.channel in _COMMON_CHANNELS]
+        self._pending.append(samples)
         if len(self._pending) >= _BATCH:
             self._count()
 
+    def events(self) -> tuple[Event, ...]:
+        """Return the events in the order of the file."""
+        return tuple(decode_event(m.body) for m in self.messages if m.channel == EVENT_CHANNEL)
+
+    def statuses(self) -> tuple[Status, ...]:
+        """Return what sensors said about themselves, in the order of the file."""
+        return tuple(decode_status(m.body) for m in self.messages if m.channel == STATUS_CHANNEL)
+
     def later_starts(self) -> list[float]:
         """Return, per chunk, the earliest sample time in any later chunk, s; infinite for the last."""
-        starts = np.array([*self.chunk_starts, np.inf])
+        starts = np.array([*self._chunk_starts, np.inf])
         return np.minimum.accumulate(starts[::-1])[::-1][1:].tolist()
 
     def finish(self) -> None:
@@ -112,9 +119,9 @@ class Survey:
 
     def _count(self) -> None:
         """Note the samples that are missing between the records at hand."""
-        records = np.concatenate(self._pending) if self._pending else None
+        records = np.frombuffer(b"".join(self._pending), IMU_RECORD)
         self._pending.clear()
-        if records is None or len(records) == 0:
+        if len(records) == 0:
             return
         self.first_t = min(self.first_t, float(records["t"].min()))
         self.last_t = max(self.last_t, float(records["t"].max()))
