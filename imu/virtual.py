@@ -1,9 +1,10 @@
 """One sensor that exists only in memory: true motion in, samples with a data sheet's errors out.
 
 The model, sample by sample, for the gyroscope (the accelerometer is the same without the wandering bias):
-`measured = clip(round(matrix * true + bias + wander + white noise))`. White noise densities are read as
-random walks (one sigma of a sample is density times the square root of the rate), the larger of the two
-readings of a data sheet. Errors that hold for a whole run are drawn once, from the seed.
+`measured = clip(round(matrix * true + bias + wander + white noise))`. White noise densities are
+one-sided, as data sheets give them, and the sensor's own low-pass ends at half its rate: one sigma of a
+sample is density times the square root of half the rate. Errors that hold for a whole run are drawn
+once, from the seed.
 """
 
 from collections.abc import Iterator
@@ -274,6 +275,8 @@ class VirtualSensor:
         Samples in a packet.
     burst
         Mean number of packets lost in a row, >= 1.
+    errors
+        What holds for the whole run; None: drawn from the seed.
 
     Raises
     ------
@@ -291,6 +294,7 @@ class VirtualSensor:
         loss: float = 0.0,
         packet: int = 1,
         burst: float = 1.0,
+        errors: SensorErrors | None = None,
     ) -> None:
         if not rate > 0.0:
             raise InputError(f"sensor {sensor}: the rate must be positive, got {rate} Hz")
@@ -304,7 +308,7 @@ class VirtualSensor:
         children = [np.random.SeedSequence(root.entropy, spawn_key=(*root.spawn_key, i)) for i in range(7)]
         streams = [np.random.default_rng(child) for child in children]
         self.sensor, self.grade, self.rate = sensor, grade, rate
-        self.errors = draw_errors(grade, streams[0])
+        self.errors = errors or draw_errors(grade, streams[0])
         self._gyr_noise, self._acc_noise, self._mag_noise = streams[1:4]
         self._instability, self._walk, self._fate = streams[4:7]
         self._count = 0
@@ -322,12 +326,12 @@ class VirtualSensor:
     def measure(self, motion: Motion) -> Measurement:
         """Return what the sensor makes of its next samples, the motion being given at `instants`."""
         n, grade, errors = len(motion), self.grade, self.errors
-        root_rate = np.sqrt(self.rate)
+        band = np.sqrt(self.rate / 2.0)
         bias = errors.gyr_bias + self._next_wander(n)
         gyr = _apply(errors.gyr_matrix, motion.gyr) + bias
-        gyr += grade.gyr_noise * root_rate * self._gyr_noise.standard_normal((n, 3))
+        gyr += grade.gyr_noise * band * self._gyr_noise.standard_normal((n, 3))
         acc = _apply(errors.acc_matrix, motion.acc) + errors.acc_bias
-        acc += grade.acc_noise * root_rate * self._acc_noise.standard_normal((n, 3))
+        acc += grade.acc_noise * band * self._acc_noise.standard_normal((n, 3))
         mag = None
         if motion.mag is not None:
             mag = _apply(errors.mag_matrix, motion.mag) + errors.mag_bias

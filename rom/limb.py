@@ -8,7 +8,7 @@ import numpy as np
 from imu.block import FloatArray, ImuBlock
 from imu.quaternion import conjugate, multiply, to_matrix, wrap
 from imu.recording_values import Event
-from imu.virtual import SensorErrors, VirtualSensor
+from imu.virtual import SensorErrors, VirtualSensor, draw_errors
 from rom.limb_body import Limb
 from rom.limb_script import Stroke
 from rom.limb_world import LimbSpec
@@ -113,9 +113,8 @@ class LimbRecording:
 
 def simulate_limb(spec: LimbSpec, seed: int) -> LimbRecording:
     """Return what two sensors on an imagined limb send, and the truth; same spec and seed, same recording."""
-    root = np.random.SeedSequence(seed)
-    children = [np.random.SeedSequence(root.entropy, spawn_key=(i,)) for i in range(3)]
-    limb = Limb(spec, children[0])
+    person = seed if spec.person is None else spec.person
+    limb = Limb(spec, _numbers(person, 0), _numbers(seed, 1))
     sensors = (f"sim-{spec.segments[0]}", f"sim-{spec.segments[1]}")
     blocks: dict[str, ImuBlock] = {}
     errors: dict[str, SensorErrors] = {}
@@ -125,16 +124,22 @@ def simulate_limb(spec: LimbSpec, seed: int) -> LimbRecording:
             name,
             spec.grade,
             spec.rate,
-            children[1 + which],
+            np.random.SeedSequence(seed, spawn_key=(2 + which,)),
             loss=spec.loss,
             packet=spec.packet,
             burst=spec.burst,
+            errors=draw_errors(spec.grade, _numbers(person, 4 + which)),
         )
         measured = sensor.measure(limb.motion(which, sensor.instants(int(limb.duration * spec.rate))))
         blocks[name], errors[name] = measured.block, sensor.errors
         biases[name] = measured.gyr_bias[measured.arrived]
     events = tuple(sorted(limb.script.events, key=lambda event: event.t))
     return LimbRecording(spec, seed, sensors, blocks, events, _truth(limb), errors, biases)
+
+
+def _numbers(seed: int, stream: int) -> np.random.Generator:
+    """Return the random numbers of one stream of a seed."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
 
 
 def _truth(limb: Limb) -> LimbTruth:

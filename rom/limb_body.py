@@ -18,8 +18,8 @@ from imu.quaternion import (
     to_rotation_vector,
 )
 from imu.virtual import Motion
-from rom.limb_motion import Curve, Profile, Turning, chain, constant, fixed, turn, waves
-from rom.limb_script import Script
+from rom.limb_motion import Curve, Profile, Turning, chain, fixed, stroked, turn, waves
+from rom.limb_script import SETTLING, Script
 from rom.limb_world import LimbSpec, Sway, Tissue
 
 EARTH_FIELD = np.array([0.0, 20.0, -44.0])
@@ -34,59 +34,75 @@ _DISTAL_ARM = np.array([0.04, -0.18, 0.0])
 """Places in the segment frame, m: on a thigh a sensor and the knee, from the hip; on a shank a sensor."""
 
 
-class Limb:
-    """The moving limb of a spec and a seed; it can be asked for any instants."""
+_BARE = Tissue(shift=0.0, lag=0.0, wobble=0.0)
 
-    def __init__(self, spec: LimbSpec, seed: np.random.SeedSequence) -> None:
-        rng = np.random.default_rng(seed)
+
+class Limb:
+    """The moving limb of a spec, which can be asked for any instants.
+
+    Parameters
+    ----------
+    spec
+        Its world.
+    person, trial
+        Random numbers for what stays the same from trial to trial (straps, skin, joint, room) and for what
+        does not (how the programme is carried out, sway, tremor).
+    """
+
+    def __init__(self, spec: LimbSpec, person: np.random.Generator, trial: np.random.Generator) -> None:
         self.spec = spec
         self.script = Script(list(spec.start), spec.movement, spec.side, spec.joint, spec.axes)
         for phase in spec.programme:
-            phase.write(self.script, rng)
+            phase.write(self.script, trial)
         self.duration = self.script.now
         self._profiles = self.script.profiles()
-        self._draw(rng)
-        table = self._table(rng)
+        self._life = _life(self.script)
+        self._draw_person(person)
+        self._draw_trial(trial)
         self._carry = [np.zeros(3), np.zeros(3)]
-        first = np.zeros(1)
-        for k in range(2):
-            mounted = self.sensor(k, first)[0].q[0]
-            self._carry[k] = to_rotation_vector(multiply(conjugate(mounted), table[k]))
+        if self.script.mounted > 0.0:
+            # On the table both sensors lie flat, any way round.
+            ways = trial.uniform(-np.pi, np.pi, 2) + spec.heading
+            first = np.zeros(1)
+            mounted = [self.sensor(which, first)[0].q[0] for which in range(2)]
+            self._carry = [
+                to_rotation_vector(multiply(conjugate(on), about_vertical(way)))
+                for on, way in zip(mounted, ways, strict=True)
+            ]
 
-    def _draw(self, rng: np.random.Generator) -> None:
-        """Draw everything that the spec leaves to chance; the order of draws never depends on the spec."""
+    def _draw_person(self, rng: np.random.Generator) -> None:
+        """Draw straps, skin, joint and room; the order of draws never depends on the spec."""
         spec, size = self.spec, self.spec.non_hinge
         drawn = normalise(rng.standard_normal((2, 4)))
         self.mounting = spec.mounting or (drawn[0], drawn[1])
-        sway = spec.sway or Sway(fast=0.0, slow=0.0)
-        fast, slow = 1.0 / sway.fast_period, 1.0 / sway.slow_period
-        self._sway = [
-            (
-                waves(rng, sway.fast, 0.7 * fast, 1.4 * fast),
-                waves(rng, sway.slow, 0.7 * slow, 1.4 * slow),
-            )
-            for _ in range(3)
-        ]
-        self._tremor = waves(rng, spec.tremor, 8.0, 12.0)
-        self._irregular = [waves(rng, size / 3.0, 0.05, 0.4) for _ in range(2)]
         self._coupling = [(size * rng.uniform(0.5, 1.0), rng.uniform(0.0, 2.0 * np.pi)) for _ in range(2)]
-        tissue = spec.tissue or Tissue(0.0, 0.0, 0.0)
+        tissue = spec.tissue or _BARE
         self._lag = tissue.lag
-        moving = np.array([0.5 if spec.sway else 0.0, 1.0])[:, None]
-        self._shift = tissue.shift * moving * rng.standard_normal((2, 3))
+        self._shift = tissue.shift * self._softness[:, None] * rng.standard_normal((2, 3))
         self._shift_phase = rng.uniform(0.0, 2.0 * np.pi, (2, 3))
-        self._wobble = [
-            [waves(rng, tissue.wobble * moving[k, 0], 1.0, 4.0, 3) for _ in range(3)] for k in range(2)
-        ]
         where, direction = rng.standard_normal(3), rng.standard_normal(3)
         self._dipole_at = 0.35 * where / np.linalg.norm(where)
         self._dipole = direction / np.linalg.norm(direction)
         self._dipole *= self._strength()
 
-    def _table(self, rng: np.random.Generator) -> FloatArray:
-        """Return how the sensors lie on the table, q_earth_from_sensor (2, 4): flat, any way round."""
-        heading = about_vertical(self.spec.heading)
-        return multiply(heading, about_vertical(rng.uniform(-np.pi, np.pi, 2)))
+    def _draw_trial(self, rng: np.random.Generator) -> None:
+        """Draw what is irregular."""
+        spec = self.spec
+        sway = spec.sway or Sway(fast=0.0, slow=0.0)
+        fast, slow = 1.0 / sway.fast_period, 1.0 / sway.slow_period
+        self._sway = [
+            (waves(rng, sway.fast, 0.7 * fast, 1.4 * fast), waves(rng, sway.slow, 0.7 * slow, 1.4 * slow))
+            for _ in range(3)
+        ]
+        self._tremor = waves(rng, spec.tremor, 8.0, 12.0)
+        self._irregular = [waves(rng, spec.non_hinge / 3.0, 0.05, 0.4) for _ in range(2)]
+        wobble = (spec.tissue or _BARE).wobble * self._softness
+        self._wobble = [[waves(rng, size, 1.0, 4.0, 3) for _ in range(3)] for size in wobble]
+
+    @property
+    def _softness(self) -> FloatArray:
+        """Return how much of the soft tissue each sensor feels, (2,): the thigh half; none if it is still."""
+        return np.array([0.5 if self.spec.sway else 0.0, 1.0])
 
     def _strength(self) -> float:
         """Return the dipole moment, A m^2, that turns the field at the joint by the spec's angle."""
@@ -99,12 +115,8 @@ class Limb:
         )
 
     def _awake(self, t: FloatArray) -> Curve:
-        """Return the share of life in the limb: 0 while the sensors lie on the table, then 1."""
-        script = self.script
-        if script.mounted == 0.0:
-            return constant(1.0, len(t))
-        start, stop = np.array([script.on_table]), np.array([script.mounted])
-        return Profile(0.0, start, stop, np.array([1.0])).at(t)
+        """Return the share of life in the limb: 0 while it or its sensors lie still, else 1."""
+        return self._life.at(t)
 
     def angles(self, t: FloatArray) -> list[Curve]:
         """Return the three angles of the joint at instants (N,), as a clinician counts them."""
@@ -125,11 +137,17 @@ class Limb:
 
     def proximal(self, t: FloatArray) -> Turning:
         """Return the proximal segment in the earth frame."""
-        n, awake = len(t), self._awake(t)
+        n, awake, position = len(t), self._awake(t), _position(self.spec)
         steps = [fixed(about_vertical(self.spec.heading), n)]
         for axis, (fast, slow) in zip(np.eye(3), self._sway, strict=True):
             steps.append(turn(axis, awake * (fast.at(t) + slow.at(t))))
-        return chain(*steps, fixed(_posture(self.spec), n))
+        if self.script.positioned is None:
+            return chain(*steps, fixed(position, n))
+        way = to_rotation_vector(multiply(position, conjugate(_UPRIGHT)))
+        angle = float(np.linalg.norm(way))
+        start, stop = self.script.positioned
+        taken = Profile(0.0, np.array([start]), np.array([stop]), np.array([angle]))
+        return chain(*steps, turn(way / max(angle, 1e-12), taken.at(t)), fixed(_UPRIGHT, n))
 
     def joint(self, t: FloatArray) -> Turning:
         """Return the distal segment in the frame of the proximal one."""
@@ -182,11 +200,11 @@ class Limb:
                 )
                 steps.append(turn(np.array([0.0, 1.0, 0.0]), moved.at(t)))
         steps.append(fixed(self.mounting[which], n))
-        carry = self._carry[which] if self.script.mounted > 0.0 else np.zeros(3)
+        carry = self._carry[which]
         angle = float(np.linalg.norm(carry))
         if angle > 0.0:
-            away = awake.scaled(-angle).shifted(angle)
-            steps.append(turn(carry / angle, away))
+            start, stop = np.array([self.script.stillness[0][1]]), np.array([self.script.mounted])
+            steps.append(turn(carry / angle, Profile(angle, start, stop, np.array([0.0])).at(t)))
         return chain(*steps)
 
     def motion(self, which: int, t: FloatArray) -> Motion:
@@ -201,7 +219,7 @@ class Limb:
         """Return the magnetic field, uT, earth frame, at places (N, 3): the earth's and a dipole's."""
         if self.spec.disturbance == 0.0:
             return np.broadcast_to(EARTH_FIELD, place.shape)
-        joint = rotate(multiply(about_vertical(self.spec.heading), _posture(self.spec)), _JOINT_ARM)
+        joint = rotate(multiply(about_vertical(self.spec.heading), _position(self.spec)), _JOINT_ARM)
         away = place - joint - self._dipole_at
         distance = np.linalg.norm(away, axis=-1, keepdims=True)
         along = away / distance
@@ -209,15 +227,30 @@ class Limb:
         return EARTH_FIELD + _MU0_OVER_4PI * (3.0 * along * moment - self._dipole) / distance**3
 
 
-def _posture(spec: LimbSpec) -> FloatArray:
-    """Return q_earth_from_proximal of the neutral pose, (4,): the primary axis at its inclination.
+_UPRIGHT = from_matrix(np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]))
+"""q_earth_from_proximal of a person who stands and looks along the earth's x axis."""
+
+
+def _position(spec: LimbSpec) -> FloatArray:
+    """Return q_earth_from_proximal in the position of the test, (4,): the primary axis at its inclination.
 
     With the axis horizontal the third axis points down: for a flexion axis that is the segment's long axis,
     a thigh held upright under a patient on the back.
     """
     first, second, third = spec.order
     matrix = np.zeros((3, 3))
-    matrix[:, first], matrix[:, third] = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, -1.0])
+    matrix[:, first], matrix[:, third] = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, -1.0])
     matrix[:, second] = np.cross(matrix[:, third], matrix[:, first])
-    tilt = from_axis_angle(np.array([0.0, 1.0, 0.0]), spec.inclination - np.pi / 2.0)
+    tilt = from_axis_angle(np.array([1.0, 0.0, 0.0]), spec.inclination - np.pi / 2.0)
     return multiply(tilt, from_matrix(matrix))
+
+
+def _life(script: Script) -> Profile:
+    """Return the share of sway and tremor over time: 0 in each stretch of stillness, 1 elsewhere."""
+    moves: list[tuple[float, float, float]] = []
+    for start, stop in script.stillness:
+        if start > 0.0:
+            moves.append((start - SETTLING, start, 0.0))
+        moves.append((stop, stop + SETTLING, 1.0))
+    asleep = bool(script.stillness) and script.stillness[0][0] == 0.0
+    return stroked(0.0 if asleep else 1.0, moves)

@@ -3,6 +3,7 @@
 Nothing here is differentiated numerically, so integrating a perfect gyroscope gives the orientation back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -95,6 +96,12 @@ class Profile:
         rate = 30.0 * u**2 * (1.0 - u) ** 2
         acceleration = 60.0 * u * (1.0 - u) * (1.0 - 2.0 * u)
         return Curve(origin[k] + reach * share, reach * rate / duration, reach * acceleration / duration**2)
+
+
+def stroked(initial: float, moves: Sequence[tuple[float, float, float]]) -> Profile:
+    """Return a profile from (start s, stop s, target) strokes in order."""
+    table = np.array(moves, dtype=np.float64).reshape(-1, 3)
+    return Profile(initial, table[:, 0], table[:, 1], table[:, 2])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,5 @@
 """What happens in an imagined trial, step by step: the strokes of a limb and the events that mark them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from imu.errors import InputError
 from imu.recording_values import Event
-from rom.limb_motion import Profile
+from rom.limb_motion import Profile, stroked
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,9 @@ class Script:
     joint: str
     axes: tuple[str, str, str]
     now: float = 0.0
-    on_table: float = 0.0
     mounted: float = 0.0
+    positioned: tuple[float, float] | None = None
+    stillness: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     strokes: list[Stroke] = field(default_factory=list[Stroke])
     events: list[Event] = field(default_factory=list[Event])
     neutral: list[float] = field(init=False)
@@ -105,13 +105,11 @@ class Script:
 
     def profiles(self) -> list[Profile]:
         """Return the three angles over time."""
-        return [_profile(first, moves) for first, moves in zip(self.neutral, self._moves, strict=True)]
+        return [stroked(first, moves) for first, moves in zip(self.neutral, self._moves, strict=True)]
 
 
-def _profile(initial: float, moves: Sequence[tuple[float, float, float]]) -> Profile:
-    """Return a profile from (start s, stop s, target) strokes in order."""
-    table = np.array(moves, dtype=np.float64).reshape(-1, 3)
-    return Profile(initial, table[:, 0], table[:, 1], table[:, 2])
+SETTLING = 2.0
+"""How long a limb takes to come to rest on a couch, or to life again, s."""
 
 
 class Phase(Protocol):
@@ -134,9 +132,41 @@ class TableRest:
         if script.now > 0.0:
             raise InputError(f"the table rest must be the first phase of a trial, got it at {script.now} s")
         script.wait(self.seconds)
-        script.on_table = script.now
+        script.stillness.append((0.0, script.now))
         script.wait(self.mounting)
         script.mounted = script.now
+
+
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """The limb lies on the couch with its sensors on, as still as the couch."""
+
+    seconds: float = 8.0
+
+    def write(self, script: Script, _rng: np.random.Generator) -> None:
+        """Lie still; sway and tremor die down before and come back after."""
+        if script.now > 0.0:
+            script.wait(SETTLING)
+        begun = script.now
+        script.wait(self.seconds)
+        script.stillness.append((begun, script.now))
+        script.wait(SETTLING)
+
+
+@dataclass(frozen=True, slots=True)
+class TakePosition:
+    """From upright, where segments are calibrated, into the position of the test or the treatment."""
+
+    seconds: float = 6.0
+
+    def write(self, script: Script, _rng: np.random.Generator) -> None:
+        """Move the whole limb."""
+        if script.positioned is not None:
+            raise InputError("a limb takes its position once in a trial; the programme has it twice")
+        begun = script.now
+        script.wait(self.seconds)
+        script.positioned = (begun, script.now)
+        script.wait(1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import numpy as np
 from imu.block import FloatArray
 from imu.errors import InputError
 from imu.virtual import CONSUMER, SensorGrade
-from rom.limb_script import Functional, Neutral, Passes, Phase, TableRest
+from rom.catalogue.movement import MIDLINE_SEGMENTS
+from rom.limb_script import Functional, Neutral, Passes, Phase, Reps, TableRest, TakePosition
 
 _ORDER = {"x": (0, 1, 2), "y": (1, 2, 0), "z": (2, 0, 1)}
 _NAMES = ("adduction", "rotation", "flexion")
@@ -92,6 +93,9 @@ class LimbSpec:
         Amplitude of the 8 to 12 Hz tremor of the primary angle, rad.
     tissue
         None: sensors are fixed to the bone.
+    person
+        Seed of what stays the same from trial to trial: straps, skin, joint, room, sensors' own errors;
+        None: drawn from the seed of the recording.
     mounting
         `q_segment_from_sensor` of the proximal and the distal sensor; None: drawn from the seed.
     slips
@@ -104,7 +108,13 @@ class LimbSpec:
         A magnetised object near the joint turns the field there by about this angle, rad.
     """
 
-    programme: tuple[Phase, ...] = (TableRest(), Neutral(), Functional(), Passes(10, 1.6, 0.1))
+    programme: tuple[Phase, ...] = (
+        TableRest(),
+        Neutral(),
+        Functional(),
+        TakePosition(),
+        Passes(10, start=np.radians(100.0), end=np.radians(5.0)),
+    )
     joint: str = "knee"
     movement: str = "kn_ake"
     side: str = "right"
@@ -120,6 +130,7 @@ class LimbSpec:
     sway: Sway | None = Sway()
     tremor: float = np.radians(0.05)
     tissue: Tissue | None = Tissue()
+    person: int | None = None
     mounting: tuple[FloatArray, FloatArray] | None = None
     slips: tuple[Slip, ...] = ()
     grade: SensorGrade = CONSUMER
@@ -143,10 +154,12 @@ class LimbSpec:
 
     @property
     def segments(self) -> tuple[str, str]:
-        """Return the names of the proximal and the distal segment, with side."""
-        if self.side == "midline":
-            return self.proximal, self.distal
-        return f"{self.side}_{self.proximal}", f"{self.side}_{self.distal}"
+        """Return the names of the proximal and the distal segment, with side unless on the midline."""
+        proximal, distal = (
+            name if name in MIDLINE_SEGMENTS else f"{self.side}_{name}"
+            for name in (self.proximal, self.distal)
+        )
+        return proximal, distal
 
     @property
     def signs(self) -> FloatArray:
@@ -165,3 +178,59 @@ class LimbSpec:
         """Return the names of the three angles."""
         first, second, third = self.order
         return _NAMES[first], _NAMES[second], _NAMES[third]
+
+
+ELBOW = LimbSpec(
+    (
+        TableRest(),
+        Neutral(),
+        Functional(reach=np.radians(110.0)),
+        Functional(reach=np.radians(70.0), component=2),
+        Reps(5, start=np.radians(5.0), end=np.radians(130.0)),
+        Reps(5, start=np.radians(-60.0), end=np.radians(70.0), component=2),
+    ),
+    joint="elbow",
+    movement="el_flexion",
+    proximal="upperarm",
+    distal="forearm",
+    sign=1,
+    free=(0, 2),
+    start=(0.0, np.radians(10.0), 0.0),
+)
+"""Two axes: flexion and pronation, with a constant carrying angle between them."""
+
+WRIST = LimbSpec(
+    (
+        TableRest(),
+        Neutral(),
+        Functional(reach=np.radians(60.0)),
+        Functional(reach=np.radians(25.0), component=1),
+        Reps(5, start=0.0, end=np.radians(65.0)),
+        Reps(5, start=np.radians(-15.0), end=np.radians(25.0), component=1),
+    ),
+    joint="wrist",
+    movement="wr_flexion",
+    proximal="forearm",
+    distal="hand",
+    sign=1,
+    free=(0, 1),
+)
+"""Two axes that cross at a right angle: flexion and ulnar deviation."""
+
+SHOULDER = LimbSpec(
+    (
+        TableRest(),
+        Neutral(),
+        Functional(reach=np.radians(90.0)),
+        Functional(reach=np.radians(-60.0), component=1),
+        Functional(reach=np.radians(60.0), component=2),
+        Reps(5, start=0.0, end=np.radians(150.0)),
+    ),
+    joint="shoulder",
+    movement="sh_flexion",
+    proximal="thorax",
+    distal="upperarm",
+    sign=1,
+    free=(0, 1, 2),
+)
+"""Three axes."""
