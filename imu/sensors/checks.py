@@ -80,6 +80,7 @@ def settle(
     gyr_range_dps: float | None,
     acc_range_g: float | None,
     mode: str = "",
+    magnetometer: bool = False,
 ) -> Settings:
     """Return complete settings within a family's capability; None takes its default.
 
@@ -91,7 +92,7 @@ def settle(
     rate = _pick(capability, "a rate in Hz", rate_hz, capability.rates_hz, capability.default_rate_hz)
     gyr = _pick_range(capability, "a gyroscope range in deg/s", gyr_range_dps, capability.gyr_ranges_dps)
     acc = _pick_range(capability, "an accelerometer range in g", acc_range_g, capability.acc_ranges_g)
-    return Settings(rate, gyr, acc, mode)
+    return Settings(rate, gyr, acc, mode, magnetometer)
 
 
 def _pick_range(

@@ -154,12 +154,15 @@ class Settings:
         Full scale; None if the family has no such sensor.
     mode
         Name of the content in the family's own words.
+    magnetometer
+        Whether readings carry a magnetic field in uT.
     """
 
     rate_hz: float
     gyr_range_dps: float | None
     acc_range_g: float | None
     mode: str = ""
+    magnetometer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

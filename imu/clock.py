@@ -1,0 +1,325 @@
+"""Device ticks to seconds on the capture clock, from one-way arrivals.
+
+Every sensor counts with its own crystal, and every packet arrives late by an unknown, never negative,
+amount. `SensorClock` unwraps the ticks, follows the lower envelope of lateness (`imu/envelope.py`), and
+returns strictly increasing times whose spread between sensors is a few milliseconds. What all sensors of
+one host have in common, the least delay of the link, stays in: it matters against a camera or a force
+plate, not between sensors.
+
+Rules and thresholds: the project's sensor reference C.3 and C.4, rules 2, 3 and 5, measured there.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from imu.block import BoolArray, FloatArray
+from imu.envelope import ENOUGH_BINS, Envelope
+from imu.errors import InputError
+from imu.sensors.driver import DeviceClock
+
+BACK_S = 1.0
+"""Device time that falls back further than this means the sensor restarted (rule 3)."""
+EARLY_S, EARLY_UNSURE_S = 0.05, 1.0
+"""A packet this much earlier than the envelope allows means a new time base; the second while learning."""
+RAISED_FOR_S = 5.0
+STEP_S, STEP_COUNTED_S = 1.0, 0.25
+"""Lateness that stays raised by this much for `RAISED_FOR_S` means the count stood still meanwhile."""
+SETTLE_S, SETTLE_MOST = 1.0, 0.5
+"""Times follow a corrected envelope within about 1 s, never by changing their pace by more than half."""
+LOSS_PERIODS = 1.5
+RATE_LIMIT, RATE_LIMIT_COUNTED = 200e-6, 2e-2
+LEARNT_SIGMA, LEARNT_SIGMA_COUNTED = 5e-6, 2e-4
+"""How far a learnt rate is trusted next time: three recordings of one WitMotion agree within 1e-4."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stamps:
+    """Times of one packet's samples.
+
+    Parameters
+    ----------
+    t : (K,)
+        Times of the samples kept, s on the capture clock, strictly increasing over all packets.
+    kept : (N,)
+        Which samples were kept; the others repeat what came before.
+    sigma
+        One sigma of these times against the other sensors' of the same host, s.
+    lost
+        Samples missing just before or within this packet.
+    restarted
+        Whether a new clock segment starts here, so that nothing may be integrated across.
+    """
+
+    t: FloatArray
+    kept: BoolArray
+    sigma: float
+    lost: int
+    restarted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReport:
+    """How one sensor's time base did, for the recording and for `rom check` (rule 12).
+
+    Lateness is arrival minus assigned time, s; `rate_error` is how much longer a device second truly
+    is than it claims (7e-3 for a sensor that runs 0.7 % slow); NaN where nothing came.
+    """
+
+    samples: int
+    lost: int
+    duplicates: int
+    segments: int
+    rate_error: float
+    rate_error_sigma: float
+    sigma: float
+    late_p50: float
+    late_p95: float
+    late_most: float
+    longest_gap: float
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What the next packet's result depends on, besides the envelope."""
+
+    skew: float
+    skew_sigma: float
+    ticks: int | None = None
+    device_time: float = 0.0
+    arrival: float = -math.inf
+    out: float = -math.inf
+    raised_since: float | None = None
+    raised_least: float = math.inf
+    link_was_lost: bool = False
+    samples: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    segments: int = 0
+    longest_gap: float = 0.0
+
+
+class SensorClock:
+    """Time base of one sensor within one capture.
+
+    Parameters
+    ----------
+    device
+        Tick length, wrap and quality of the sensor's own clock.
+    rate_hz
+        Nominal samples per second, to see losses by.
+    learnt
+        `learnt` of an earlier capture with this very sensor, or None.
+
+    Raises
+    ------
+    InputError
+        If the rate is not positive, or the learnt rate error is beyond what such a clock can do.
+    """
+
+    def __init__(self, device: DeviceClock, rate_hz: float, learnt: float | None = None) -> None:
+        if not (rate_hz > 0.0 and math.isfinite(rate_hz)):
+            raise InputError(f"a sample rate above 0 Hz was expected, got {rate_hz:g}; check the settings")
+        self._limit = RATE_LIMIT_COUNTED if device.counted else RATE_LIMIT
+        if learnt is not None and not abs(learnt) <= self._limit:
+            raise InputError(
+                f"a learnt rate error within ±{self._limit:g} was expected, got {learnt:g}; "
+                f"forget it and learn anew"
+            )
+        self._device = device
+        self._period = 1.0 / rate_hz
+        if learnt is None:
+            self._memory = _Memory(0.0, device.rate_sigma)
+        else:
+            self._memory = _Memory(learnt, LEARNT_SIGMA_COUNTED if device.counted else LEARNT_SIGMA)
+        self._envelope = self._fresh_envelope()
+        self._late_ms: Counter[int] = Counter()
+
+    def _fresh_envelope(self) -> Envelope:
+        return Envelope(self._period, self._memory.skew, self._memory.skew_sigma, self._limit)
+
+    def link_restored(self) -> None:
+        """Note that the link was lost and is back: a sensor that sends no time starts a new segment.
+
+        A sensor that sends time goes on in the same segment unless its count went back.
+        """
+        self._memory.link_was_lost = True
+
+    def feed(self, arrival: float, ticks: Sequence[int | None]) -> Stamps:
+        """Return the times of one packet's samples.
+
+        Parameters
+        ----------
+        arrival
+            When the host got the packet, s on the capture clock; packets come in order of arrival.
+        ticks : (N,)
+            Device time of each sample as sent, oldest first; ignored if samples are counted.
+
+        Raises
+        ------
+        InputError
+            If a sensor that sends time comes without.
+        """
+        memory = self._memory
+        lost_before = memory.lost
+        counts = self._counts(arrival, ticks)
+        restarted = bool(counts) and self._is_new_segment(arrival, counts)
+        if restarted:
+            self._begin_segment()
+            counts = self._counts(arrival, ticks)
+        kept, times = [False] * len(counts), list[float]()
+        fresh = [count for count in counts if memory.ticks is None or count > memory.ticks]
+        if fresh:
+            newest = fresh[-1] * self._device.tick_s
+            self._envelope.feed(newest, arrival - newest)
+        for i, count in enumerate(counts):
+            if memory.ticks is None or count > memory.ticks:
+                kept[i] = True
+                times.append(self._stamp(count, arrival))
+            else:
+                memory.duplicates += 1
+        memory.arrival = arrival
+        return Stamps(
+            np.array(times, dtype=np.float64),
+            np.array(kept, dtype=np.bool_),
+            self._envelope.sigma,
+            memory.lost - lost_before,
+            restarted,
+        )
+
+    def _counts(self, arrival: float, ticks: Sequence[int | None]) -> list[int]:
+        """Return unwrapped ticks: the continuation nearest to what the host's clock predicts (rule 2)."""
+        last = self._memory.ticks
+        if self._device.counted:
+            first = 0 if last is None else last + 1
+            return list(range(first, first + len(ticks)))
+        counts: list[int] = []
+        expected = (
+            None if last is None else last + round((arrival - self._memory.arrival) / self._device.tick_s)
+        )
+        for tick in ticks:
+            if tick is None:
+                raise InputError(
+                    "a sensor that sends time sent a sample without; use the clock of its settings"
+                )
+            count = tick
+            if expected is not None and self._device.wrap is not None:
+                half = self._device.wrap // 2
+                count = expected + (tick - expected + half) % self._device.wrap - half
+            counts.append(count)
+            expected = count
+        return counts
+
+    def _is_new_segment(self, arrival: float, counts: list[int]) -> bool:
+        """Tell whether this packet cannot belong to the running time base (rule 3)."""
+        memory, tick_s = self._memory, self._device.tick_s
+        if memory.ticks is None:
+            return True
+        if memory.link_was_lost:
+            memory.link_was_lost = False
+            if self._device.counted:
+                return True
+        if (memory.ticks - counts[0]) * tick_s > BACK_S:
+            return True
+        newest = counts[-1] * tick_s
+        excess = arrival - newest - self._envelope.lateness(newest)
+        if excess < -(EARLY_S if self._envelope.bins >= ENOUGH_BINS else EARLY_UNSURE_S):
+            return True
+        return self._stood_still(newest, excess)
+
+    def _stood_still(self, newest: float, excess: float) -> bool:
+        """Tell whether lateness has stayed raised so long that the sensor's count must have paused."""
+        memory = self._memory
+        if excess < (STEP_COUNTED_S if self._device.counted else STEP_S):
+            memory.raised_since, memory.raised_least = None, math.inf
+            return False
+        if memory.raised_since is None:
+            memory.raised_since = newest
+        memory.raised_least = min(memory.raised_least, excess)
+        if newest - memory.raised_since < RAISED_FOR_S:
+            return False
+        if self._device.counted:
+            memory.lost += round(memory.raised_least / self._period)
+        return True
+
+    def _begin_segment(self) -> None:
+        """Start a new time base; what was learnt about the sensor's rate stays."""
+        memory = self._memory
+        if memory.ticks is not None:
+            memory.skew, memory.skew_sigma = self._envelope.slope, self._envelope.slope_sigma
+        self._envelope = self._fresh_envelope()
+        memory.ticks = None
+        memory.raised_since, memory.raised_least = None, math.inf
+        memory.segments += 1
+
+    def _stamp(self, count: int, arrival: float) -> float:
+        """Return the time of one fresh sample, continuing the last one at the envelope's pace."""
+        memory = self._memory
+        now = count * self._device.tick_s
+        target = now + self._envelope.lateness(now)
+        if memory.ticks is None:
+            out = max(target, memory.out + self._period / 2.0)
+        else:
+            step = now - memory.device_time
+            pace = memory.out + step * (1.0 + self._envelope.slope)
+            share = -math.expm1(-step / SETTLE_S)
+            out = pace + min(max((target - pace) * share, -SETTLE_MOST * step), SETTLE_MOST * step)
+            if step > LOSS_PERIODS * self._period:
+                memory.lost += round(step / self._period) - 1
+        if memory.samples:
+            memory.longest_gap = max(memory.longest_gap, out - memory.out)
+        self._late_ms[max(0, round((arrival - out) * 1e3))] += 1
+        memory.ticks, memory.device_time, memory.out = count, now, out
+        memory.samples += 1
+        return out
+
+    @property
+    def learnt(self) -> float | None:
+        """Rate error worth keeping for this sensor's next capture; None while it is hardly better known."""
+        known = self._envelope.slope_sigma <= 0.5 * self._device.rate_sigma
+        return self._envelope.slope if known else None
+
+    def report(self) -> ClockReport:
+        """Return how the time base did so far."""
+        memory = self._memory
+        return ClockReport(
+            samples=memory.samples,
+            lost=memory.lost,
+            duplicates=memory.duplicates,
+            segments=memory.segments,
+            rate_error=self._envelope.slope,
+            rate_error_sigma=self._envelope.slope_sigma,
+            sigma=self._envelope.sigma,
+            late_p50=_quantile_ms(self._late_ms, 0.50) / 1e3,
+            late_p95=_quantile_ms(self._late_ms, 0.95) / 1e3,
+            late_most=max(self._late_ms, default=math.nan) / 1e3,
+            longest_gap=memory.longest_gap if memory.samples > 1 else math.nan,
+        )
+
+    def save(self) -> dict[str, Any]:
+        """Return everything the next packet's result depends on, as JSON values."""
+        return {
+            "memory": asdict(self._memory),
+            "envelope": self._envelope.save(),
+            "late_ms": sorted(self._late_ms.items()),
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up where `save` left off; the clock must have been made with the same arguments."""
+        self._memory = _Memory(**saved["memory"])
+        self._envelope = Envelope.restored(saved["envelope"])
+        self._late_ms = Counter(dict(saved["late_ms"]))
+
+
+def _quantile_ms(counts: Counter[int], share: float) -> float:
+    wanted = share * counts.total()
+    seen = 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if seen >= wanted:
+            return float(value)
+    return math.nan
