@@ -1,0 +1,1 @@
+"""Migrations of the clinic's store, run by `rom.clinic.store_upgrade`."""
