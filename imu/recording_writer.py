@@ -226,13 +226,12 @@ class RecordingWriter:
         schemas = {
             name: self._mcap.register_schema(name, "ros2msg", text.encode()) for name, text in SCHEMAS.items()
         }
-        numbers = {
-            channel.topic: self._mcap.register_channel(
+        ordered = [
+            self._mcap.register_channel(
                 channel.topic, "cdr", schemas[channel.schema], {"sensor": channel.sensor}
             )
             for channel in channels(self.header)
-        }
-        ordered = list(numbers.values())
+        ]
         self._event, self._status = ordered[:2]
         self._imu = dict(zip(self._next_number, ordered[2::2], strict=True))
         self._raw = dict(zip(self._next_number, ordered[3::2], strict=True))
