@@ -51,7 +51,7 @@ class Limb:
 
     def __init__(self, spec: LimbSpec, person: np.random.Generator, trial: np.random.Generator) -> None:
         self.spec = spec
-        self.script = Script(list(spec.start), spec.movement, spec.side, spec.joint, spec.axes)
+        self.script = Script(list(spec.start), spec.movement, spec.side, spec.sided_joint, spec.axes)
         for phase in spec.programme:
             phase.write(self.script, trial)
         self.duration = self.script.now
@@ -137,17 +137,15 @@ class Limb:
 
     def proximal(self, t: FloatArray) -> Turning:
         """Return the proximal segment in the earth frame."""
-        n, awake, position = len(t), self._awake(t), _position(self.spec)
+        n, awake = len(t), self._awake(t)
         steps = [fixed(about_vertical(self.spec.heading), n)]
         for axis, (fast, slow) in zip(np.eye(3), self._sway, strict=True):
             steps.append(turn(axis, awake * (fast.at(t) + slow.at(t))))
-        if self.script.positioned is None:
-            return chain(*steps, fixed(position, n))
-        way = to_rotation_vector(multiply(position, conjugate(_UPRIGHT)))
-        angle = float(np.linalg.norm(way))
-        start, stop = self.script.positioned
-        taken = Profile(0.0, np.array([start]), np.array([stop]), np.array([angle]))
-        return chain(*steps, turn(way / max(angle, 1e-12), taken.at(t)), fixed(_UPRIGHT, n))
+        if self.script.positioned is not None:
+            way = to_rotation_vector(multiply(_position(self.spec), conjugate(_UPRIGHT)))
+            angle = float(np.linalg.norm(way))
+            steps.append(turn(way / angle, stroked(0.0, [(*self.script.positioned, angle)]).at(t)))
+        return chain(*steps, fixed(_UPRIGHT, n))
 
     def joint(self, t: FloatArray) -> Turning:
         """Return the distal segment in the frame of the proximal one."""
@@ -195,16 +193,14 @@ class Limb:
             steps.append(turn(np.eye(3)[spec.order[0]], lag))
         for slip in spec.slips:
             if slip.segment == ("proximal", "distal")[which]:
-                moved = Profile(
-                    0.0, np.array([slip.t]), np.array([slip.t + slip.seconds]), np.array([slip.angle])
-                )
+                moved = stroked(0.0, [(slip.t, slip.t + slip.seconds, slip.angle)])
                 steps.append(turn(np.array([0.0, 1.0, 0.0]), moved.at(t)))
         steps.append(fixed(self.mounting[which], n))
         carry = self._carry[which]
         angle = float(np.linalg.norm(carry))
         if angle > 0.0:
-            start, stop = np.array([self.script.stillness[0][1]]), np.array([self.script.mounted])
-            steps.append(turn(carry / angle, Profile(angle, start, stop, np.array([0.0])).at(t)))
+            mounting = (self.script.stillness[0][1], self.script.mounted, 0.0)
+            steps.append(turn(carry / angle, stroked(angle, [mounting]).at(t)))
         return chain(*steps)
 
     def motion(self, which: int, t: FloatArray) -> Motion:

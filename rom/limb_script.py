@@ -155,7 +155,10 @@ class Supported:
 
 @dataclass(frozen=True, slots=True)
 class TakePosition:
-    """From upright, where segments are calibrated, into the position of the test or the treatment."""
+    """From upright, where segments are calibrated, into the position of the test or the treatment.
+
+    As the very first phase it takes no time: the limb is in position from the start.
+    """
 
     seconds: float = 6.0
 
@@ -163,6 +166,9 @@ class TakePosition:
         """Move the whole limb."""
         if script.positioned is not None:
             raise InputError("a limb takes its position once in a trial; the programme has it twice")
+        if script.now == 0.0:
+            script.positioned = (-self.seconds, 0.0)
+            return
         begun = script.now
         script.wait(self.seconds)
         script.positioned = (begun, script.now)

@@ -81,7 +81,8 @@ class LimbSpec:
     start
         Neutral pose: the three angles at which segments are calibrated, rad.
     inclination
-        Angle of the primary axis from the vertical in the neutral pose, rad; pi / 2 is horizontal.
+        Angle of the primary axis from the vertical once the limb has taken its position, rad; pi / 2 is
+        horizontal. A programme without `TakePosition` leaves the limb upright.
     heading
         The whole person turned about the vertical, rad.
     non_hinge
@@ -160,6 +161,11 @@ class LimbSpec:
             for name in (self.proximal, self.distal)
         )
         return proximal, distal
+
+    @property
+    def sided_joint(self) -> str:
+        """Return the name of the joint, with side."""
+        return self.joint if self.side == "midline" else f"{self.side}_{self.joint}"
 
     @property
     def signs(self) -> FloatArray:
