@@ -31,6 +31,26 @@ FLAG_WORDS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AngleErrors:
+    """Angles and what their errors are made of.
+
+    Parameters
+    ----------
+    angle, sigma : (N, 3)
+        Angles and standard deviations, rad; the latter end at pi, where nothing is known.
+    strap_sigma : (N,)
+        The part of the primary angle's sigma that the alignments make, rad.
+    by_heading : (N,)
+        Change of the primary angle per change of relative heading.
+    """
+
+    angle: FloatArray
+    sigma: FloatArray
+    strap_sigma: FloatArray
+    by_heading: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class JointSeries:
     """The angles of one joint over time.
 
@@ -49,6 +69,8 @@ class JointSeries:
         Turn of the proximal segment about its own axis of the primary component, rad, from an arbitrary
         zero; the integral of its bias-free rate, so only changes within seconds mean something. NaN where
         there is no proximal sensor.
+    strap_sigma : (N,)
+        The part of the primary angle's sigma that stays as long as the straps stay: the alignments, rad.
     """
 
     t: FloatArray
@@ -56,6 +78,7 @@ class JointSeries:
     sigma: FloatArray
     flags: NDArray[np.uint8]
     support: FloatArray
+    strap_sigma: FloatArray
 
     def __len__(self) -> int:
         """Return the number of instants."""
@@ -65,15 +88,15 @@ class JointSeries:
 def join_series(parts: list[JointSeries]) -> JointSeries:
     """Return consecutive series as one; an empty one for none."""
     if not parts:
-        return JointSeries(
-            np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, np.uint8), np.zeros(0)
-        )
+        none, nothing = np.zeros(0), np.zeros((0, 3))
+        return JointSeries(none, nothing, nothing, np.zeros(0, np.uint8), none, none)
     return JointSeries(
         np.concatenate([part.t for part in parts]),
         np.concatenate([part.angle for part in parts]),
         np.concatenate([part.sigma for part in parts]),
         np.concatenate([part.flags for part in parts]),
         np.concatenate([part.support for part in parts]),
+        np.concatenate([part.strap_sigma for part in parts]),
     )
 
 
@@ -155,8 +178,8 @@ def angle_errors(
     turn_covariance: FloatArray,
     proximal_covariance: FloatArray,
     distal_covariance: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the joint angles, their standard deviations to first order, and how far heading counts.
+) -> AngleErrors:
+    """Return the joint angles and their standard deviations to first order.
 
     A small turn between the segments changes each angle by its gradient times the turn, whose variance
     the gradient therefore picks out: relative heading counts with the vertical part of the gradient, as
@@ -176,33 +199,36 @@ def angle_errors(
 
     Returns
     -------
-    (N, 3), (N, 3), (N, 3)
-        Angles and standard deviations, rad, the latter ending at pi, where nothing is known; and each
-        angle's change per change of relative heading.
+    AngleErrors
+        Angles with standard deviations.
     """
     matrix = _Matrix(q_proximal_from_distal)
     angle, gradient = _decompose(rule, side, matrix)
     gx, gy, gz = gradient[..., 0], gradient[..., 1], gradient[..., 2]
     level_x, level_y, vertical = _Matrix(q_earth_from_proximal).to_outer(gx, gy, gz)
-    variance = _quadratic(turn_covariance, level_x, level_y, vertical)
-    variance = variance + _quadratic(proximal_covariance, gx, gy, gz)
-    variance = variance + _quadratic(distal_covariance, *matrix.to_inner(gx, gy, gz))
-    return angle, np.minimum(np.sqrt(np.maximum(variance, 0.0)), math.pi), vertical
+    straps = _quadratic(proximal_covariance, gx, gy, gz)
+    straps = straps + _quadratic(distal_covariance, *matrix.to_inner(gx, gy, gz))
+    variance = _quadratic(turn_covariance, level_x, level_y, vertical) + straps
+    return AngleErrors(angle, _sigma(variance), _sigma(straps[:, 0]), vertical[:, 0])
 
 
 def inclination_errors(
     rule: AngleRule, side: Side, q_earth_from_segment: FloatArray, tilt_sigma: float, covariance: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return a segment's inclination and its standard deviation, rad, shapes (N, 3), (N, 3).
+) -> AngleErrors:
+    """Return a segment's inclination and its standard deviation.
 
     `tilt_sigma` is the standard deviation of one sensor's inclination, rad; `covariance` (3, 3) that of
     its alignment, rad^2, segment frame.
     """
     angle, gradient = _incline(rule, side, q_earth_from_segment)
     gx, gy, gz = gradient[..., 0], gradient[..., 1], gradient[..., 2]
-    variance = (tilt_sigma * tilt_sigma) * (gx * gx + gy * gy + gz * gz)
-    variance = variance + _quadratic(covariance, gx, gy, gz)
-    return angle, np.minimum(np.sqrt(variance), math.pi)
+    straps = _quadratic(covariance, gx, gy, gz)
+    variance = (tilt_sigma * tilt_sigma) * (gx * gx + gy * gy + gz * gz) + straps
+    return AngleErrors(angle, _sigma(variance), _sigma(straps[:, 0]), np.zeros(len(angle)))
+
+
+def _sigma(variance: FloatArray) -> FloatArray:
+    return np.minimum(np.sqrt(np.maximum(variance, 0.0)), math.pi)
 
 
 class _Matrix:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.heading import HeadingEstimator
 from calibration.segment import JointCalibration, SegmentAlignment
@@ -20,6 +21,7 @@ from rom.angles import (
     SATURATED,
     UNCALIBRATED,
     UNSURE,
+    AngleErrors,
     JointSeries,
     angle_errors,
     inclination_errors,
@@ -44,6 +46,8 @@ DRIFT = math.radians(0.02)
 
 RANGE_END = 0.99
 """A sample beyond this share of the sensor's range counts as saturated."""
+
+Flags = NDArray[np.uint8]
 
 _AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
@@ -175,7 +179,8 @@ class JointTracker:
     def _series(self, frames: Frames) -> JointSeries:
         if not len(frames):
             return join_series([])
-        angle, sigma, flags = self._reader.read(frames)
+        errors, flags = self._reader.read(frames)
+        angle, sigma = errors.angle, errors.sigma
         unknown = ~np.isfinite(angle[:, 0])
         flags[~np.isfinite(frames.q[..., 0]).all(axis=1)] |= GAP
         if frames.lost_heading is not None:
@@ -183,8 +188,9 @@ class JointTracker:
         flags[self._near_saturation(frames.t)] |= SATURATED
         flags[np.where(unknown, True, sigma[:, 0] > UNSURE_SIGMA)] |= UNSURE
         sigma[~np.isfinite(angle)] = np.nan
+        straps = np.where(unknown, np.nan, errors.strap_sigma)
         angle[:, 0] = self._unwrap(angle[:, 0])
-        return JointSeries(frames.t, angle, sigma, flags, self._support_turn(frames))
+        return JointSeries(frames.t, angle, sigma, flags, self._support_turn(frames), straps)
 
     def _near_saturation(self, t: FloatArray) -> BoolArray:
         near = np.zeros(len(t), np.bool_)
@@ -246,13 +252,11 @@ class JointTracker:
 
 
 class _Reader(Protocol):
-    """Reads angles (M, 3), sigmas (M, 3) and flags (M,) off frames."""
+    """Reads angles and flags (M,) off frames."""
 
     periodic: bool
 
-    def read(
-        self, frames: Frames
-    ) -> tuple[FloatArray, FloatArray, "np.ndarray[Any, np.dtype[np.uint8]]"]: ...
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]: ...
     def save(self) -> dict[str, Any]: ...
     def restore(self, state: Mapping[str, Any]) -> None: ...
 
@@ -274,7 +278,7 @@ class _Joint:
         self._setup, self._calibration = setup, calibration
         self._heading = HeadingEstimator(calibration, setup.output_rate)
 
-    def read(self, frames: Frames) -> tuple[FloatArray, FloatArray, "np.ndarray[Any, np.dtype[np.uint8]]"]:
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         heading = self._heading.feed(frames)
         alignments = self._calibration.proximal, self._calibration.distal
         upper = quaternion.multiply(frames.q[:, 0], alignments[0].q_sensor_from_segment)
@@ -283,7 +287,7 @@ class _Joint:
         covariance = heading.covariance.copy()
         covariance[:, 0, 0] += 2.0 * TILT_SIGMA**2
         covariance[:, 1, 1] += 2.0 * TILT_SIGMA**2
-        angle, sigma, vertical = angle_errors(
+        errors = angle_errors(
             self._setup.rule,
             self._setup.side,
             q_earth_from_proximal=upper,
@@ -292,12 +296,12 @@ class _Joint:
             proximal_covariance=alignments[0].covariance,
             distal_covariance=alignments[1].covariance,
         )
-        share = heading.sigma * np.abs(vertical[:, 0])
+        share = heading.sigma * np.abs(errors.by_heading)
         flags = np.zeros(len(frames), np.uint8)
         flags[~np.isfinite(heading.delta) | (~heading.observable & (share > HEADING_SHARE))] |= (
             HEADING_UNKNOWN
         )
-        return angle, sigma, flags
+        return errors, flags
 
     def save(self) -> dict[str, Any]:
         return self._heading.save()
@@ -326,18 +330,17 @@ class _Inclination:
         self._rule = rule
         self._zero = [math.nan, math.nan]
 
-    def read(self, frames: Frames) -> tuple[FloatArray, FloatArray, "np.ndarray[Any, np.dtype[np.uint8]]"]:
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         q = quaternion.multiply(frames.q[:, -1], self._alignment.q_sensor_from_segment)
-        angle, sigma = inclination_errors(
-            self._rule, self._setup.side, q, TILT_SIGMA, self._alignment.covariance
-        )
+        errors = inclination_errors(self._rule, self._setup.side, q, TILT_SIGMA, self._alignment.covariance)
+        angle = errors.angle
         if self._relative:
             begin = np.flatnonzero(np.isfinite(angle[:, 0]) & (frames.t >= self._setup.zero_at))
             if math.isnan(self._zero[0]) and len(begin):
                 self._zero = angle[begin[0], :2].tolist()
             angle[:, 0] -= self._zero[0]
             angle[:, 1] -= self._zero[1]
-        return angle, sigma, np.zeros(len(frames), np.uint8)
+        return errors, np.zeros(len(frames), np.uint8)
 
     def save(self) -> dict[str, Any]:
         return {"zero": list(self._zero)}
@@ -367,40 +370,40 @@ class _StartPose:
 
     def __init__(self, setup: TrackerSetup) -> None:
         self._setup = setup
-        self._start: FloatArray | None = None
+        self._start = np.full((0, 4), np.nan)
         self._since = math.nan
 
-    def read(self, frames: Frames) -> tuple[FloatArray, FloatArray, "np.ndarray[Any, np.dtype[np.uint8]]"]:
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         n = len(frames)
         flags = np.full(n, UNCALIBRATED, np.uint8)
         angle, sigma = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
+        errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan))
         known = np.isfinite(frames.q[..., 0]).all(axis=1) & (frames.t >= self._setup.zero_at)
-        if self._start is None:
+        if not len(self._start):
             if not known.any():
-                return angle, sigma, flags
+                return errors, flags
             first = int(np.argmax(known))
             self._start, self._since = frames.q[first].copy(), float(frames.t[first])
-        origin = self._start
         known &= frames.t >= self._since
-        lean = _lean(origin[0], frames.q[:, 0])
+        lean = _lean(self._start[0], frames.q[:, 0])
         if self._setup.proximal is None:
             angle[known, 0] = lean[known]
             sigma[known, 0] = math.sqrt(2.0) * TILT_SIGMA
-            return angle, sigma, flags
-        start = quaternion.multiply(quaternion.conjugate(origin[0]), origin[1])
+            return errors, flags
+        start = quaternion.multiply(quaternion.conjugate(self._start[0]), self._start[1])
         now = quaternion.multiply(quaternion.conjugate(frames.q[:, 0]), frames.q[:, 1])
         turn = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(start), now))
         angle[known, 0] = turn[known]
         drift = DRIFT * (frames.t - self._since)
         sigma[known, 0] = np.sqrt(4.0 * TILT_SIGMA**2 + drift * drift + lean * lean)[known]
         flags |= HEADING_UNKNOWN
-        return angle, sigma, flags
+        return errors, flags
 
     def save(self) -> dict[str, Any]:
-        return {"start": None if self._start is None else self._start.tolist(), "since": self._since}
+        return {"start": self._start.tolist(), "since": self._since}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._start = None if state["start"] is None else np.array(state["start"])
+        self._start = np.array(state["start"], dtype=np.float64).reshape(-1, 4)
         self._since = float(state["since"])
 
 
