@@ -93,7 +93,14 @@ class DeviceInfo(NamedTuple):
     firmware: str = ""
 
 
-Item = Reading | Battery | Ack | DeviceInfo
+class Polled(NamedTuple):
+    """A quantity the sensor tells only when asked, by name with its unit."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+Item = Reading | Battery | Ack | DeviceInfo | Polled
 
 
 class Write(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from imu.block import FloatArray, ImuBlock
 from imu.clock import SensorClock, Stamps
 from imu.errors import PacketError
-from imu.sensors.driver import Ack, Battery, DeviceInfo, Driver, G, Reading, Settings
+from imu.sensors.driver import Ack, Battery, DeviceInfo, Driver, G, Polled, Reading, Settings
 
 FULL_SCALE = 0.9999
 """From this share of full scale on a value is saturated and becomes NaN: 32767 / 32768 is."""
@@ -31,7 +31,7 @@ class Heard:
     stamps
         How the clock took them; None if there is no block.
     news
-        Battery levels, acknowledgements, identity.
+        Battery levels, acknowledgements, identity, polled quantities.
     broken
         The error if the bytes did not decode; nothing else is in that case.
     """
@@ -39,7 +39,7 @@ class Heard:
     block: ImuBlock | None = None
     quat: FloatArray | None = None
     stamps: Stamps | None = None
-    news: tuple[Battery | Ack | DeviceInfo, ...] = ()
+    news: tuple[Battery | Ack | DeviceInfo | Polled, ...] = ()
     broken: PacketError | None = None
 
 
