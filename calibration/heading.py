@@ -2,30 +2,31 @@
 
 Two 6-axis orientations agree on the vertical and differ by an unknown, slowly drifting turn about it:
 delta, such that `about_vertical(delta) * q_earth2_from_distal` lives in the proximal sensor's earth
-frame. Whatever the joint obeys observes it. Each piece of evidence is a few rows
-
-    residual(delta) = a + b cos(delta) + c sin(delta),   with one sigma,
-
-so one table of log-likelihood over the full circle finds delta from nothing (and finds it again after
-a wrong start), and one Kalman filter on [delta, rate] follows it. Errors of evidence last for seconds
-(soft tissue, motion outside the joint's axes), so its variance is inflated by how many steps they last.
+frame. Whatever the joint obeys observes it: its axes, its neutral pose, the common acceleration of its
+centre. `calibration.acquire` finds delta from nothing, `calibration.relative` follows it; this room feeds
+both on an absolute grid of stretches and shows, at every frame, what was known before that stretch began.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from calibration import relative
+from calibration.acquire import REACH, Acquisition, best, share_near
+from calibration.evidence import Circle, Laws, carrying_row, heading_rows, hinge_rows, laws
+from calibration.motion import stretches
+from calibration.relative import HEADING, RelativeParams, RelativeState
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from imu.sync import Frames
 
-if TYPE_CHECKING:
-    from imu.sync import Frames
 
-Row = tuple[float, float, float, float]
+_WIDTH = 13
+"""Orientation 4, rate 3, force 3, rest, bias sigma, lost heading: what is kept of a frame and a sensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +36,39 @@ class HeadingParams:
     Parameters
     ----------
     step_hz
-        Grid of the estimator. Heading changes by < 0.1 deg/s; ten looks a second is plenty.
-    drift
-        Random walk of relative heading from gyroscope noise, rad/sqrt(s): 7 mdps/sqrt(Hz) (BMI270 data
-        sheet) on two sensors, half again for temperature and vibration.
-    rate_sigma
-        Prior one sigma of the relative heading rate left by the orientation filters, rad/s: what remains
-        of turn-on bias after a table rest (algorithms.md 4, error budget).
-    rate_time
-        Seconds over which that rate stays alike (bias instability of consumer gyroscopes).
+        Stretches per second. Limb movement is below 3 Hz; heading changes by < 0.1 deg/s.
     hinge_sigma
-        One sigma of a joint's motion outside its axes, rad: 2 to 4 deg (screw-home, soft tissue).
+        One sigma of a joint's motion outside its axes before it is learnt, and the least it can be, rad: 2 to
+        4 deg on people (screw-home, soft tissue).
+    hinge_floor
+        The least that can be learnt, rad.
+    hinge_memory
+        Seconds over which it is learnt.
     evidence_time
         Seconds over which such an error lasts: one half of a slow pass.
     horizontal_floor
-        Least product of the horizontal parts of the axes at which the hinge speaks: below, an error of 3 deg
-        in the axis is more than 15 deg of heading.
+        Least product of the horizontal parts of the axes at which they speak of heading: below, an error of
+        3 deg in an axis is more than 15 deg of heading.
     neutral_tilt
         A pose counts as the neutral one if gravity agrees with it within this angle in both segments, rad.
+    acquired
+        Spread of likelihood below which a first heading is shown, rad.
+    recent
+        Seconds after which evidence no longer counts as speaking.
+    relative
+        Constants of the follower.
     """
 
-    step_hz: float = 10.0
-    drift: float = math.radians(0.015)
-    rate_sigma: float = math.radians(0.05)
-    rate_time: float = 300.0
+    step_hz: float = 5.0
     hinge_sigma: float = math.radians(3.0)
+    hinge_floor: float = math.radians(0.5)
+    hinge_memory: float = 20.0
     evidence_time: float = 3.0
     horizontal_floor: float = 0.15
     neutral_tilt: float = math.radians(10.0)
+    acquired: float = math.radians(20.0)
+    recent: float = 6.0
+    relative: RelativeParams = field(default_factory=RelativeParams)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,14 +78,14 @@ class Heading:
     Parameters
     ----------
     delta : (M,)
-        rad, continuous (not wrapped); NaN until first known.
+        rad, in (-pi, pi]; NaN until first known.
     sigma : (M,)
         One sigma of delta, rad; pi while not known.
     observable : (M,)
         Whether evidence spoke within the last seconds.
     q_earth1_from_earth2 : (M, 4)
         The full turn from the distal sensor's earth frame into the proximal one's: delta about the vertical,
-        and any small relative tilt found. Use this one to form the joint's orientation.
+        and the small relative tilt found. Use this one to form the joint's orientation. NaN until known.
     covariance : (M, 3, 3)
         Of its error as a rotation vector in the proximal sensor's earth frame, rad^2.
     """
@@ -91,14 +97,19 @@ class Heading:
     covariance: FloatArray
 
 
-@dataclass(slots=True)
-class _State:
-    step: int = -1
-    known: bool = False
-    delta: float = 0.0
-    rate: float = 0.0
-    variance: tuple[float, float, float] = (math.pi**2, 0.0, 0.0)
-    since: float = math.inf
+@dataclass(frozen=True, slots=True, eq=False)
+class _Inputs:
+    """What the steps of one feed need, stretch by stretch; forces and levers in earth frames."""
+
+    begin: FloatArray
+    end: FloatArray
+    force: FloatArray
+    lever: FloatArray
+    turned: FloatArray
+    known: BoolArray
+    laws: Laws
+    bias: FloatArray
+    lost: FloatArray
 
 
 class HeadingEstimator:
@@ -126,153 +137,243 @@ class HeadingEstimator:
     ) -> None:
         self.calibration = calibration
         self.rate = rate
-        self.proximal, self.distal = proximal, distal
         self.params = params or HeadingParams()
         self.stride = max(1, round(rate / self.params.step_hz))
-        self._grid = np.deg2rad(np.arange(0.0, 360.0, 5.0))
-        self._cos, self._sin = np.cos(self._grid), np.sin(self._grid)
-        self._table = np.zeros(self._grid.size)
-        self._state = _State(variance=(math.pi**2, 0.0, self.params.rate_sigma**2))
+        self.seconds = self.stride / rate
+        self._pair = [proximal, distal]
+        self._rows = np.zeros((0, 2, _WIDTH))
+        self._index = np.zeros(0, dtype=np.int64)
+        self._acquisition = Acquisition()
+        self._relative = RelativeState()
+        self._known = False
+        self._since = math.inf
+        self._age = 0
+        self._hinge_variance = self.params.hinge_sigma**2
 
-    def feed(self, frames: "Frames") -> Heading:
+    def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
         size = frames.t.shape[0]
+        out = _blank(size)
+        if size == 0:
+            return out
         index = np.rint(frames.t * self.rate).astype(np.int64)
-        upper = quaternion.multiply(
-            frames.q[:, self.proximal], self.calibration.proximal.q_sensor_from_segment
-        )
-        lower = quaternion.multiply(frames.q[:, self.distal], self.calibration.distal.q_sensor_from_segment)
-        rest = frames.rest[:, self.proximal] & frames.rest[:, self.distal]
-        bias = np.hypot(frames.gyr_bias_sigma[:, self.proximal], frames.gyr_bias_sigma[:, self.distal])
-        delta, sigma = np.full(size, np.nan), np.full(size, np.pi)
-        observable = np.zeros(size, dtype=np.bool_)
-        start = 0
-        for at in np.flatnonzero(index % self.stride == 0).tolist():
-            self._show(delta, sigma, observable, start, at)
-            self._step(int(index[at]), upper[at], lower[at], bool(rest[at]), float(bias[at]))
-            start = at
-        self._show(delta, sigma, observable, start, size)
-        covariance = np.zeros((size, 3, 3))
-        covariance[:, 2, 2] = sigma**2
-        return Heading(delta, sigma, observable, quaternion.about_vertical(delta), covariance)
+        kept = self._index.shape[0]
+        whole = np.concatenate([self._index, index])
+        rows = np.concatenate([self._rows, self._pack(frames)])
+        borders = np.flatnonzero(whole % self.stride == 0)
+        if borders.size == 0:
+            self._index, self._rows = whole, rows
+            self._show(out, 0, size)
+            return out
+        inputs = self._inputs(rows[borders[0] : borders[-1] + 1])
+        shown = 0
+        for k, border in enumerate(borders[1:].tolist()):
+            self._show(out, shown, border - kept)
+            shown = max(border - kept, 0)
+            self._step(inputs, k)
+        self._show(out, shown, size)
+        self._index, self._rows = whole[borders[-1] :], rows[borders[-1] :]
+        return out
 
     def save(self) -> dict[str, Any]:
-        """Return the memory of the estimator, JSON-serialisable."""
-        s = self._state
+        """Return the memory of the estimator as plain values (JSON with NaN)."""
         return {
-            "step": s.step,
-            "known": s.known,
-            "delta": s.delta,
-            "rate": s.rate,
-            "variance": list(s.variance),
-            "since": None if math.isinf(s.since) else s.since,
-            "table": self._table.tolist(),
+            "index": self._index.tolist(),
+            "rows": self._rows.tolist(),
+            "acquisition": self._acquisition.save(),
+            "relative": self._relative.to_document(),
+            "known": self._known,
+            "since": self._since,
+            "age": self._age,
+            "hinge_variance": self._hinge_variance,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the memory of `save`."""
-        a, b, c = state["variance"]
-        since = math.inf if state["since"] is None else float(state["since"])
-        self._state = _State(state["step"], state["known"], state["delta"], state["rate"], (a, b, c), since)
-        self._table = np.array(state["table"], dtype=np.float64)
+        self._index = np.array(state["index"], dtype=np.int64)
+        self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, 2, _WIDTH)
+        self._acquisition.restore(state["acquisition"])
+        self._relative = RelativeState.from_document(state["relative"])
+        self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
+        self._hinge_variance = float(state["hinge_variance"])
 
-    def _show(
-        self, delta: FloatArray, sigma: FloatArray, observable: BoolArray, start: int, stop: int
-    ) -> None:
-        if self._state.known:
-            delta[start:stop] = self._state.delta
-            sigma[start:stop] = math.sqrt(self._state.variance[0])
-        observable[start:stop] = self._state.since < 2.0 * self.params.evidence_time
+    def _pack(self, frames: Frames) -> FloatArray:
+        pair = self._pair
+        lost = np.zeros((len(frames.t), 2)) if frames.lost_heading is None else frames.lost_heading[:, pair]
+        packed = np.zeros((len(frames.t), 2, _WIDTH))
+        packed[..., :4], packed[..., 4:7], packed[..., 7:10] = (
+            frames.q[:, pair],
+            frames.gyr[:, pair],
+            frames.acc[:, pair],
+        )
+        packed[..., 10], packed[..., 11], packed[..., 12] = (
+            frames.rest[:, pair],
+            frames.gyr_bias_sigma[:, pair],
+            lost,
+        )
+        return packed
 
-    def _step(self, index: int, upper: FloatArray, lower: FloatArray, rest: bool, bias_sigma: float) -> None:
-        p, s = self.params, self._state
-        dt = (index - s.step) / self.rate if s.step >= 0 else 0.0
-        s.step = index
-        s.since += dt
-        fade = math.exp(-dt / p.rate_time)
-        rate_sigma = max(bias_sigma, p.rate_sigma / 10.0) if math.isfinite(bias_sigma) else p.rate_sigma
-        v00, v01, v11 = s.variance
-        s.delta += s.rate * dt
-        s.rate *= fade
-        v00 += 2.0 * dt * v01 + dt * dt * v11 + p.drift**2 * dt
-        v01 = (v01 + dt * v11) * fade
-        v11 = v11 * fade**2 + rate_sigma**2 * (1.0 - fade**2)
-        s.variance = (v00, v01, v11)
-        if not (math.isfinite(upper[0]) and math.isfinite(lower[0])):
+    def _inputs(self, rows: FloatArray) -> _Inputs:
+        """Return the inputs of the stretches between the first and the last row, both on the grid."""
+        n = self.stride
+        s = stretches(rows[..., 4:7], rows[..., 7:10], n, self.rate)
+        q = rows[::n, :, :4]
+        start, stop = q[:-1], q[1:]
+        force = quaternion.rotate(start, s.force)
+        lever = np.stack([quaternion.rotate(start, s.lever[..., k]) for k in range(3)], axis=-1)
+        own = quaternion.multiply(start, quaternion.multiply(s.turn, quaternion.conjugate(stop)))
+        angle = quaternion.angle_of(s.turn)
+        joint = self.calibration
+        upper = quaternion.multiply(stop[:, 0], joint.proximal.q_sensor_from_segment)
+        lower = quaternion.multiply(stop[:, 1], joint.distal.q_sensor_from_segment)
+        rest = (rows[n::n, :, 10] == 1.0).all(axis=1)
+        bias = np.hypot(rows[n::n, 0, 11], rows[n::n, 1, 11])
+        lost = np.zeros(s.known.size)
+        for k in range(1, n + 1):
+            lost = np.maximum(lost, np.nan_to_num(rows[k::n, :, 12][: lost.size]).max(axis=1))
+        return _Inputs(
+            quaternion.conjugate(own[:, 0]),
+            own[:, 1],
+            force,
+            lever,
+            np.hypot(angle[:, 0], angle[:, 1]),
+            s.known & np.isfinite(own).all(axis=(1, 2)),
+            laws(joint, upper, lower, rest, self.params.neutral_tilt),
+            bias,
+            lost,
+        )
+
+    def _show(self, out: Heading, start: int, stop: int) -> None:
+        start = max(start, 0)
+        if stop <= start or not self._known:
             return
-        inflation = math.sqrt(max(1.0, 2.0 * p.evidence_time * self.rate / self.stride))
-        rows = self._evidence(upper, lower, rest)
-        if not rows:
-            return
-        s.since = 0.0
-        self._table *= math.exp(-dt / 120.0)
-        for a, b, c, sigma in rows:
-            r = np.abs(a + b * self._cos + c * self._sin) / sigma
-            self._table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation**2
-        if not self._acquire():
-            return
-        for row in rows:
-            self._update(row, inflation)
+        turn, cov = self._relative.turn, self._relative.covariance[:3, :3]
+        out.q_earth1_from_earth2[start:stop] = turn
+        out.delta[start:stop] = 2.0 * math.atan2(float(turn[3]), float(turn[0]))
+        out.delta[start:stop] = quaternion.wrap(out.delta[start:stop])
+        out.covariance[start:stop] = cov
+        out.sigma[start:stop] = math.sqrt(float(cov[HEADING, HEADING]))
+        out.observable[start:stop] = self._since < self.params.recent
 
-    def _acquire(self) -> bool:
-        weight = np.exp(self._table - self._table.max())
-        weight /= weight.sum()
-        best = float(self._grid[int(np.argmax(weight))])
-        near = np.abs(quaternion.wrap(self._grid - best))
-        spread = math.sqrt(float((weight * near**2).sum()))
-        s = self._state
-        away = abs(float(quaternion.wrap(np.array(s.delta - best))))
-        here = float(weight[np.abs(quaternion.wrap(self._grid - s.delta)) < math.radians(30.0)].sum())
-        if spread < math.radians(25.0) and (not s.known or (away > math.radians(30.0) and here < 0.01)):
-            s.delta += float(quaternion.wrap(np.array(best - s.delta)))
-            s.variance = (max(spread, math.radians(10.0)) ** 2, 0.0, self.params.rate_sigma**2)
-            s.known = True
-        return s.known
+    def _step(self, i: _Inputs, k: int) -> None:
+        p, s, dt = self.params, self._relative, self.seconds
+        self._since += dt
+        self._age += 1
+        self._acquisition.fade(dt)
+        bias = float(i.bias[k])
+        rate_sigma = (
+            min(max(bias, 0.0), p.relative.rate_sigma) if math.isfinite(bias) else p.relative.rate_sigma
+        )
+        known = bool(i.known[k])
+        turned = float(i.turned[k]) if known else 0.0
+        if i.lost[k] > 0.0:
+            self._lose(float(i.lost[k]))
+        if self._known:
+            relative.predict(s, p.relative, dt, turned, rate_sigma)
+        if known:
+            self._acquisition.force(i.force[k], i.lever[k])
+            if self._known:
+                relative.feel(s, p.relative, dt, i.force[k], i.lever[k])
+                s.turn = quaternion.multiply(i.begin[k], quaternion.multiply(s.turn, i.end[k]))
+                if math.hypot(i.force[k, 0, 0], i.force[k, 0, 1]) > 0.5:
+                    self._since = 0.0
+        rows = self._rows_of(i.laws, k)
+        if rows:
+            self._since = 0.0
+            self._acquisition.laws(rows, max(1.0, 2.0 * p.evidence_time / dt))
+        if self._known and rows:
+            self._obey(i.laws, k)
+        if self._age % max(1, round(1.0 / dt)) == 0:
+            self._acquire()
 
-    def _update(self, row: Row, inflation: float) -> None:
-        a, b, c, sigma = row
-        s = self._state
-        cos, sin = math.cos(s.delta), math.sin(s.delta)
-        innovation = -(a + b * cos + c * sin)
-        slope = c * cos - b * sin
-        v00, v01, v11 = s.variance
-        spread = slope * slope * v00
-        surprise = abs(innovation) / math.sqrt(spread + sigma * sigma)
-        trust = 1.0 if surprise < 2.0 else 2.0 / surprise
-        total = spread + (sigma * inflation) ** 2 / trust
-        k0, k1 = v00 * slope / total, v01 * slope / total
-        s.delta += k0 * innovation
-        s.rate += k1 * innovation
-        s.variance = (v00 - k0 * slope * v00, v01 - k0 * slope * v01, v11 - k1 * slope * v01)
+    def _lose(self, sigma: float) -> None:
+        """Take note that a gap cost `sigma` rad of heading."""
+        if sigma > 1.0:
+            self._known = False
+            self._acquisition = Acquisition()
+        else:
+            self._relative.covariance[HEADING, HEADING] += sigma**2
 
-    def _evidence(self, upper: FloatArray, lower: FloatArray, rest: bool) -> list[Row]:
-        c, p = self.calibration, self.params
-        rows: list[Row] = []
-        axis_sigma = c.axis_sigma if math.isfinite(c.axis_sigma) else 0.0
-        if c.freedom in (1, 2) and math.isfinite(c.axis_proximal[0]) and math.isfinite(c.axis_distal[0]):
-            ux, uy, uz = quaternion.rotate(upper, c.axis_proximal).tolist()
-            vx, vy, vz = quaternion.rotate(lower, c.axis_distal).tolist()
-            horizontal = math.hypot(ux, uy) * math.hypot(vx, vy)
+    def _rows_of(self, law: Laws, k: int) -> list[Circle]:
+        joint, p = self.calibration, self.params
+        rows: list[Circle] = []
+        first, second = law.first[k], law.second[k]
+        if math.isfinite(first[0]) and math.isfinite(second[0]):
+            horizontal = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1])
             if horizontal > p.horizontal_floor:
-                if c.freedom == 1:
-                    sigma = math.sqrt(p.hinge_sigma**2 + axis_sigma**2 + (uz - vz) ** 2)
-                    rows += [(ux, -vx, vy, sigma), (uy, -vy, -vx, sigma)]
-                else:
-                    sigma = math.sqrt(p.hinge_sigma**2 + axis_sigma**2)
-                    b, d = ux * vx + uy * vy, uy * vx - ux * vy
-                    rows.append((uz * vz - math.cos(c.carrying), b, d, sigma))
-        if rest and math.isfinite(c.neutral_sigma):
-            rows += self._neutral(upper, lower)
+                sigma = math.sqrt(self._hinge_variance + _square(joint.axis_sigma))
+                if joint.freedom == 1:
+                    rows += hinge_rows(first, second, sigma)
+                elif joint.freedom == 2:
+                    rows.append(carrying_row(first, second, joint.carrying, sigma))
+        if math.isfinite(law.neutral[k]):
+            rows += heading_rows(float(law.neutral[k]), joint.neutral_sigma)
         return rows
 
-    def _neutral(self, upper: FloatArray, lower: FloatArray) -> list[Row]:
-        c, p = self.calibration, self.params
-        up = np.array([0.0, 0.0, 1.0])
-        near = math.cos(p.neutral_tilt)
-        for q, expected in ((upper, c.up_proximal), (lower, c.up_distal)):
-            found = quaternion.rotate(quaternion.conjugate(q), up)
-            if float((found * expected).sum()) < near:
-                return []
-        turn = quaternion.multiply(quaternion.multiply(upper, c.q_neutral), quaternion.conjugate(lower))
-        delta = 2.0 * math.atan2(float(turn[3]), float(turn[0]))
-        return [(math.cos(delta), -1.0, 0.0, c.neutral_sigma), (math.sin(delta), 0.0, -1.0, c.neutral_sigma)]
+    def _obey(self, law: Laws, k: int) -> None:
+        """Let the joint's laws correct the turn that is followed."""
+        joint, p, s = self.calibration, self.params, self._relative
+        inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
+        first, second = law.first[k], law.second[k]
+        if math.isfinite(first[0]) and math.isfinite(second[0]):
+            v = quaternion.rotate(s.turn, second)
+            x, y, z = v.tolist()
+            if joint.freedom == 1:
+                error = first - v
+                slope = np.array(((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0)))
+            else:
+                error = np.array([math.cos(joint.carrying) - float((first * v).sum())])
+                slope = np.array([_cross(v, first)])
+            if math.hypot(first[0], first[1]) * math.hypot(x, y) < p.horizontal_floor:
+                slope[:, HEADING] = 0.0
+            size = float((error * error).sum()) / (2.0 if joint.freedom == 1 else 1.0)
+            variance = self._hinge_variance + _square(joint.axis_sigma)
+            trust = max(1.0, math.sqrt(size / variance) / 2.0)
+            relative.look(s, slope, error, variance * inflation * trust)
+            learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
+            self._hinge_variance += (learnt - self._hinge_variance) * self.seconds / p.hinge_memory
+        if math.isfinite(law.neutral[k]):
+            delta = 2.0 * math.atan2(float(s.turn[3]), float(s.turn[0]))
+            error = quaternion.wrap(np.array([float(law.neutral[k]) - delta]))
+            relative.look(s, np.array([[0.0, 0.0, 1.0]]), error, _square(joint.neutral_sigma) * inflation)
+
+    def _acquire(self) -> None:
+        """Start, or start again where the circle contradicts what is followed."""
+        p, s = self.params, self._relative
+        weight, centres = self._acquisition.solve(self.seconds, math.sqrt(s.force_variance))
+        at, delta, spread = best(weight)
+        if spread > p.acquired:
+            return
+        if self._known:
+            now = 2.0 * math.atan2(float(s.turn[3]), float(s.turn[0]))
+            if share_near(weight, now, math.radians(30.0)) > 0.01:
+                return
+        s.turn = quaternion.about_vertical(delta)
+        s.centre = centres[at]
+        s.rate = 0.0
+        tilt = math.radians(2.0) ** 2
+        heading = max(spread, math.radians(5.0)) ** 2
+        diagonal = [tilt, tilt, heading, p.relative.rate_sigma**2, *[(REACH / 3.0) ** 2] * 6]
+        s.covariance = np.diag(diagonal)
+        self._known = True
+
+
+def _blank(size: int) -> Heading:
+    covariance = np.zeros((size, 3, 3))
+    covariance[:, HEADING, HEADING] = math.pi**2
+    return Heading(
+        np.full(size, np.nan),
+        np.full(size, math.pi),
+        np.zeros(size, dtype=np.bool_),
+        np.full((size, 4), np.nan),
+        covariance,
+    )
+
+
+def _square(sigma: float) -> float:
+    return sigma * sigma if math.isfinite(sigma) else 0.0
+
+
+def _cross(a: FloatArray, b: FloatArray) -> list[float]:
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return [ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]

@@ -202,7 +202,7 @@ class JointCalibration:
         """
         if document.get("kind") != "joint" or document.get("version") != FORMAT_VERSION:
             raise CalibrationError(
-                f"expected a joint calibration of version {FORMAT_VERSION}, got kind {document.get('kind')!r} "
+                f"expected a joint calibration of version {FORMAT_VERSION}, got {document.get('kind')!r} "
                 f"version {document.get('version')!r}; calibrate again with this version of rom"
             )
         known: dict[str, Any] = {}

@@ -1,0 +1,86 @@
+"""What a joint's laws say about the turn between two earth frames, as rows of residual and slope.
+
+A hinge keeps its axis the same seen from both segments; a joint of two axes keeps the angle between them;
+the neutral pose keeps the segments' heading. Each is offered in two shapes: on the full circle of heading,
+`a + b cos(delta) + c sin(delta)`, to find delta from nothing; and linear in a small rotation, to follow it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.segment import JointCalibration
+from imu import quaternion
+from imu.block import BoolArray, FloatArray
+
+Circle = tuple[float, float, float, float]
+"""a, b, c and one sigma of a residual on the circle of heading."""
+
+UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Laws:
+    """The directions of a joint's laws at K instants, each sensor in its own earth frame.
+
+    Parameters
+    ----------
+    first, second : (K, 3)
+        Axis that stays with the proximal segment, and the one that stays with the distal segment; NaN
+        where the joint has none.
+    neutral : (K,)
+        Heading that the neutral pose would mean, rad; NaN where gravity or motion says it isn't that pose.
+    """
+
+    first: FloatArray
+    second: FloatArray
+    neutral: FloatArray
+
+
+def laws(
+    calibration: JointCalibration, upper: FloatArray, lower: FloatArray, rest: BoolArray, tilt: float
+) -> Laws:
+    """Return the laws at K instants.
+
+    Parameters
+    ----------
+    upper, lower : (K, 4)
+        `q_earth_from_segment`, each in its sensor's own earth frame.
+    rest : (K,)
+        Whether both sensors lay still.
+    tilt
+        Largest angle between gravity and its place in the neutral pose, rad.
+    """
+    c = calibration
+    down_upper, down_lower = quaternion.conjugate(upper), quaternion.conjugate(lower)
+    near = rest.copy()
+    for back, expected in ((down_upper, c.up_proximal), (down_lower, c.up_distal)):
+        found = quaternion.rotate(back, UP)
+        agree = found[:, 0] * expected[0] + found[:, 1] * expected[1] + found[:, 2] * expected[2]
+        near &= agree > math.cos(tilt)
+    turn = quaternion.multiply(quaternion.multiply(upper, c.q_neutral), down_lower)
+    heading = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
+    return Laws(
+        quaternion.rotate(upper, c.axis_proximal),
+        quaternion.rotate(lower, c.axis_distal),
+        np.where(near, heading, np.nan),
+    )
+
+
+def hinge_rows(first: FloatArray, second: FloatArray, sigma: float) -> list[Circle]:
+    """Return the circle rows of one axis seen from both segments: its two horizontal components agree."""
+    (ux, uy, uz), (vx, vy, vz) = first.tolist(), second.tolist()
+    spread = math.hypot(sigma, uz - vz)
+    return [(ux, -vx, vy, spread), (uy, -vy, -vx, spread)]
+
+
+def carrying_row(first: FloatArray, second: FloatArray, carrying: float, sigma: float) -> Circle:
+    """Return the circle row of two axes with a constant angle between them."""
+    (ux, uy, uz), (vx, vy, vz) = first.tolist(), second.tolist()
+    return (uz * vz - math.cos(carrying), ux * vx + uy * vy, uy * vx - ux * vy, sigma)
+
+
+def heading_rows(heading: float, sigma: float) -> list[Circle]:
+    """Return the circle rows of a direct look at the heading."""
+    return [(math.cos(heading), -1.0, 0.0, sigma), (math.sin(heading), 0.0, -1.0, sigma)]
