@@ -102,7 +102,7 @@ class _Scanner:
     def __init__(self, path: Path, file: BinaryIO, take: Callable[[bytes], None]) -> None:
         self.path, self.file, self.take = path, file, take
         self.found = Scan(file.seek(0, 2))
-        self.profile = ""
+        self.profile: str | None = None
         self.steps = {
             _HEADER: self._header,
             _CHUNK: self._chunk,
@@ -133,7 +133,7 @@ class _Scanner:
         return found
 
     def _refuse_strangers(self, begin: bytes) -> None:
-        if self.found.documents or (MAGIC.startswith(begin) and self.profile in {"", PROFILE}):
+        if self.found.documents or (MAGIC.startswith(begin) and self.profile in {None, PROFILE}):
             return
         if MAGIC.startswith(begin):
             what = f"is an MCAP file of another program (profile {self.profile!r})"

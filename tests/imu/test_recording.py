@@ -34,7 +34,13 @@ HEADER = RecordingHeader(
 
 
 def random_block(
-    rng: np.random.Generator, sensor: str, n: int, *, start: float = 0.0, rate: float = 120.0, mag: bool = True
+    rng: np.random.Generator,
+    sensor: str,
+    n: int,
+    *,
+    start: float = 0.0,
+    rate: float = 120.0,
+    mag: bool = True,
 ) -> ImuBlock:
     """Return samples whose every bit is random, with NaN of any payload among them."""
     t = start + np.arange(n) / rate + rng.uniform(0.0, 0.2 / rate, n)
