@@ -88,6 +88,9 @@ class TrackerSetup:
         Sensor on the proximal segment; None for the inclination of a single segment.
     calibration
         Alignments and laws of the joint. Without one, zero is the start pose and every angle is flagged.
+    centre
+        Middle of the angles to expect, rad: of the angles that differ by whole turns, those within
+        three quarters of a turn from here are shown, without a jump.
     zero_at
         Instant of the start pose, s, for angles counted from it; the first known one at or after.
     filter_name
@@ -103,6 +106,7 @@ class TrackerSetup:
     distal: TrackedSensor
     proximal: TrackedSensor | None = None
     calibration: JointCalibration | None = None
+    centre: float = 0.0
     zero_at: float = -math.inf
     filter_name: str = "vqf"
     magnetometer: bool = False
@@ -145,8 +149,8 @@ class JointTracker:
         self._saturation_reach = 1.0 / min(setup.output_rate, *rates.values())
         self._saturated: list[float] = []
         self._reader = _reader(setup)
-        self._last_raw = math.nan
-        self._turns = 0
+        self._last_near = math.nan
+        self._branch = 0
         self._support = 0.0
 
     def feed(self, block: ImuBlock) -> JointSeries:
@@ -200,18 +204,28 @@ class JointTracker:
         return near
 
     def _unwrap(self, raw: FloatArray) -> FloatArray:
-        """Return the primary angle without jumps by its period: whole periods are counted, so no rounding."""
-        full = period(self.setup.rule) if self._reader.periodic else math.inf
-        known = np.isfinite(raw)
-        if math.isinf(full) or not known.any():
+        """Return the primary angle on the branch that has no jumps; turns are counted in whole numbers."""
+        if not self._reader.periodic or math.isinf(full := period(self.setup.rule)):
             return raw
-        values = raw[known]
-        first = values[0] if math.isnan(self._last_raw) else self._last_raw
-        turns = self._turns - np.cumsum(np.rint(np.diff(values, prepend=first) / full)).astype(np.int64)
-        self._last_raw, self._turns = float(values[-1]), int(turns[-1])
-        out = raw.copy()
-        out[known] = values + full * turns
-        return out
+        centre = self.setup.centre
+        low = centre - full / 2.0
+        near = low + (raw - low) % full
+        known = np.flatnonzero(np.isfinite(near))
+        if not len(known):
+            return near
+        values = near[known]
+        first = values[0] if math.isnan(self._last_near) else self._last_near
+        steps = np.rint(np.diff(values, prepend=first) / full)
+        self._last_near = float(values[-1])
+        if self._branch == 0 and not steps.any():
+            return near
+        for i, step in enumerate(steps.tolist()):
+            self._branch -= int(step)
+            if abs(values[i] + full * self._branch - centre) > 0.75 * full:
+                self._branch = 0
+            values[i] += full * self._branch
+        near[known] = values
+        return near
 
     def _support_turn(self, frames: Frames) -> FloatArray:
         if self.setup.proximal is None:
@@ -235,8 +249,8 @@ class JointTracker:
             "sync": self._sync.save(),
             "reader": self._reader.save(),
             "saturated": list(self._saturated),
-            "last_raw": self._last_raw,
-            "turns": self._turns,
+            "last_near": self._last_near,
+            "branch": self._branch,
             "support": self._support,
         }
 
@@ -247,7 +261,7 @@ class JointTracker:
         self._sync.restore(state["sync"])
         self._reader.restore(state["reader"])
         self._saturated = [float(moment) for moment in state["saturated"]]
-        self._last_raw, self._turns = float(state["last_raw"]), int(state["turns"])
+        self._last_near, self._branch = float(state["last_near"]), int(state["branch"])
         self._support = float(state["support"])
 
 

@@ -1,0 +1,363 @@
+"""Angle curve to passes and reps, sample by sample: what is found never depends on what comes later."""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from imu.block import FloatArray
+from imu.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class PassParams:
+    """What counts as a travel of the limb.
+
+    Parameters
+    ----------
+    min_travel_deg
+        A shorter travel is sway: a held limb wanders by up to 4 deg, while the smallest normal range of the
+        catalogue (ankle eversion) is 15 deg.
+    travel_share
+        A turn back shorter than this share of the last travels is a loosening of the hold, not a return.
+    speed_share, speed_floor_deg_s
+        A travel starts and ends where its speed crosses this share of its peak, at least the floor
+        (reference: clinical 2.1, "5 % of peak, floor 2 to 3 deg/s", to verify). Creep in a hold is slower.
+    settle_s
+        A return is over once the limb has stood still for so long.
+    return_share
+        A return must cover this share of the way out to close a rep.
+    partial_share
+        A pass shorter than this share of the last ones was broken off.
+    grid_s
+        The curve is looked at once in each such interval; 8 to 12 Hz tremor is averaged out over three.
+    max_gap_s
+        A travel with a longer hole in it is marked.
+    """
+
+    min_travel_deg: float = 8.0
+    travel_share: float = 0.2
+    speed_share: float = 0.05
+    speed_floor_deg_s: float = 2.5
+    settle_s: float = 0.5
+    return_share: float = 0.65
+    partial_share: float = 0.75
+    grid_s: float = 0.05
+    max_gap_s: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a limit."""
+        for name, value in asdict(self).items():
+            if not 0.0 < value < math.inf:
+                raise InputError(f"{name} must be positive, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One travel from the shortened to the lengthened position.
+
+    Parameters
+    ----------
+    start, stop
+        When the limb left the one and arrived at the other, s on the capture clock.
+    leave
+        When it left the lengthened position again, s; until then it was held. The last known instant if
+        the recording ends before.
+    start_angle, end_angle
+        Median angle of the last second at rest before the start, and the farthest angle reached, hold
+        included, rad.
+    peak_speed
+        Greatest speed, rad/s.
+    gap
+        Whether samples are missing inside.
+    partial
+        Whether it is clearly shorter than the passes before it.
+    """
+
+    start: float
+    stop: float
+    leave: float
+    start_angle: float
+    end_angle: float
+    peak_speed: float
+    gap: bool
+    partial: bool
+
+    @property
+    def travel(self) -> float:
+        """How far it went, rad, never negative."""
+        return abs(self.end_angle - self.start_angle)
+
+
+@dataclass(frozen=True, slots=True)
+class Rep:
+    """There and back: a pass, the hold, and the return.
+
+    Parameters
+    ----------
+    start, turn, leave, stop
+        Leaves the start, arrives at the far end, leaves it, is back, s on the capture clock.
+    start_angle, end_angle, stop_angle
+        At the start, the farthest one, and at the end of the return, rad.
+    gap
+        Whether samples are missing inside.
+    """
+
+    start: float
+    turn: float
+    leave: float
+    stop: float
+    start_angle: float
+    end_angle: float
+    stop_angle: float
+    gap: bool
+
+    @property
+    def travel(self) -> float:
+        """How far it went, rad, never negative."""
+        return abs(self.end_angle - self.start_angle)
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """Passes and reps that are complete now."""
+
+    passes: tuple[Pass, ...] = ()
+    reps: tuple[Rep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Travel:
+    """One way, from one turning point to the next, as `Pass` but in either direction."""
+
+    direction: int
+    start: float
+    stop: float
+    start_angle: float
+    end_angle: float
+    peak_speed: float
+    gap: bool
+
+
+_MEMORY = 12000
+"""Looks kept, ten minutes of them: the start of a longer travel is forgotten, so memory is bounded."""
+
+
+class PassDetector:
+    """Find passes and reps in an angle curve as it comes in.
+
+    Turning points are those the limb goes back from by at least the minimal travel; between two of them,
+    speed decides where the travel starts and ends. A pass is given out once the limb turns back, a rep
+    once it is back and still. How the curve is cut into pieces changes nothing.
+
+    Parameters
+    ----------
+    forward
+        +1 if the angle grows from the shortened to the lengthened position, -1 if it falls.
+    params
+        What counts as a travel.
+    """
+
+    def __init__(self, forward: Literal[-1, 1] = 1, params: PassParams | None = None) -> None:
+        if forward not in (-1, 1):
+            raise InputError(f"forward must be +1 or -1, got {forward}")
+        self.forward = forward
+        self.params = params or PassParams()
+        self._looks: deque[tuple[float, float]] = deque(maxlen=_MEMORY)
+        self._last_look = -math.inf
+        self._direction = 0
+        self._low = self._high = self._pivot = self._extreme = (math.nan, math.nan)
+        self._travels: deque[float] = deque(maxlen=5)
+        self._out: Pass | None = None
+
+    def feed(self, t: FloatArray, angle: FloatArray) -> Detected:
+        """Take the next stretch of the curve.
+
+        Parameters
+        ----------
+        t, angle : (N,)
+            Times on the capture clock, s, increasing; primary angle, rad, unwrapped, NaN where unknown.
+        """
+        known = np.isfinite(angle)
+        times, angles = t[known], angle[known]
+        bins = np.floor(times / self.params.grid_s)
+        fresh = np.flatnonzero(np.diff(bins, prepend=self._last_look) > 0.0)
+        passes: list[Pass] = []
+        reps: list[Rep] = []
+        for moment, value in zip(times[fresh].tolist(), angles[fresh].tolist(), strict=True):
+            self._look(moment, value, passes, reps)
+        if len(fresh):
+            self._last_look = float(bins[fresh[-1]])
+        return Detected(tuple(passes), tuple(reps))
+
+    def finish(self) -> Detected:
+        """Return what is complete although the limb hasn't turned back since: call once, at the end."""
+        passes: list[Pass] = []
+        reps: list[Rep] = []
+        travel = self._travel(self._looks[-1][0]) if self._direction and self._looks else None
+        if travel is not None:
+            self._record(travel, self._looks[-1][0], passes, reps)
+        return Detected(tuple(passes), tuple(reps))
+
+    def _look(self, t: float, angle: float, passes: list[Pass], reps: list[Rep]) -> None:
+        self._looks.append((t, angle))
+        here = (t, angle)
+        if self._direction == 0:
+            self._low = here if not angle >= self._low[1] else self._low
+            self._high = here if not angle <= self._high[1] else self._high
+            if self._high[1] - self._low[1] >= self._threshold():
+                up = self._low[0] < self._high[0]
+                self._direction = 1 if up else -1
+                self._pivot, self._extreme = (self._low, self._high) if up else (self._high, self._low)
+            return
+        if (angle - self._extreme[1]) * self._direction > 0.0:
+            self._extreme = here
+        elif (self._extreme[1] - angle) * self._direction >= self._threshold():
+            travel = self._travel(t)
+            if travel is not None:
+                self._record(travel, self._leave(t), passes, reps)
+            self._direction = -self._direction
+            self._pivot, self._extreme = self._extreme, here
+            while len(self._looks) > 1 and self._looks[0][0] < self._pivot[0] - 1.0:
+                self._looks.popleft()
+        if self._out is not None and self._direction == -self.forward:
+            self._close_when_still(t, reps)
+
+    def _threshold(self) -> float:
+        """Return how far the limb must go back for a turning point, rad."""
+        usual = sorted(self._travels)[len(self._travels) // 2] if self._travels else 0.0
+        return max(math.radians(self.params.min_travel_deg), self.params.travel_share * usual)
+
+    def _travel(self, now: float) -> _Travel | None:
+        """Return the travel from the last pivot to the extreme, None if it never was a movement."""
+        t, angle, speed = self._speeds()
+        inside = (t >= self._pivot[0]) & (t <= self._extreme[0]) & (t <= now)
+        if not inside.any():
+            return None
+        forward = np.where(inside, speed * self._direction, -math.inf)
+        peak = float(forward.max())
+        floor = math.radians(self.params.speed_floor_deg_s)
+        if not peak > floor:
+            return None
+        fast = np.flatnonzero(forward > max(floor, self.params.speed_share * peak))
+        first, last = max(int(fast[0]) - 1, 0), min(int(fast[-1]) + 1, len(t) - 1)
+        before = (t >= max(self._pivot[0], float(t[first]) - 1.0)) & (t <= t[first])
+        start_angle = np.median(angle[before]) if before.any() else angle[first]
+        holes = np.diff(t[first : last + 1]) > self.params.max_gap_s + 2.0 * self.params.grid_s
+        return _Travel(
+            self._direction,
+            float(t[first]),
+            float(t[last]),
+            float(start_angle),
+            self._extreme[1],
+            peak,
+            bool(holes.any()),
+        )
+
+    def _leave(self, now: float) -> float:
+        """Return when the limb left the extreme for the turn that was noticed `now`."""
+        t, _, speed = self._speeds()
+        back = np.flatnonzero(
+            (t >= self._extreme[0])
+            & (t <= now)
+            & (-speed * self._direction > math.radians(self.params.speed_floor_deg_s))
+        )
+        return float(t[max(int(back[0]) - 1, 0)]) if len(back) else now
+
+    def _speeds(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return times, angles and speeds of the looks: three later against three earlier ones."""
+        table = np.array(self._looks)
+        t, angle = table[:, 0], table[:, 1]
+        n = len(t)
+        if n < 7:
+            return t, angle, np.gradient(angle, t) if n > 1 else np.zeros(n)
+        speed = np.zeros(n)
+        mean_t = (t[:-2] + t[1:-1] + t[2:]) / 3.0
+        mean_angle = (angle[:-2] + angle[1:-1] + angle[2:]) / 3.0
+        speed[3:-3] = (mean_angle[4:] - mean_angle[:-4]) / (mean_t[4:] - mean_t[:-4])
+        speed[:3], speed[-3:] = speed[3], speed[-4]
+        return t, angle, speed
+
+    def _record(self, travel: _Travel, leave: float, passes: list[Pass], reps: list[Rep]) -> None:
+        size = abs(travel.end_angle - travel.start_angle)
+        if travel.direction == self.forward:
+            usual = sorted(self._travels)[len(self._travels) // 2] if len(self._travels) > 1 else 0.0
+            found = Pass(
+                travel.start,
+                travel.stop,
+                max(leave, travel.stop),
+                travel.start_angle,
+                travel.end_angle,
+                travel.peak_speed,
+                travel.gap,
+                size < self.params.partial_share * usual,
+            )
+            passes.append(found)
+            self._out = found
+            if not found.partial:
+                self._travels.append(size)
+        elif self._out is not None:
+            self._close(travel, reps)
+
+    def _close(self, back: _Travel, reps: list[Rep]) -> None:
+        """End the open rep with a return, if it goes far enough."""
+        if self._out is None:
+            return
+        out = self._out
+        if abs(back.end_angle - out.end_angle) >= self.params.return_share * out.travel:
+            reps.append(
+                Rep(
+                    out.start,
+                    out.stop,
+                    out.leave,
+                    back.stop,
+                    out.start_angle,
+                    out.end_angle,
+                    back.end_angle,
+                    out.gap or back.gap or self._hole(out.start, back.stop),
+                )
+            )
+        self._out = None
+
+    def _hole(self, start: float, stop: float) -> bool:
+        t = np.array([look[0] for look in self._looks if start <= look[0] <= stop])
+        return bool((np.diff(t) > self.params.max_gap_s + 2.0 * self.params.grid_s).any())
+
+    def _close_when_still(self, t: float, reps: list[Rep]) -> None:
+        """Close the open rep once the limb is back and has stood still for a while."""
+        if self._out is None or t - self._pivot[0] < self.params.settle_s:
+            return
+        if abs(self._looks[-1][1] - self._out.end_angle) < self.params.return_share * self._out.travel:
+            return
+        recent: list[float] = []
+        for moment, angle in reversed(self._looks):
+            if moment < t - self.params.settle_s:
+                break
+            recent.append(angle)
+        if max(recent) - min(recent) > math.radians(self.params.speed_floor_deg_s) * self.params.settle_s:
+            return
+        travel = self._travel(t)
+        if travel is not None:
+            self._close(travel, reps)
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain values (JSON with NaN and infinities)."""
+        return {
+            "looks": [list(look) for look in self._looks],
+            "last_look": self._last_look,
+            "direction": self._direction,
+            "points": [list(point) for point in (self._low, self._high, self._pivot, self._extreme)],
+            "travels": list(self._travels),
+            "out": None if self._out is None else asdict(self._out),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the saved state of a detector with the same parameters."""
+        self._looks = deque(((t, angle) for t, angle in state["looks"]), maxlen=_MEMORY)
+        self._last_look, self._direction = float(state["last_look"]), int(state["direction"])
+        self._low, self._high, self._pivot, self._extreme = ((t, a) for t, a in state["points"])
+        self._travels = deque(state["travels"], maxlen=5)
+        self._out = None if state["out"] is None else Pass(**state["out"])
