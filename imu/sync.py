@@ -53,6 +53,19 @@ class Frames:
         """Return the number of instants."""
         return self.t.shape[0]
 
+    def __getitem__(self, span: slice) -> "Frames":
+        """Return the instants of a slice, in time order."""
+        lost = None if self.lost_heading is None else self.lost_heading[span]
+        return Frames(
+            self.t[span],
+            self.q[span],
+            self.rest[span],
+            self.gyr[span],
+            self.acc[span],
+            self.gyr_bias_sigma[span],
+            lost,
+        )
+
 
 class Synchroniser:
     """Bring sensors to the instants k / rate: orientations by slerp, rates and forces linearly.

@@ -91,8 +91,9 @@ class TrackerSetup:
     centre
         Middle of the angles to expect, rad: of the angles that differ by whole turns, those within
         three quarters of a turn from here are shown, without a jump.
-    zero_at
-        Instant of the start pose, s, for angles counted from it; the first known one at or after.
+    worn_from
+        Instant from which the sensors sit on the limb, s: before it (table, strapping on) the joint's laws
+        do not hold and angles are NaN. The first known pose from then on is the start pose.
     filter_name
         One of `imu.fusion.FILTER_NAMES`.
     magnetometer
@@ -107,7 +108,7 @@ class TrackerSetup:
     proximal: TrackedSensor | None = None
     calibration: JointCalibration | None = None
     centre: float = 0.0
-    zero_at: float = -math.inf
+    worn_from: float = -math.inf
     filter_name: str = "vqf"
     magnetometer: bool = False
     rate: float | None = None
@@ -183,6 +184,9 @@ class JointTracker:
     def _series(self, frames: Frames) -> JointSeries:
         if not len(frames):
             return join_series([])
+        if frames.t[0] < self.setup.worn_from:
+            early = int(np.searchsorted(frames.t, self.setup.worn_from))
+            return join_series([self._unworn(frames[:early]), self._series(frames[early:])])
         errors, flags = self._reader.read(frames)
         angle, sigma = errors.angle, errors.sigma
         unknown = ~np.isfinite(angle[:, 0])
@@ -195,6 +199,13 @@ class JointTracker:
         straps = np.where(unknown, np.nan, errors.strap_sigma)
         angle[:, 0] = self._unwrap(angle[:, 0])
         return JointSeries(frames.t, angle, sigma, flags, self._support_turn(frames), straps)
+
+    def _unworn(self, frames: Frames) -> JointSeries:
+        n = len(frames)
+        unknown = np.full((n, 3), np.nan)
+        return JointSeries(
+            frames.t, unknown, unknown, np.full(n, UNSURE, np.uint8), np.full(n, np.nan), np.full(n, np.nan)
+        )
 
     def _near_saturation(self, t: FloatArray) -> BoolArray:
         near = np.zeros(len(t), np.bool_)
@@ -349,7 +360,7 @@ class _Inclination:
         errors = inclination_errors(self._rule, self._setup.side, q, TILT_SIGMA, self._alignment.covariance)
         angle = errors.angle
         if self._relative:
-            begin = np.flatnonzero(np.isfinite(angle[:, 0]) & (frames.t >= self._setup.zero_at))
+            begin = np.flatnonzero(np.isfinite(angle[:, 0]))
             if math.isnan(self._zero[0]) and len(begin):
                 self._zero = angle[begin[0], :2].tolist()
             angle[:, 0] -= self._zero[0]
@@ -392,7 +403,7 @@ class _StartPose:
         flags = np.full(n, UNCALIBRATED, np.uint8)
         angle, sigma = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
         errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan))
-        known = np.isfinite(frames.q[..., 0]).all(axis=1) & (frames.t >= self._setup.zero_at)
+        known = np.isfinite(frames.q[..., 0]).all(axis=1)
         if not len(self._start):
             if not known.any():
                 return errors, flags
