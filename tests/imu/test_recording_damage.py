@@ -141,6 +141,19 @@ def test_one_flipped_bit_in_the_head_or_the_index(original: Original, path: Path
         assert lost <= (MOST_PER_CHUNK if region == "start" else 0)
 
 
+def test_a_record_that_lies_about_its_length_costs_one_chunk_at_most(
+    original: Original, chunks: list[tuple[int, int]], path: Path
+) -> None:
+    end = chunks[3][0]
+    for bit in range(30 * 8):
+        data = bytearray(original.data)
+        data[end + bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(data)
+        recording = Recording.open(path)
+        assert recording.damage != ()
+        assert 1990 - sum(recording.samples.values()) <= MOST_PER_CHUNK, bit
+
+
 @MANY
 @given(where=st.floats(0.0, 1.0, exclude_max=True), junk=st.binary(min_size=1, max_size=40))
 def test_overwritten_bytes_cost_two_chunks_at_most(
