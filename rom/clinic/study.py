@@ -200,7 +200,8 @@ def _check(values: FloatArray, least: int) -> None:
 def _check_groups(before: FloatArray, after: FloatArray, treated: BoolArray) -> None:
     if not before.shape == after.shape == treated.shape:
         raise InputError(
-            f"every person needs a value before, after and a group, got {before.size}, {after.size}, {treated.size}"
+            "every person needs a value before, one after and a group, "
+            f"got {before.size}, {after.size} and {treated.size}"
         )
     for values in (before, after):
         _check(values, 4)
