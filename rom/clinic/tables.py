@@ -88,9 +88,8 @@ class Changes:
 
     def sides(self) -> FloatArray | None:
         """Return the values before of everyone's left and right, (n, 2); None unless each has both."""
-        found = {
-            (name, side): value for name, side, value in zip(self.person, self.side, self.before, strict=True)
-        }
+        keys = zip(self.person, self.side, strict=True)
+        found = dict(zip(keys, self.before.tolist(), strict=True))
         people = tuple(dict.fromkeys(self.person))
         if len(found) != 2 * len(people) or {side for _, side in found} != {"left", "right"}:
             return None
@@ -194,7 +193,8 @@ def read_changes(
     ]
     if not pairs:
         raise InputError(
-            f"{path}: expected a pair of columns such as knee_pre and knee_post, got {', '.join(table.columns)}"
+            f"{path}: expected a pair of columns such as knee_pre and knee_post, "
+            f"got {', '.join(table.columns)}"
         )
     return [
         Changes(

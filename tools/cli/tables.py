@@ -111,7 +111,8 @@ def _change_text(report: "ChangeReport") -> str:
         f"  ANCOVA, {report.treated} against the other group at the same value before: {effect.value:.3f} "
         f"(SE {effect.se:.3f}, 95 % {_span(effect.interval, 2)}), {_p(effect.p)}, "
         f"with Holm over the measures {_p(report.ancova_p_holm)}",
-        f"  t test of difference scores, for comparison: {scores.value:.3f} (SE {scores.se:.3f}), {_p(scores.p)}",
+        f"  t test of difference scores, for comparison: "
+        f"{scores.value:.3f} (SE {scores.se:.3f}), {_p(scores.p)}",
     ]
     if report.sides is not None:
         lines.append(
