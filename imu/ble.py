@@ -9,12 +9,12 @@ sentence that says what happened and what to do.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from bleak import BleakClient, BleakScanner
+from bleak import BleakAdapter, BleakClient, BleakScanner
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
@@ -35,6 +35,8 @@ from imu.sensors.registry import driver_for
 
 FAILURES = (BleakError, TimeoutError, OSError, EOFError)
 """Everything that bleak 3.1 was seen to raise; a lost bus shows as OSError or EOFError."""
+UNHEARD = 2.0
+"""A device not heard for this long may be connected already, s."""
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
@@ -226,6 +228,9 @@ class Radio:
     async def find(self, address: str) -> Sighting:
         """Wait until a device advertises, for as long as it takes, and return how it was heard.
 
+        A device that this computer is connected to already does not advertise: another program holds it, or
+        held it when it was killed. It is returned too, after a while.
+
         Raises
         ------
         RadioError
@@ -238,7 +243,12 @@ class Radio:
                 found.set_result(sighting)
 
         async with self._listening(heard, _give_up(found)):
-            return await found
+            while True:
+                with suppress(TimeoutError):
+                    return await asyncio.wait_for(asyncio.shield(found), UNHEARD)
+                held = await self._connected_here(address)
+                if held is not None:
+                    return held
 
     @asynccontextmanager
     async def connect(self, sighting: Sighting, name: str, timeout: float) -> AsyncGenerator[Connection]:
@@ -299,6 +309,18 @@ class Radio:
         finally:
             del self._listeners[token], self._failures[token]
             await self._settle()
+
+    async def _connected_here(self, address: str) -> Sighting | None:
+        """Return a device that this computer is connected to already."""
+        if self._backend.scanner is not None:
+            return None
+        with suppress(NotImplementedError, *FAILURES):
+            adapter = await BleakAdapter.get(bluez=self._bluez)
+            for device in await adapter.get_connected_devices():
+                if device.address.upper() == address.upper():
+                    told = Advertisement(device.name or "")
+                    return Sighting(device.address, told.name, 0, told, driver_for(told), device)
+        return None
 
     async def _settle(self) -> None:
         """Start or stop the scanner as is wanted now; tell every listener if it cannot."""

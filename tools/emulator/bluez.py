@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Sequence
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
+from imu.sensors.driver import uuid16
 from tools.emulator.device import AttError, Device
 from tools.emulator.objects import (
     ADAPTER,
@@ -27,6 +28,7 @@ from tools.emulator.objects import (
 )
 from tools.emulator.table import Entry, GattTable
 
+GENERIC_ATTRIBUTE = uuid16(0x1801)
 UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 
 
@@ -332,7 +334,7 @@ class BluezService:
             return
         if not self._tree.below(path):
             self._table.export(self._tree, path, device)
-        uuids = [service.uuid for service in device.sensor.services]
+        uuids = [GENERIC_ATTRIBUTE, *(service.uuid for service in device.sensor.services)]
         resolved = {"UUIDs": Variant("as", uuids), "ServicesResolved": Variant("b", True)}
         self._tree.change(path, DEVICE, resolved)
         for entry in self._table.of(device):
