@@ -40,14 +40,14 @@ class AngleErrors:
         Angles and standard deviations, rad; the latter end at pi, where nothing is known.
     strap_sigma : (N,)
         The part of the primary angle's sigma that the alignments make, rad.
-    by_heading : (N,)
-        Change of the primary angle per change of relative heading.
+    heading_sigma : (N,)
+        The part that the relative heading makes, rad.
     """
 
     angle: FloatArray
     sigma: FloatArray
     strap_sigma: FloatArray
-    by_heading: FloatArray
+    heading_sigma: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +71,8 @@ class JointSeries:
         there is no proximal sensor.
     strap_sigma : (N,)
         The part of the primary angle's sigma that stays as long as the straps stay: the alignments, rad.
+    heading_sigma : (N,)
+        The part that the relative heading makes; it changes slowly, over minutes, rad.
     """
 
     t: FloatArray
@@ -79,6 +81,7 @@ class JointSeries:
     flags: NDArray[np.uint8]
     support: FloatArray
     strap_sigma: FloatArray
+    heading_sigma: FloatArray
 
     def __len__(self) -> int:
         """Return the number of instants."""
@@ -89,7 +92,7 @@ def join_series(parts: list[JointSeries]) -> JointSeries:
     """Return consecutive series as one; an empty one for none."""
     if not parts:
         none, nothing = np.zeros(0), np.zeros((0, 3))
-        return JointSeries(none, nothing, nothing, np.zeros(0, np.uint8), none, none)
+        return JointSeries(none, nothing, nothing, np.zeros(0, np.uint8), none, none, none)
     return JointSeries(
         np.concatenate([part.t for part in parts]),
         np.concatenate([part.angle for part in parts]),
@@ -97,6 +100,7 @@ def join_series(parts: list[JointSeries]) -> JointSeries:
         np.concatenate([part.flags for part in parts]),
         np.concatenate([part.support for part in parts]),
         np.concatenate([part.strap_sigma for part in parts]),
+        np.concatenate([part.heading_sigma for part in parts]),
     )
 
 
@@ -209,7 +213,8 @@ def angle_errors(
     straps = _quadratic(proximal_covariance, gx, gy, gz)
     straps = straps + _quadratic(distal_covariance, *matrix.to_inner(gx, gy, gz))
     variance = _quadratic(turn_covariance, level_x, level_y, vertical) + straps
-    return AngleErrors(angle, _sigma(variance), _sigma(straps[:, 0]), vertical[:, 0])
+    heading = turn_covariance[:, 2, 2] * vertical[:, 0] * vertical[:, 0]
+    return AngleErrors(angle, _sigma(variance), _sigma(straps[:, 0]), _sigma(heading))
 
 
 def inclination_errors(

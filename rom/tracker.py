@@ -196,16 +196,14 @@ class JointTracker:
         flags[self._near_saturation(frames.t)] |= SATURATED
         flags[np.where(unknown, True, sigma[:, 0] > UNSURE_SIGMA)] |= UNSURE
         sigma[~np.isfinite(angle)] = np.nan
-        straps = np.where(unknown, np.nan, errors.strap_sigma)
+        parts = [np.where(unknown, np.nan, part) for part in (errors.strap_sigma, errors.heading_sigma)]
         angle[:, 0] = self._unwrap(angle[:, 0])
-        return JointSeries(frames.t, angle, sigma, flags, self._support_turn(frames), straps)
+        return JointSeries(frames.t, angle, sigma, flags, self._support_turn(frames), *parts)
 
     def _unworn(self, frames: Frames) -> JointSeries:
         n = len(frames)
-        unknown = np.full((n, 3), np.nan)
-        return JointSeries(
-            frames.t, unknown, unknown, np.full(n, UNSURE, np.uint8), np.full(n, np.nan), np.full(n, np.nan)
-        )
+        unknown, none = np.full((n, 3), np.nan), np.full(n, np.nan)
+        return JointSeries(frames.t, unknown, unknown, np.full(n, UNSURE, np.uint8), none, none, none)
 
     def _near_saturation(self, t: FloatArray) -> BoolArray:
         near = np.zeros(len(t), np.bool_)
@@ -321,11 +319,10 @@ class _Joint:
             proximal_covariance=alignments[0].covariance,
             distal_covariance=alignments[1].covariance,
         )
-        share = heading.sigma * np.abs(errors.by_heading)
         flags = np.zeros(len(frames), np.uint8)
-        flags[~np.isfinite(heading.delta) | (~heading.observable & (share > HEADING_SHARE))] |= (
-            HEADING_UNKNOWN
-        )
+        flags[
+            ~np.isfinite(heading.delta) | (~heading.observable & (errors.heading_sigma > HEADING_SHARE))
+        ] |= HEADING_UNKNOWN
         return errors, flags
 
     def save(self) -> dict[str, Any]:
