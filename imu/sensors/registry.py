@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from imu.errors import InputError
+from imu.sensors.capture2go import Capture2Go
 from imu.sensors.driver import Advertisement, Driver
 from imu.sensors.movella_dot import MovellaDot
+from imu.sensors.witmotion import WitMotion
 
-DRIVERS: Mapping[str, Driver] = MappingProxyType(
-    {driver.capability.family: driver for driver in (MovellaDot(),)}
-)
+_ALL: tuple[Driver, ...] = (Capture2Go(), MovellaDot(), WitMotion())
+
+DRIVERS: Mapping[str, Driver] = MappingProxyType({driver.capability.family: driver for driver in _ALL})
 
 
 def driver_for(advertisement: Advertisement) -> Driver | None:
