@@ -24,7 +24,6 @@ from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.sync import Frames
 
-
 _WIDTH = 13
 """Orientation 4, rate 3, force 3, rest, bias sigma, lost heading: what is kept of a frame and a sensor."""
 
