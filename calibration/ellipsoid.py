@@ -108,13 +108,13 @@ def fit(
     excess = max(1.0, float(((off * weight) ** 2).sum()) / spare)
     jacobian = np.asarray(found.jac, dtype=np.float64)
     jacobian[: len(points)] /= np.sqrt(excess)
-    covariance: FloatArray = np.linalg.inv(jacobian.T @ jacobian)
+    covariance = np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64)
     centre, shape, size = unpack(numbers)
     if radius is None:
         # The third number was the size; the third of S follows from the first two.
         change = np.eye(9)
         change[5] = 0.0
         change[5, 3] = change[5, 4] = -1.0
-        covariance = change @ covariance @ change.T
+        covariance = np.asarray(change @ covariance @ change.T, dtype=np.float64)
     residual = float(np.sqrt(np.mean(off**2)))
     return Ellipsoid(exponential(shape), centre, size, covariance, residual)

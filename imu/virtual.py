@@ -16,6 +16,7 @@ from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray, ImuBlock
 from imu.errors import InputError
 from imu.quaternion import conjugate, rotate
 from imu.sensor_grade import CONSUMER, GRADES, MID, PERFECT, RESEARCH, SensorGrade
+from imu.triad import through
 
 __all__ = [
     "CONSUMER",
@@ -221,13 +222,13 @@ class VirtualSensor:
         n, grade, errors = len(motion), self.grade, self.errors
         band = np.sqrt(self.rate / 2.0)
         bias = errors.gyr_bias + self._next_wander(n)
-        gyr = _apply(errors.gyr_matrix, motion.gyr) + bias
+        gyr = through(errors.gyr_matrix, motion.gyr) + bias
         gyr += grade.gyr_noise * band * self._gyr_noise.standard_normal((n, 3))
-        acc = _apply(errors.acc_matrix, motion.acc) + errors.acc_bias
+        acc = through(errors.acc_matrix, motion.acc) + errors.acc_bias
         acc += grade.acc_noise * band * self._acc_noise.standard_normal((n, 3))
         mag = None
         if motion.mag is not None:
-            mag = _apply(errors.mag_matrix, motion.mag) + errors.mag_bias
+            mag = through(errors.mag_matrix, motion.mag) + errors.mag_bias
             mag += grade.mag_noise * self._mag_noise.standard_normal((n, 3))
         arrived = self._next_fate(n)
         self._count += n
@@ -277,12 +278,6 @@ def stream(sensor: VirtualSensor, motion: Motion, samples: int) -> Iterator[Meas
     """Yield what a sensor makes of a motion, `samples` at a time, as a radio would deliver it."""
     for start in range(0, len(motion), samples):
         yield sensor.measure(motion[start : start + samples])
-
-
-def _apply(matrix: FloatArray, vectors: FloatArray) -> FloatArray:
-    """Return matrix @ each row (n, 3), component by component: a row never depends on its neighbours."""
-    x, y, z = vectors[:, 0], vectors[:, 1], vectors[:, 2]
-    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in matrix], axis=-1)
 
 
 def _digitise(signal: FloatArray, limit: float) -> FloatArray:
