@@ -87,6 +87,18 @@ class JointSeries:
         """Return the number of instants."""
         return self.t.shape[0]
 
+    def __getitem__(self, span: slice) -> "JointSeries":
+        """Return the instants of a slice, in time order."""
+        return JointSeries(
+            self.t[span],
+            self.angle[span],
+            self.sigma[span],
+            self.flags[span],
+            self.support[span],
+            self.strap_sigma[span],
+            self.heading_sigma[span],
+        )
+
 
 def join_series(parts: list[JointSeries]) -> JointSeries:
     """Return consecutive series as one; an empty one for none."""
