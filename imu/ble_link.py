@@ -5,6 +5,7 @@ by what the system says of the link: a real Bluetooth service that dies says not
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from imu.ble import Connection, Radio
-from imu.errors import RadioError
-from imu.sensors.driver import Driver, Settings
+from imu.ble import Connection, Radio, Sighting
+from imu.errors import PacketError, RadioError
+from imu.sensors.driver import Battery, Driver, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,29 @@ class SensorLink:
         self.state, self.words = state, words
         if changed:
             self._listener.changed(self)
+
+
+async def read_battery(radio: Radio, sighting: Sighting, timing: Timing) -> float:
+    """Return a sensor's charge, percent, or NaN if it does not tell; connects for a moment.
+
+    Raises
+    ------
+    RadioError
+        If the sensor does not answer.
+    """
+    if sighting.driver is None:
+        return math.nan
+    name = sighting.name or sighting.address
+    decoder = sighting.driver.decoder(sighting.driver.settings())
+    level = math.nan
+    async with radio.connect(sighting, name, timing.connect) as connection:
+        for characteristic in filter(connection.has, sighting.driver.reads):
+            value = await connection.read(characteristic)
+            with suppress(PacketError):
+                for item in decoder.feed(characteristic, value):
+                    level = item.percent if isinstance(item, Battery) else level
+    await connection.close(timing.disconnect)
+    return level
 
 
 async def _first(*events: asyncio.Event) -> None:
