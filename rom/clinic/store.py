@@ -80,12 +80,12 @@ class Ledger:
         self._session.delete(record)
         self._session.flush()
 
-    def find(self, kind: type[R], **equals: Any) -> list[R]:
+    def find(self, kind: type[R], /, **equals: Any) -> list[R]:
         """Return the rows whose columns equal the values given, oldest first."""
         query = select(kind).filter_by(**equals).order_by(kind.at, kind.id)
         return list(self._session.scalars(query))
 
-    def one(self, kind: type[R], **equals: Any) -> R | None:
+    def one(self, kind: type[R], /, **equals: Any) -> R | None:
         """Return the newest row whose columns equal the values given, or None."""
         rows = self.find(kind, **equals)
         return rows[-1] if rows else None

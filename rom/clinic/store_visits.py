@@ -128,7 +128,10 @@ class RecordingFile(Record, kw_only=True):
 
 
 class TrialRecord(Record, kw_only=True):
-    """One test of one movement: its phase, its aggregate and the value that the reps gave."""
+    """One test of one movement: its phase, its aggregate and the value that the reps gave.
+
+    `sample` holds the reps that count and their shared errors in rad, exactly: comparisons use it.
+    """
 
     __tablename__ = "trial"
     visit_id: Mapped[str] = visit_key()
@@ -147,6 +150,7 @@ class TrialRecord(Record, kw_only=True):
     position_variant: Mapped[str | None] = mapped_column(default=None)
     examiner: Mapped[str | None] = mapped_column(default=None)
     nprs: Mapped[float | None] = mapped_column(default=None)
+    sample: Mapped[Document | None] = mapped_column(default=None)
     quality: Mapped[Document | None] = mapped_column(default=None)
     provenance: Mapped[Document | None] = mapped_column(default=None)
 

@@ -122,7 +122,7 @@ TABLES: dict[str, str] = {
         visit_id:->visit recording_id:->recording n:count movement:text side:text phase:text
         aggregate:text recorded_at:moment active_passive:text value_deg:number? sigma_deg:number?
         restrapped_since_baseline:flag? elapsed_min:number? position_variant:text? examiner:text?
-        nprs:number? quality:json? provenance:json? index(recording_id) index(visit_id)
+        nprs:number? sample:json? quality:json? provenance:json? index(recording_id) index(visit_id)
     """,
     "home_task": """
         client_id:->client visit_id:->visit kind:text text:text dose:text? trial_id:->trial? key:text?
