@@ -6,10 +6,23 @@ from types import MappingProxyType
 from imu.errors import InputError
 from imu.sensors.capture2go import Capture2Go
 from imu.sensors.driver import Advertisement, Driver
+from imu.sensors.metamotion import MetaMotion
 from imu.sensors.movella_dot import MovellaDot
+from imu.sensors.movesense import Movesense
+from imu.sensors.open_profile import OpenProfile
+from imu.sensors.polar import H10, VERITY, Polar
 from imu.sensors.witmotion import WitMotion
 
-_ALL: tuple[Driver, ...] = (Capture2Go(), MovellaDot(), WitMotion())
+_ALL: tuple[Driver, ...] = (
+    Capture2Go(),
+    MovellaDot(),
+    WitMotion(),
+    Movesense(),
+    Polar(VERITY, ("Polar Sense", "Polar OH1"), ("acc+gyr", "acc+gyr+mag", "sdk")),
+    Polar(H10, ("Polar H10",), ("acc",)),
+    MetaMotion(),
+    OpenProfile(),
+)
 
 DRIVERS: Mapping[str, Driver] = MappingProxyType({driver.capability.family: driver for driver in _ALL})
 

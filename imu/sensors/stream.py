@@ -14,8 +14,8 @@ from imu.clock import SensorClock, Stamps
 from imu.errors import PacketError
 from imu.sensors.driver import Ack, Battery, DeviceInfo, Driver, G, Polled, Reading, Settings
 
-FULL_SCALE = 0.9999
-"""From this share of full scale on a value is saturated and becomes NaN: 32767 / 32768 is."""
+FULL_SCALE = 0.998
+"""From this share of full scale on a value is saturated and becomes NaN; a MetaMotion ends at 0.9990."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
