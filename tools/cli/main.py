@@ -7,7 +7,7 @@ import typer
 
 from imu.errors import RomcapError
 
-FAMILIES: tuple[str, ...] = ()
+FAMILIES: tuple[str, ...] = ("sensors",)
 
 
 def build() -> typer.Typer:
