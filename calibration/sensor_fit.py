@@ -30,6 +30,10 @@ limb, well above the wander of a bias in seconds (`../shared/reference/algorithm
 _REST_FORCE = 0.03
 """The same for specific force, m/s^2: a tilt of 0.17 deg."""
 
+_NOISIEST_RATE, _NOISIEST_FORCE = 0.5 * _DEG, 0.1
+"""No sensor at rest scatters more than this within a window, rad/s and m/s^2: twice what 14 mdps/rtHz and
+300 ug/rtHz, worse than any data sheet here, give at 400 Hz."""
+
 _LARGEST_BIAS = 10.0 * _DEG
 """No data sheet allows a larger bias, rad/s (BMI270 and LSM6DSO: about 1 deg/s, some parts 3)."""
 
@@ -70,8 +74,11 @@ def gyroscope_at_rest(block: ImuBlock, made_at: str = "") -> SensorCalibration:
     if seconds < SHORTEST_REST:
         _refuse(block, f"{seconds:.1f} s of rest", f"leave it still for at least {SHORTEST_REST:.0f} s")
     windows = _windows(t)
-    for signal, allowed, unit in ((gyr, _REST_RATE, "rad/s"), (acc, _REST_FORCE, "m/s^2")):
-        moved = _movement(signal, windows, allowed)
+    for signal, allowed, noisiest, unit in (
+        (gyr, _REST_RATE, _NOISIEST_RATE, "rad/s"),
+        (acc, _REST_FORCE, _NOISIEST_FORCE, "m/s^2"),
+    ):
+        moved = _movement(signal, windows, allowed, noisiest)
         if np.isfinite(moved):
             at = float(t[0] + moved)
             _refuse(
@@ -192,7 +199,8 @@ def still_positions(block: ImuBlock) -> tuple[FloatArray, FloatArray]:
     windows = _windows(t)
     if len(windows) == 0:
         return np.zeros((0, 3)), np.zeros(0)
-    quiet = _quiet(gyr, windows, _REST_RATE) & _quiet(acc, windows, _REST_FORCE)
+    quiet = _quiet(gyr, windows, _REST_RATE, _NOISIEST_RATE)
+    quiet &= _quiet(acc, windows, _REST_FORCE, _NOISIEST_FORCE)
     noise = float(np.median(_spreads(acc, windows)[quiet])) if quiet.any() else 0.0
     stretches: list[tuple[int, FloatArray]] = []
     begin = 0
@@ -257,19 +265,20 @@ def _spreads(signal: FloatArray, windows: list[tuple[int, int]]) -> FloatArray:
     return np.array([np.sqrt(signal[first:last].var(axis=0).mean()) for first, last in windows])
 
 
-def _quiet(signal: FloatArray, windows: list[tuple[int, int]], allowed: float) -> BoolArray:
+def _quiet(signal: FloatArray, windows: list[tuple[int, int]], allowed: float, noisiest: float) -> BoolArray:
     """Return which windows hold no more than noise, (W,): their scatter is that of the quietest fifth."""
     spreads = _spreads(signal, windows)
-    return spreads <= 2.0 * np.quantile(spreads, 0.2) + allowed
+    return spreads <= min(2.0 * float(np.quantile(spreads, 0.2)) + allowed, noisiest)
 
 
-def _movement(signal: FloatArray, windows: list[tuple[int, int]], allowed: float) -> float:
+def _movement(signal: FloatArray, windows: list[tuple[int, int]], allowed: float, noisiest: float) -> float:
     """Return when a movement is seen, s after the start; NaN if there is none."""
     spreads, means = _spreads(signal, windows), _means(signal, windows)
     samples = float(np.median([last - first for first, last in windows]))
     noise = float(np.median(spreads))
     off = np.abs(means - np.median(means, axis=0)).max(axis=1)
-    seen = (off > 6.0 * noise / np.sqrt(samples) + allowed) | (spreads > 3.0 * noise + allowed)
+    seen = off > 6.0 * noise / np.sqrt(samples) + allowed
+    seen |= spreads > min(3.0 * noise + allowed, noisiest)
     return float(np.argmax(seen) * WINDOW) if seen.any() else np.nan
 
 

@@ -35,7 +35,8 @@ class SensorGrade:
     clock
         Relative error of the sensor's crystal.
     stamp
-        What is left of the transmission delay once device ticks are mapped to the capture clock, s.
+        What is left of the transmission delay once device ticks are mapped to the capture clock, s; samples
+        are stamped late, never early.
     """
 
     name: str

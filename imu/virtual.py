@@ -146,7 +146,7 @@ def draw_errors(grade: SensorGrade, rng: np.random.Generator) -> SensorErrors:
         mag_matrix=np.eye(3) + (soft + soft.T) / 2.0,
         mag_bias=grade.mag_hard * rng.standard_normal(3),
         clock=float(grade.clock * rng.standard_normal()),
-        stamp=float(grade.stamp * rng.standard_normal()),
+        stamp=float(grade.stamp * abs(rng.standard_normal())),
     )
 
 

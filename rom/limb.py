@@ -103,7 +103,8 @@ class LimbRecording:
 
     def merged(self, seconds: float = 1.0) -> Iterator[ImuBlock]:
         """Yield the samples of all sensors, `seconds` at a time, in time order."""
-        last = max(float(block.t[-1]) for block in self.blocks.values() if len(block))
+        filled = [block.t for block in self.blocks.values() if len(block)]
+        last = max((float(t[-1]) for t in filled), default=0.0)
         for start in np.arange(0.0, last + seconds, seconds):
             for block in self.blocks.values():
                 first, stop = np.searchsorted(block.t, [start, start + seconds])

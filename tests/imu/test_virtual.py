@@ -1,4 +1,4 @@
-"""Laws of the sensor in memory: its noise is the data sheet's, its seed is its identity, cuts are invisible."""
+"""Laws of the sensor in memory: its noise is the data sheet's, the seed is the sensor, cuts are invisible."""
 
 from dataclasses import replace
 
@@ -55,7 +55,7 @@ def allan(signal: FloatArray, seconds: float) -> FloatArray:
 def test_allan_deviation_gives_the_data_sheets_noise_density_back(grade: SensorGrade) -> None:
     sensor = VirtualSensor("a", replace(grade, gyr_range=np.inf, acc_range=np.inf), RATE, 1)
     block = sensor.measure(lying(sensor, 120_000)).block
-    # One-sided density N: the Allan variance of white noise at tau is N^2 / (2 tau). 1 s is before any wander.
+    # One-sided density N: the Allan variance of white noise is N^2 / (2 tau); at 1 s nothing wanders yet.
     assert allan(block.gyr, 1.0) * np.sqrt(2.0) == pytest.approx(grade.gyr_noise, rel=0.1)
     assert allan(block.acc, 1.0) * np.sqrt(2.0) == pytest.approx(grade.acc_noise, rel=0.1)
 
