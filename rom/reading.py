@@ -1,0 +1,278 @@
+"""Synchronised sensors to joint angles: with two calibrated sensors, with one, or without calibration."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.heading import HeadingEstimator
+from calibration.segment import JointCalibration, SegmentAlignment
+from imu import quaternion
+from imu.block import FloatArray
+from imu.errors import InputError
+from imu.fusion import RestNoise
+from imu.sync import Frames
+from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, AngleErrors, angle_errors, inclination_errors
+from rom.catalogue.movement import AngleRule, Side
+
+TILT_SIGMA = math.radians(0.8)
+"""One-sigma inclination error of one sensor, rad: an accelerometer offset of 10 mg (half the 20 mg of the
+BMI270 data sheet) is 0.57 deg, limb acceleration and gyroscope scale about as much again (error budget in
+the algorithm reference, "removable" columns; VQF on BROAD: 0.72 deg root mean square)."""
+
+HEADING_SHARE = math.radians(1.0)
+"""Unobserved heading is flagged once its share of the primary angle's sigma exceeds this, rad."""
+
+DRIFT = math.radians(0.02)
+"""Relative heading lost per second without any evidence, rad/s: a residual gyroscope bias of 0.02 deg/s."""
+
+Flags = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedSensor:
+    """What the tracker must know of a sensor.
+
+    Parameters
+    ----------
+    sensor
+        Id in the blocks.
+    rate
+        Nominal samples per second, Hz.
+    noise
+        Measured noise at rest; typical data-sheet noise if None.
+    gyr_range
+        End of the gyroscope's range, rad/s; None if not known.
+    """
+
+    sensor: str
+    rate: float
+    noise: RestNoise | None = None
+    gyr_range: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSetup:
+    """What is tracked, with which sensors, and how.
+
+    Parameters
+    ----------
+    rule, side
+        How the clinical angle is read.
+    distal
+        Sensor on the distal segment, or on the inclined one if the rule is an inclination.
+    proximal
+        Sensor on the proximal segment; None for the inclination of a single segment.
+    calibration
+        Alignments and laws of the joint. Without one, zero is the start pose and every angle is flagged.
+    centre
+        Middle of the angles to expect, rad: of the angles that differ by whole turns, those within
+        three quarters of a turn from here are shown, without a jump.
+    worn_from
+        Instant from which the sensors sit on the limb, s: before it (table, strapping on) the joint's laws
+        do not hold and angles are NaN. The first known pose from then on is the start pose.
+    filter_name
+        One of `imu.fusion.FILTER_NAMES`.
+    magnetometer
+        Whether the orientation filters use magnetometers.
+    rate
+        Angles per second, Hz; the rate of the fastest sensor if None.
+    """
+
+    rule: AngleRule
+    side: Side
+    distal: TrackedSensor
+    proximal: TrackedSensor | None = None
+    calibration: JointCalibration | None = None
+    centre: float = 0.0
+    worn_from: float = -math.inf
+    filter_name: str = "vqf"
+    magnetometer: bool = False
+    rate: float | None = None
+
+    @property
+    def sensors(self) -> tuple[TrackedSensor, ...]:
+        """The sensors, proximal first."""
+        return (self.distal,) if self.proximal is None else (self.proximal, self.distal)
+
+    @property
+    def output_rate(self) -> float:
+        """Angles per second, Hz."""
+        return self.rate or max(sensor.rate for sensor in self.sensors)
+
+
+class Reader(Protocol):
+    """Reads angles and flags (M,) off frames; `periodic` if the primary angle may wrap."""
+
+    periodic: bool
+
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+        """Take the next frames; return angles and flags of each."""
+        ...
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain values."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        ...
+
+
+def reader(setup: TrackerSetup) -> Reader:
+    """Return what reads the angles of a setup."""
+    if setup.calibration is None:
+        return _StartPose(setup)
+    if setup.rule.kind == "inclination" or setup.proximal is None:
+        return _Inclination(setup, setup.calibration)
+    return _Joint(setup, setup.calibration)
+
+
+class _Joint:
+    """Two calibrated sensors: relative heading, then joint angles."""
+
+    periodic = True
+
+    def __init__(self, setup: TrackerSetup, calibration: JointCalibration) -> None:
+        self._setup, self._calibration = setup, calibration
+        self._heading = HeadingEstimator(calibration, setup.output_rate)
+
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+        heading = self._heading.feed(frames)
+        alignments = self._calibration.proximal, self._calibration.distal
+        upper = quaternion.multiply(frames.q[:, 0], alignments[0].q_sensor_from_segment)
+        lower = quaternion.multiply(frames.q[:, 1], alignments[1].q_sensor_from_segment)
+        lower = quaternion.multiply(heading.q_earth1_from_earth2, lower)
+        covariance = heading.covariance.copy()
+        covariance[:, 0, 0] += 2.0 * TILT_SIGMA**2
+        covariance[:, 1, 1] += 2.0 * TILT_SIGMA**2
+        errors = angle_errors(
+            self._setup.rule,
+            self._setup.side,
+            q_earth_from_proximal=upper,
+            q_proximal_from_distal=quaternion.multiply(quaternion.conjugate(upper), lower),
+            turn_covariance=covariance,
+            proximal_covariance=alignments[0].covariance,
+            distal_covariance=alignments[1].covariance,
+        )
+        flags = np.zeros(len(frames), np.uint8)
+        flags[
+            ~np.isfinite(heading.delta) | (~heading.observable & (errors.heading_sigma > HEADING_SHARE))
+        ] |= HEADING_UNKNOWN
+        return errors, flags
+
+    def save(self) -> dict[str, Any]:
+        return self._heading.save()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._heading.restore(state)
+
+
+class _Inclination:
+    """One calibrated sensor: a segment against gravity; from the start pose unless the rule names a line."""
+
+    periodic = True
+
+    def __init__(self, setup: TrackerSetup, calibration: JointCalibration) -> None:
+        self._setup = setup
+        self._alignment = _alignment_of(setup, calibration)
+        self._relative = setup.rule.kind != "inclination"
+        rule = setup.rule
+        if self._relative:
+            if rule.component == 2:
+                raise InputError(
+                    "one sensor cannot measure a turn about the segment's own length; strap a second sensor "
+                    "to the proximal segment"
+                )
+            rule = AngleRule("inclination", rule.component, rule.sign_right, rule.sign_left, None, "vertical")
+        self._rule = rule
+        self._zero = [math.nan, math.nan]
+
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+        q = quaternion.multiply(frames.q[:, -1], self._alignment.q_sensor_from_segment)
+        errors = inclination_errors(self._rule, self._setup.side, q, TILT_SIGMA, self._alignment.covariance)
+        angle = errors.angle
+        if self._relative:
+            begin = np.flatnonzero(np.isfinite(angle[:, 0]))
+            if math.isnan(self._zero[0]) and len(begin):
+                self._zero = angle[begin[0], :2].tolist()
+            angle[:, 0] -= self._zero[0]
+            angle[:, 1] -= self._zero[1]
+        return errors, np.zeros(len(frames), np.uint8)
+
+    def save(self) -> dict[str, Any]:
+        return {"zero": list(self._zero)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._zero = [float(value) for value in state["zero"]]
+
+
+def _alignment_of(setup: TrackerSetup, calibration: JointCalibration) -> SegmentAlignment:
+    for alignment in (calibration.distal, calibration.proximal):
+        if alignment.sensor == setup.distal.sensor:
+            return alignment
+    raise InputError(
+        f"the calibration of {calibration.joint} has no alignment for sensor {setup.distal.sensor}; "
+        "calibrate with the sensor that is worn"
+    )
+
+
+class _StartPose:
+    """No calibration: how far the joint, or a lone segment's vertical, has turned since the start pose.
+
+    The turn has no sign and no anatomical axis. Of two sensors the heading between them is unknown, which
+    leaves the turn alone only while the proximal segment keeps its inclination; sigma says how far it did.
+    """
+
+    periodic = False
+
+    def __init__(self, setup: TrackerSetup) -> None:
+        self._setup = setup
+        self._start = np.full((0, 4), np.nan)
+        self._since = math.nan
+
+    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+        n = len(frames)
+        flags = np.full(n, UNCALIBRATED, np.uint8)
+        angle, sigma = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
+        errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan))
+        known = np.isfinite(frames.q[..., 0]).all(axis=1)
+        if not len(self._start):
+            if not known.any():
+                return errors, flags
+            first = int(np.argmax(known))
+            self._start, self._since = frames.q[first].copy(), float(frames.t[first])
+        known &= frames.t >= self._since
+        lean = _lean(self._start[0], frames.q[:, 0])
+        if self._setup.proximal is None:
+            angle[known, 0] = lean[known]
+            sigma[known, 0] = math.sqrt(2.0) * TILT_SIGMA
+            return errors, flags
+        start = quaternion.multiply(quaternion.conjugate(self._start[0]), self._start[1])
+        now = quaternion.multiply(quaternion.conjugate(frames.q[:, 0]), frames.q[:, 1])
+        turn = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(start), now))
+        angle[known, 0] = turn[known]
+        drift = DRIFT * (frames.t - self._since)
+        sigma[known, 0] = np.sqrt(4.0 * TILT_SIGMA**2 + drift * drift + lean * lean)[known]
+        flags |= HEADING_UNKNOWN
+        return errors, flags
+
+    def save(self) -> dict[str, Any]:
+        return {"start": self._start.tolist(), "since": self._since}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._start = np.array(state["start"], dtype=np.float64).reshape(-1, 4)
+        self._since = float(state["since"])
+
+
+def _lean(q_start: FloatArray, q: FloatArray) -> FloatArray:
+    """Return how far the vertical has moved in the sensor since the start, rad, (N,)."""
+    up = np.array([0.0, 0.0, 1.0])
+    before = quaternion.rotate(quaternion.conjugate(q_start), up)
+    after = quaternion.rotate(quaternion.conjugate(q), up)
+    d = after - before
+    chord = np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
+    return 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))

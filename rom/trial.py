@@ -1,0 +1,315 @@
+"""One recording of one movement: from its blocks to reps, passes, quality and provenance."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+
+from calibration.segment import JointCalibration
+from imu.block import FloatArray
+from imu.errors import InputError
+from imu.recording import Event, Recording
+from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
+from rom.catalogue.movement import Movement, Side
+from rom.measures import SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE, MeasureParams, RepMeasures, measure_rep
+from rom.passes import Pass, PassParams, Rep
+from rom.quality import SensorQuality
+from rom.reading import TrackerSetup
+from rom.replay import CalibrationSource, MarkedPass, Replay
+from rom.sample import Aggregate, RepSample
+
+SCHEMA = "romcap.trial/1"
+"""Name and version of `Trial.to_document`."""
+
+_LOSS_TO_MENTION = 0.02
+"""Share of lost samples from which a reader is told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What a recording says about one movement of one side.
+
+    Parameters
+    ----------
+    movement, side, phase
+        What was measured, and where in the visit.
+    series
+        Joint angles over the whole recording, as they were live.
+    reps
+        Reps of the test, in order, valid or not.
+    passes
+        Passes of the treatments (of the whole recording if it marks none).
+    setup, calibration_source
+        How it was tracked, and where its calibration came from.
+    quality
+        Of every sensor used.
+    warnings
+        What a reader must know, in words.
+    provenance
+        Software, parameters and the recording's fingerprint: enough to do it again.
+    """
+
+    movement: Movement
+    side: Side
+    phase: str
+    series: JointSeries
+    reps: tuple[RepMeasures, ...]
+    passes: tuple[MarkedPass, ...]
+    setup: TrackerSetup
+    calibration_source: CalibrationSource
+    quality: tuple[SensorQuality, ...]
+    warnings: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    @property
+    def valid_reps(self) -> tuple[RepMeasures, ...]:
+        """The reps that count."""
+        return tuple(rep for rep in self.reps if rep.valid)
+
+    def sample(
+        self, aggregate: Aggregate = "mean_2_to_k", *, restrapped: bool = False, elapsed: float | None = None
+    ) -> RepSample:
+        """Return the valid reps for a comparison; see `RepSample`."""
+        reps = self.valid_reps
+        strap = [rep.strap_sigma for rep in reps if math.isfinite(rep.strap_sigma)]
+        own = [
+            math.sqrt(max(rep.end_sigma**2 - rep.strap_sigma**2, 0.0))
+            for rep in reps
+            if math.isfinite(rep.end_sigma)
+        ]
+        return RepSample(
+            np.array([rep.end for rep in reps], dtype=np.float64),
+            self.movement,
+            self.side,
+            aggregate,
+            restrapped=restrapped,
+            elapsed=elapsed,
+            sensor_sigma=float(np.median(own)) if own else 0.0,
+            strap_sigma=float(np.median(strap)) if strap else 0.0,
+            soft_tissue_sigma=SOFT_TISSUE_ANGLE,
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the trial for `--json`: schema `romcap.trial/1`.
+
+        Angles in degrees, times in s on the capture clock. `reps` and `passes` are lists in time order;
+        `summary` holds means over valid reps; the angle series itself is not in it (`rom replay --csv`).
+        """
+        ends = np.degrees([rep.end for rep in self.valid_reps])
+        ranges = np.degrees([rep.range for rep in self.valid_reps])
+        return {
+            "schema": SCHEMA,
+            "movement": self.movement.id,
+            "title": self.movement.title(self.side),
+            "side": self.side,
+            "phase": self.phase,
+            "calibration": self.calibration_source,
+            "sensors": [sensor.sensor for sensor in self.setup.sensors],
+            "summary": {
+                "valid_reps": len(ends),
+                "end_mean_deg": float(ends.mean()) if len(ends) else None,
+                "end_best_deg": float(_best(ends, self.movement.gain_sign)) if len(ends) else None,
+                "end_sd_deg": float(ends.std(ddof=1)) if len(ends) > 1 else None,
+                "range_mean_deg": float(ranges.mean()) if len(ranges) else None,
+                "end_sigma_deg": _mean_deg([rep.end_sigma for rep in self.valid_reps]),
+                "range_sigma_deg": _mean_deg([rep.range_sigma for rep in self.valid_reps]),
+                "soft_tissue_angle_deg": math.degrees(SOFT_TISSUE_ANGLE),
+                "soft_tissue_range_deg": math.degrees(SOFT_TISSUE_RANGE),
+                "error_note": self.movement.error_note,
+            },
+            "reps": [rep.to_document() for rep in self.reps],
+            "passes": [each.to_document() for each in self.passes],
+            "quality": [each.to_document() for each in self.quality],
+            "warnings": list(self.warnings),
+            "provenance": self.provenance,
+        }
+
+
+def analyse(
+    recording: Recording,
+    movement: Movement | str = "",
+    side: Side | Literal[""] = "",
+    *,
+    calibrations: Sequence[JointCalibration] = (),
+    one_sensor: bool = False,
+    filter_name: str = "vqf",
+    magnetometer: bool = False,
+    pass_params: PassParams | None = None,
+    measure_params: MeasureParams | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Trial:
+    """Return what a recording says about a movement: the one function for a recording.
+
+    Reps are looked for inside the trials that the recording marks for this movement, passes inside its
+    treatments; in a recording that marks neither, both in all of it but the calibration.
+
+    Parameters
+    ----------
+    recording
+        An open recording, whole or damaged.
+    movement, side
+        What to measure; as the recording's header says where empty.
+    calibrations
+        Calibrations to use instead of the recording's own: those it embeds, else those its own pose and
+        functional movements give.
+    one_sensor
+        See `tracker_setup`.
+    filter_name, magnetometer
+        See `TrackerSetup`.
+    pass_params, measure_params
+        What counts as a rep or pass, and how it is measured.
+    progress
+        Called with the capture time reached, s.
+
+    Raises
+    ------
+    RomcapError
+        If the movement is unknown, the side or the sensors are not in the recording, or nothing moved.
+    """
+    replay = Replay(
+        recording,
+        movement,
+        side,
+        calibrations=calibrations,
+        one_sensor=one_sensor,
+        filter_name=filter_name,
+        magnetometer=magnetometer,
+        pass_params=pass_params,
+    )
+    parts: list[JointSeries] = []
+    reps: list[Rep] = []
+    passes: list[Pass] = []
+    for step in replay.steps():
+        parts.append(step.series)
+        reps += step.reps
+        passes += step.passes
+        if progress is not None and len(step.series):
+            progress(float(step.series.t[-1]))
+    series = join_series(parts)
+    quality = replay.quality()
+    if not reps and not passes:
+        raise InputError(_nothing_found(replay, series))
+    measured = [
+        measure_rep(series, rep, number=number, gate=replay.movement.gate, params=measure_params)
+        for number, rep in enumerate(reps, start=1)
+    ]
+    measured = _discard(measured, recording.events)
+    return Trial(
+        movement=replay.movement,
+        side=replay.side,
+        phase=replay.phase,
+        series=series,
+        reps=tuple(measured),
+        passes=tuple(replay.mark(found) for found in passes),
+        setup=replay.setup,
+        calibration_source=replay.calibration_source,
+        quality=quality,
+        warnings=_warnings(replay, series, quality, measured),
+        provenance={
+            "software": {"romcap": version("romcap")},
+            "recording_id": recording.header.recording_id,
+            "recording_sha256": recording.sha256,
+            "simulated": recording.header.simulated,
+            "filter": filter_name,
+            "magnetometer": magnetometer,
+            "one_sensor": replay.setup.proximal is None,
+            "rate_hz": replay.setup.output_rate,
+            "calibration": None
+            if replay.setup.calibration is None
+            else {
+                "joint": replay.setup.calibration.joint,
+                "made_at": replay.setup.calibration.made_at,
+                "source": replay.calibration_source,
+            },
+            "pass_params": asdict(pass_params or PassParams()),
+            "measure_params": asdict(measure_params or MeasureParams()),
+        },
+    )
+
+
+def _best(ends: FloatArray, gain_sign: int) -> float:
+    """Return the end that means most range."""
+    return float(ends.max() if gain_sign > 0 else ends.min())
+
+
+def _mean_deg(values: Sequence[float]) -> float | None:
+    """Return the median of the known values in degrees."""
+    known = [value for value in values if math.isfinite(value)]
+    return math.degrees(float(np.median(known))) if known else None
+
+
+def _discard(reps: list[RepMeasures], events: Sequence[Event]) -> list[RepMeasures]:
+    """Mark the reps that a `discard` takes back: a number from 1, `trial`, or `rep` for the last one done."""
+    for event in events:
+        if event.kind != "discard":
+            continue
+        of = event.data.get("of")
+        done = [rep.number for rep in reps if rep.rep.stop <= event.t]
+        if of == "trial":
+            numbers = [rep.number for rep in reps]
+        elif isinstance(of, int):
+            numbers = [of]
+        elif of == "rep":
+            numbers = done[-1:]
+        else:
+            numbers = []
+        reason = f"discarded: {event.data.get('reason') or 'no reason given'}"
+        reps = [replace(r, reasons=(*r.reasons, reason)) if r.number in numbers else r for r in reps]
+    return reps
+
+
+def _nothing_found(replay: Replay, series: JointSeries) -> str:
+    """Return why there is no rep and no pass, and what to do."""
+    where = f"{replay.recording.path}: no {replay.movement.id} movement was found"
+    known = series.angle[np.isfinite(series.angle[:, 0]), 0]
+    if not len(known):
+        return (
+            f"{where}: no angle could be computed ("
+            + (
+                "the relative heading of the two sensors never became known"
+                if (series.flags & HEADING_UNKNOWN).any()
+                else "the sensors have no samples at the same time"
+            )
+            + "); calibrate with a pose and a functional movement, or name the calibration"
+        )
+    least = (replay.pass_params or PassParams()).min_travel_deg
+    return (
+        f"{where}: expected there-and-back movements of at least {least:g} deg inside the marked trial, "
+        f"the angle covered {math.degrees(float(np.ptp(known))):.1f} deg in the whole recording; "
+        "check the movement, the side and the marks"
+    )
+
+
+def _warnings(
+    replay: Replay, series: JointSeries, quality: Sequence[SensorQuality], reps: Sequence[RepMeasures]
+) -> tuple[str, ...]:
+    """Return what a reader must know, in words."""
+    found: list[str] = [f"recording: {sentence}" for sentence in replay.recording.damage]
+    if replay.recording.header.simulated:
+        found.append("simulated: no person was measured")
+    if (series.flags & UNCALIBRATED).any():
+        found.append("no calibration: angles are turns since the start pose, without sign or anatomical axis")
+    if replay.setup.proximal is None and replay.movement.angle.kind != "inclination":
+        found.append("one sensor: right only while the proximal segment kept still")
+    inside = np.zeros(len(series), np.bool_)
+    for rep in reps:
+        inside |= (series.t >= rep.rep.start) & (series.t <= rep.rep.stop)
+    for flag, words in (
+        (HEADING_UNKNOWN, "the relative heading was not observable"),
+        (UNSURE, "the uncertainty was too large for a statement"),
+    ):
+        share = float(np.mean((series.flags[inside] & flag) > 0)) if inside.any() else 0.0
+        if share > 0.1:
+            found.append(f"{words} in {share:.0%} of the reps' time")
+    for each in quality:
+        if each.loss > _LOSS_TO_MENTION:
+            found.append(f"sensor {each.sensor} lost {each.loss:.1%} of its samples")
+        if each.saturated:
+            found.append(f"sensor {each.sensor} was at the end of its range in {each.saturated} samples")
+    invalid = [rep for rep in reps if not rep.valid]
+    found += [f"rep {rep.number} does not count: {'; '.join(rep.reasons)}" for rep in invalid]
+    found += [f"rep {rep.number}: {'; '.join(rep.warnings)}" for rep in reps if rep.warnings]
+    return tuple(found)

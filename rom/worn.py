@@ -1,0 +1,259 @@
+"""Which sensors of a capture measure which movement, and what its calibration phases say about them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.alignment import AXES, JointPlan, Movement, calibrate_limb
+from calibration.segment import JointCalibration
+from imu.block import ImuBlock, join
+from imu.errors import CalibrationError, InputError
+from imu.recording import Event, Recording, RecordingHeader, SensorInfo
+from rom.catalogue.movement import Movement as CatalogueMovement
+from rom.catalogue.movement import Side, sided
+from rom.reading import TrackedSensor, TrackerSetup
+
+ALIASES = {"upper_thorax": "thorax"}
+"""A segment whose sensor may also have been called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class JointKind:
+    """A joint between two segments (named without side).
+
+    Parameters
+    ----------
+    name
+        As calibration events call it.
+    proximal, distal
+        Its segments.
+    freedom
+        Axes about which it really turns.
+    flexion_sign
+        Right-hand sign of flexion about Z (reference: clinical 1.1).
+    one_way
+        Whether flexion is the only way out of the neutral pose.
+    """
+
+    name: str
+    proximal: str
+    distal: str
+    freedom: int
+    flexion_sign: int
+    one_way: bool = True
+
+
+JOINTS = (
+    JointKind("neck", "thorax", "head", 3, -1),
+    JointKind("trunk", "pelvis", "upper_thorax", 3, -1),
+    JointKind("lumbar spine", "pelvis", "lower_thorax", 3, -1),
+    JointKind("shoulder", "thorax", "upperarm", 3, 1),
+    JointKind("elbow", "upperarm", "forearm", 2, 1),
+    JointKind("wrist", "forearm", "hand", 2, 1, one_way=False),
+    JointKind("hip", "pelvis", "thigh", 3, 1),
+    JointKind("knee", "thigh", "shank", 1, -1),
+    JointKind("ankle", "shank", "foot", 2, 1, one_way=False),
+)
+
+
+def sensor_for(header: RecordingHeader, segment: str) -> SensorInfo | None:
+    """Return the sensor on a segment (with its side), or on what is also called so; None without one."""
+    found = header.sensor_on(segment)
+    return found or (header.sensor_on(ALIASES[segment]) if segment in ALIASES else None)
+
+
+def tracker_setup(
+    header: RecordingHeader,
+    movement: CatalogueMovement,
+    side: Side,
+    calibration: JointCalibration | None = None,
+    *,
+    one_sensor: bool = False,
+    filter_name: str = "vqf",
+    magnetometer: bool = False,
+    worn_from: float = -math.inf,
+    rates: Mapping[str, float] | None = None,
+) -> TrackerSetup:
+    """Return how the sensors of a capture measure a movement; the live screen and a replay use the same.
+
+    Parameters
+    ----------
+    header
+        The capture's sensors and their segments.
+    movement, side
+        What is measured.
+    calibration
+        Of the joint; None measures from the start pose.
+    one_sensor
+        Measure with the distal sensor alone, as inclination from the start pose: right only while the
+        proximal segment keeps still.
+    filter_name, magnetometer, worn_from
+        See `TrackerSetup`.
+    rates
+        Sampling rates, Hz, where the header doesn't know them.
+
+    Raises
+    ------
+    InputError
+        If the capture is of the other side, or a sensor is missing.
+    CatalogueError
+        If the movement has no such side.
+    """
+    proximal, distal = movement.segments(side)
+    if side != "midline" and header.side not in ("", side, "midline"):
+        raise InputError(
+            f"expected a recording of the {side} side, but this one is of the {header.side} side; "
+            f"measure it with --side {header.side} or name another recording"
+        )
+    rule = movement.angle
+    pointed = movement.pointer
+    worn = {segment: sensor_for(header, segment) for segment in (proximal, distal)}
+    if rule.kind == "inclination" and rule.segment is not None:
+        one_sensor, distal = True, sided(rule.segment, side)
+    elif worn[proximal] is None and pointed is not None and pointed.segment is not None:
+        pointer = sided(pointed.segment, side)
+        if sensor_for(header, pointer) is not None:
+            rule, one_sensor, distal = pointed, True, pointer
+    needed = [distal] if one_sensor else [proximal, distal]
+    found = [sensor_for(header, segment) for segment in needed]
+    missing = [segment for segment, sensor in zip(needed, found, strict=True) if sensor is None]
+    if missing:
+        there = ", ".join(sorted(sensor.segment for sensor in header.sensors)) or "no segment"
+        hint = "; with the distal sensor alone use --one-sensor" if missing == [proximal] else ""
+        raise InputError(
+            f"{movement.title(side)} needs a sensor on {' and on '.join(missing)}, but the sensors are on "
+            f"{there}; strap one there or name another movement or side{hint}"
+        )
+    tracked = [_tracked(sensor, rates or {}) for sensor in found if sensor is not None]
+    return TrackerSetup(
+        rule=rule,
+        side=side,
+        distal=tracked[-1],
+        proximal=None if one_sensor else tracked[0],
+        calibration=calibration,
+        centre=(movement.plausible_min + movement.plausible_max) / 2.0,
+        worn_from=worn_from,
+        filter_name=filter_name,
+        magnetometer=magnetometer,
+    )
+
+
+def _tracked(info: SensorInfo, rates: Mapping[str, float]) -> TrackedSensor:
+    rate = rates.get(info.sensor, info.rate_hz)
+    if not (math.isfinite(rate) and rate > 0.0):
+        raise InputError(
+            f"sensor {info.sensor}: expected its sampling rate in the header, got {rate}; import with a rate"
+        )
+    reach = None if info.gyr_range_dps is None else math.radians(info.gyr_range_dps)
+    return TrackedSensor(info.sensor, rate, gyr_range=reach)
+
+
+def choose_calibration(
+    calibrations: Sequence[JointCalibration], setup_sensors: Sequence[str]
+) -> JointCalibration | None:
+    """Return the newest calibration that aligns every one of these sensors; None without one."""
+    for calibration in reversed(calibrations):
+        aligned = {calibration.proximal.sensor, calibration.distal.sensor}
+        if aligned >= set(setup_sensors):
+            return calibration
+    return None
+
+
+def calibrate_recording(recording: Recording) -> list[JointCalibration]:
+    """Return the joint calibrations that a recording's own pose and functional movements give.
+
+    Empty if it holds no such phases. A joint is calibrated if both its sensors are there and either one of
+    its movements was recorded or it shares a sensor with one whose was.
+
+    Raises
+    ------
+    CalibrationError
+        If the phases are there but say too little, or contradict each other.
+    """
+    spans = _phases(recording.events)
+    poses = [span for span in spans if span[2].data.get("step") == "pose"]
+    moves = [span for span in spans if span[2].data.get("step") == "functional"]
+    if not poses or not moves:
+        return []
+    cut = _cut(recording, [poses[-1], *moves])
+    plans = _plans(recording.header, [move[2] for move in moves])
+    movements: list[Movement] = []
+    for (_, _, event), blocks in zip(moves, cut[1:], strict=True):
+        plan = _plan_of(event, plans, recording.header.side)
+        axis = str(event.data.get("axis", "")) or "flexion"
+        if plan is None or axis not in AXES:
+            raise CalibrationError(
+                f"calibration step of {event.data.get('joint')!r} about {axis!r}: expected one of "
+                f"{', '.join(sorted({plan.joint for plan in plans}))} about {', '.join(sorted(AXES))}"
+            )
+        kind = next(joint for joint in JOINTS if plan.joint.endswith(joint.name))
+        movements.append(Movement(plan.joint, axis, blocks, bool(event.data.get("one_way", kind.one_way))))
+    return calibrate_limb(plans, cut[0], movements)
+
+
+def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
+    """Return start, stop and first event of every completed calibration phase."""
+    phases: list[tuple[float, float, Event]] = []
+    opened: Event | None = None
+    for event in events:
+        if event.kind == "calibration_start":
+            opened = event
+        elif event.kind == "calibration_stop" and opened is not None:
+            phases.append((opened.t, event.t, opened))
+            opened = None
+    return phases
+
+
+def _cut(recording: Recording, spans: Sequence[tuple[float, float, Event]]) -> list[dict[str, ImuBlock]]:
+    """Return the samples of each span by sensor; one pass over the file."""
+    parts: list[dict[str, list[ImuBlock]]] = [{} for _ in spans]
+    for block in recording.blocks():
+        for (start, stop, _), found in zip(spans, parts, strict=True):
+            first, last = np.searchsorted(block.t, [start, stop])
+            if last > first:
+                found.setdefault(block.sensor, []).append(block[int(first) : int(last)])
+    return [{sensor: join(blocks) for sensor, blocks in found.items()} for found in parts]
+
+
+def _plan_of(event: Event, plans: Sequence[JointPlan], side: str) -> JointPlan | None:
+    """Return the joint of a calibration step: named with its side, or the recording's side is meant."""
+    name = str(event.data.get("joint", "")).lower()
+    exact = [plan for plan in plans if plan.joint == name]
+    alike = [plan for plan in plans if plan.joint == f"{plan.side}_{name}"]
+    return next(iter(exact + [plan for plan in alike if plan.side == side] + alike), None)
+
+
+def _joint_name(event: Event) -> str:
+    """Return the joint of a calibration step without its side."""
+    name = str(event.data.get("joint", "")).lower()
+    return name.removeprefix("left_").removeprefix("right_")
+
+
+def _plans(header: RecordingHeader, moves: Sequence[Event]) -> list[JointPlan]:
+    """Return the joints that the sensors of a recording can calibrate."""
+    axes: dict[str, set[str]] = {}
+    for event in moves:
+        axes.setdefault(_joint_name(event), set()).add(str(event.data.get("axis", "")) or "flexion")
+    plans: list[JointPlan] = []
+    for kind in JOINTS:
+        for side in ("left", "right", "midline"):
+            segments = sided(kind.proximal, side), sided(kind.distal, side)
+            if (side == "midline") != (segments[1] == kind.distal):
+                continue
+            sensors = [sensor_for(header, segment) for segment in segments]
+            if kind.name not in axes or sensors[0] is None or sensors[1] is None:
+                continue
+            freedom = kind.freedom if kind.freedom == 3 else min(kind.freedom, len(axes[kind.name]))
+            plans.append(
+                JointPlan(
+                    kind.name if side == "midline" else f"{side}_{kind.name}",
+                    freedom,
+                    side,
+                    (sensors[0].sensor, segments[0]),
+                    (sensors[1].sensor, segments[1]),
+                    kind.flexion_sign,
+                )
+            )
+    return plans
