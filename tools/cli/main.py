@@ -7,7 +7,7 @@ import typer
 
 from imu.errors import RomcapError
 
-FAMILIES: tuple[str, ...] = ("sensors",)
+FAMILIES: tuple[str, ...] = ("recordings", "sensors", "radio")
 
 
 def build() -> typer.Typer:

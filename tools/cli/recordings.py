@@ -1,0 +1,140 @@
+"""`rom import`, `rom info`, `rom repair`: recordings as files."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imu.errors import InputError
+from tools.cli.output import JsonOption, emit
+
+_SIDES = ("left", "right", "midline")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("import")(import_files)
+    app.command("info")(info)
+    app.command("repair")(repair_recording)
+
+
+def import_files(
+    files: Annotated[
+        list[Path], typer.Argument(help="An .npz trial, or text tables: one per sensor or for all.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The recording to make (.mcap); must not exist.")],
+    movement: Annotated[str, typer.Option(help="Id of the movement, as `rom movements` lists it.")] = "",
+    side: Annotated[str, typer.Option(help="left, right or midline.")] = "",
+    client: Annotated[str, typer.Option(help="Pseudonym of the person, never a name.")] = "",
+    phase: Annotated[str, typer.Option(help="Place in the visit: baseline, retest, ...")] = "",
+    notes: Annotated[str, typer.Option(help="Free text.")] = "",
+    columns: Annotated[
+        Path | None, typer.Option(help="TOML file that declares columns and units of text tables.")
+    ] = None,
+    sensor: Annotated[
+        list[str] | None, typer.Option(help="FILE=SEGMENT: where the sensor of a table was worn. Repeatable.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a recording of files from other programs, after checking that they can be true."""
+    from imu.recording import RecordingHeader
+    from tools.exchange.incoming import write_recording
+    from tools.exchange.reading import read_incoming
+
+    if side and side not in _SIDES:
+        raise InputError(f"--side must be left, right or midline, got {side}")
+    incoming = read_incoming(files, side=side, columns=columns, segments=_segments(sensor or []))
+    header = RecordingHeader(
+        client=client,
+        movement=_known_movement(movement),
+        side=side or incoming.side,
+        phase=phase,
+        notes=notes,
+    )
+    with _bar("Importing") as progress:
+        header = write_recording(incoming, out, header, progress)
+    document = {
+        "recording": str(out),
+        "layout": incoming.layout,
+        "sensors": [
+            {
+                "sensor": s.info.sensor,
+                "segment": s.info.segment,
+                "rate_hz": s.info.rate_hz,
+                "samples": len(s.block),
+            }
+            for s in incoming.sensors
+        ],
+        "remarks": list(incoming.all_remarks()),
+    }
+    lines = [f"{out}: {header.side} {header.movement}".rstrip(": ") + f" ({incoming.layout})"]
+    lines += [
+        f"  {s.info.segment}: {len(s.block)} samples at {s.info.rate_hz:.2f} Hz" for s in incoming.sensors
+    ]
+    lines += [f"  note: {remark}" for remark in incoming.all_remarks()]
+    emit(document, "\n".join(lines), as_json=as_json)
+
+
+def info(
+    recording: Annotated[Path, typer.Argument(help="A recording, finished or not.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say who, what and when a recording is, what each sensor delivered, and what is damaged."""
+    from tools.exchange.description import describe, page
+
+    document = describe(recording)
+    emit(document, page(document), as_json=as_json)
+
+
+def repair_recording(
+    file: Annotated[Path, typer.Argument(help="An unfinished (.part) or damaged recording.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make a finished recording of an unfinished or damaged one; the original is kept."""
+    from imu.recording import repair
+
+    with _bar("Repairing"):
+        report = repair(file)
+    document = {
+        "source": str(report.source),
+        "written": None if report.written is None else str(report.written),
+        "samples": report.samples,
+        "events": report.events,
+        "damage": list(report.damage),
+    }
+    if report.written is None:
+        text = f"{file}: is intact, nothing to repair ({report.samples} samples, {report.events} events)"
+    else:
+        lines = [f"{report.written}: {report.samples} samples and {report.events} events kept of {file.name}"]
+        text = "\n".join([*lines, *(f"  was: {sentence}" for sentence in report.damage)])
+    emit(document, text, as_json=as_json)
+
+
+def _known_movement(movement: str) -> str:
+    from rom.catalogue.loader import load_catalogue
+
+    return load_catalogue().movement(movement).id if movement else ""
+
+
+def _segments(options: Sequence[str]) -> dict[str, str]:
+    segments: dict[str, str] = {}
+    for option in options:
+        name, equals, segment = option.rpartition("=")
+        if not (name and equals and segment):
+            raise InputError(f"--sensor expects FILE=SEGMENT, like arm.csv=right_forearm, got {option}")
+        segments[Path(name).name] = segment
+    return segments
+
+
+@contextmanager
+def _bar(title: str) -> Generator[Callable[[float], None]]:
+    """Show progress on the error stream; yield the function that moves it (share done, 0 to 1)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda share: progress.update(task, total=1.0, completed=share)
