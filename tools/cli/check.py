@@ -1,0 +1,89 @@
+"""`rom check`: ten seconds on a table tell whether the paired sensors are fit for a measurement."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imu.errors import InputError
+from tools.cli.output import JsonOption, emit
+
+if TYPE_CHECKING:
+    from imu.acquisition import Acquisition
+    from imu.block import ImuBlock
+    from imu.check import SensorCheck
+
+CONNECT_SECONDS = 30.0
+PairingOption = Annotated[Path | None, typer.Option(help="Pairing file instead of your own.")]
+
+
+def check(
+    *,
+    seconds: Annotated[float, typer.Option(help="How long to watch.")] = 10.0,
+    pairing: PairingOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge every paired sensor at rest: noise, true rate, loss, clock, magnetic field, in words."""
+    from imu.acquisition import Acquisition
+    from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
+
+    file = pairing or pairing_file()
+    sensors = load_pairing(file)
+    if not sensors:
+        raise InputError("no sensor is paired yet; run `rom pair` first")
+    requests = [sensor.request() for sensor in sensors.values()]
+    learnt = {s.address: s.rate_error for s in sensors.values() if s.rate_error is not None}
+    with ExitStack() as stack:
+        acquisition = stack.enter_context(Acquisition(requests, learnt=learnt))
+        acquisition.wait_for_all(CONNECT_SECONDS)
+        if not as_json:
+            print(f"Put all sensors on a table and let them lie still for {seconds:g} s.", flush=True)
+        checks = _judge(acquisition, watch(acquisition, seconds))
+        save_pairing(file, with_rates(sensors, acquisition.learnt()))
+    document = {"schema": "rom.check/1", "sensors": [asdict(item) for item in checks]}
+    emit(document, "\n".join(_lines(item) for item in checks), as_json=as_json)
+
+
+def watch(acquisition: "Acquisition", seconds: float) -> "dict[str, list[ImuBlock]]":
+    """Return the blocks of the next seconds, by sensor; what waited before is left out."""
+    from imu.health import Notice
+
+    while not acquisition.queue.empty():
+        acquisition.queue.get()
+    time.sleep(seconds)
+    blocks: dict[str, list[ImuBlock]] = {request.sensor: [] for request in acquisition.requests}
+    while not acquisition.queue.empty():
+        item = acquisition.queue.get()
+        if not isinstance(item, Notice):
+            blocks[item.sensor].append(item)
+    return blocks
+
+
+def _judge(acquisition: "Acquisition", blocks: "dict[str, list[ImuBlock]]") -> "list[SensorCheck]":
+    from imu.block import join
+    from imu.check import check_sensor
+
+    rates = {request.sensor: request.settings.rate_hz for request in acquisition.requests}
+    return [
+        check_sensor(
+            health.sensor,
+            join(blocks[health.sensor]) if blocks[health.sensor] else None,
+            rates[health.sensor],
+            health.clock,
+            health.battery,
+        )
+        for health in acquisition.health()
+    ]
+
+
+def _lines(item: "SensorCheck") -> str:
+    field = "" if item.field != item.field else f", field {item.field:.0f} µT"
+    return (
+        f"{item.sensor}: {item.sentence()}\n"
+        f"    {item.rate_hz:.2f} of {item.nominal_hz:g} samples/s, {item.loss:.1%} lost, "
+        f"noise {item.gyr_noise * 57.29578:.3f} °/s and {item.acc_noise:.4f} m/s², "
+        f"clock ±{item.time_spread * 1e3:.1f} ms, late {item.late * 1e3:.0f} ms{field}"
+    )
