@@ -245,8 +245,6 @@ class PolarDecoder:
             raise PacketError("a Polar frame of a quantity that was started was expected", payload)
         frame = pmd.decode(payload, self._factors.get(kind, 1.0), self._limits[kind])
         before = self._last_ns.get(kind)
-        if before is not None and before - frame.last_ns > PATIENCE_NS:
-            before = None
         try:
             times = pmd.sample_times(before, frame.last_ns, len(frame.values), self._period_ns[kind])
         except ValueError as error:

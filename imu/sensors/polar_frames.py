@@ -160,17 +160,16 @@ def _signed(value: int, bits: int) -> int:
 def sample_times(before_ns: int | None, last_ns: int, count: int, period_ns: float) -> list[int]:
     """Return the device times of a frame's samples, ns, oldest first [S].
 
-    They lie evenly between the last frame's and this frame's last sample. Without a last frame, or if
-    more than 1.5 frames' time has passed since (a frame is missing), they lie one period apart.
+    They lie evenly between the last frame's and this frame's last sample. Without a last frame, if more
+    than 1.5 frames' time has passed since (a frame is missing), or if this frame is not later (it came
+    twice, or the sensor restarted), they lie one period apart.
 
     Raises
     ------
     ValueError
-        If a time would be negative, or the frame is not later than the last one.
+        If a time would be negative.
     """
-    if before_ns is not None and last_ns <= before_ns:
-        raise ValueError("a Polar frame must be later than the one before")
-    if before_ns is not None and last_ns - before_ns <= 1.5 * count * period_ns:
+    if before_ns is not None and 0 < last_ns - before_ns <= 1.5 * count * period_ns:
         return [before_ns + (i + 1) * (last_ns - before_ns) // count for i in range(count)]
     times = [last_ns - round((count - 1 - i) * period_ns) for i in range(count)]
     if times[0] < 0:
