@@ -109,6 +109,7 @@ class Comparison:
             "title": self.pre.movement.title(self.pre.side),
             "side": self.pre.side,
             "aggregate": self.pre.aggregate,
+            "end": self.pre.end,
             "positive_is": "more range",
             "pre_deg": math.degrees(self.pre.value),
             "post_deg": math.degrees(self.post.value),
@@ -219,7 +220,14 @@ def compare(
     gain = pre.movement.gain_sign
     trend = None
     if pre.aggregate == "mean_2_to_k":
-        trend = trend_adjusted(gain * pre.values, gain * post.values, change.sem, change.session_variance)
+        trend = trend_adjusted(
+            gain * pre.values,
+            gain * post.values,
+            change.sem,
+            change.session_variance,
+            pre_numbers=pre.numbers,
+            post_numbers=post.numbers,
+        )
     untreated = _control(pre, change, *control, own_sem=own_sem) if control else None
     if target is None and untreated is not None and untreated.pre.movement.id == pre.movement.id:
         target = Target(f"{untreated.pre.side} side before", untreated.pre.value)

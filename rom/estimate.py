@@ -1,6 +1,7 @@
 """What a handful of reps says about a difference: pooled scatter, posterior, permutation, rep trend. Pure."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -161,7 +162,13 @@ def permutation(pre: FloatArray, post: FloatArray) -> Permutation | None:
 
 
 def trend_adjusted(
-    pre: FloatArray, post: FloatArray, prior_sd: float | None, known_variance: float
+    pre: FloatArray,
+    post: FloatArray,
+    prior_sd: float | None = None,
+    known_variance: float = 0.0,
+    *,
+    pre_numbers: Sequence[int] = (),
+    post_numbers: Sequence[int] = (),
 ) -> Estimate | None:
     """Return the change beyond what repeating the test explains; None with fewer than 3 reps before.
 
@@ -175,11 +182,15 @@ def trend_adjusted(
         All reps in order, the first included, rad; positive is the direction of the change.
     prior_sd, known_variance
         As in `pooled_scatter` and `difference`.
+    pre_numbers, post_numbers
+        Which repetition of its test each rep was, from 1; 1 to k where not given. Reps that do not
+        count have warmed up too.
     """
     if pre.size < 3 or post.size < 1:
         return None
-    log_pre = np.log(np.arange(1.0, pre.size + 1.0))
-    log_post = np.log(np.arange(pre.size + 1.0, pre.size + post.size + 1.0))
+    done = np.array(pre_numbers or range(1, pre.size + 1), dtype=np.float64)
+    log_pre = np.log(done)
+    log_post = np.log(done[-1] + np.array(post_numbers or range(1, post.size + 1), dtype=np.float64))
     centred = log_pre - log_pre.mean()
     spread = float(np.sum(centred**2))
     slope = float(np.sum(centred * pre)) / spread

@@ -11,6 +11,7 @@ from rom.catalogue.movement import Movement, Side
 from rom.estimate import VARIANCE_OF_BEST_OF_3
 
 Aggregate = Literal["mean_2_to_k", "best_of_3"]
+End = Literal["plateau", "peak", "headline"]
 AGGREGATES: dict[Aggregate, str] = {
     "mean_2_to_k": "mean of the reps after the first",
     "best_of_3": "best of the first three reps",
@@ -43,6 +44,12 @@ class RepSample:
     strap_sigma, soft_tissue_sigma
         The same of what stays as long as the straps stay: alignment to the segment, skin against
         bone, rad. They cancel between two tests with the straps kept on, and count in full otherwise.
+    end
+        What stands for the end of a rep: the held "plateau", the "peak", or the "headline" of each rep,
+        which is the plateau where there is one.
+    numbers
+        Which repetition of the test each rep was, from 1, so that a rep that does not count still warms
+        up; 1 to k where not given.
 
     Raises
     ------
@@ -59,12 +66,18 @@ class RepSample:
     sensor_sigma: float = 0.0
     strap_sigma: float = 0.0
     soft_tissue_sigma: float = 0.0
+    end: End = "headline"
+    numbers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared."""
         self.movement.check_side(self.side)
         needed = 3 if self.aggregate == "best_of_3" else 2
-        if self.values.ndim != 1 or self.values.size < needed:
+        if self.numbers and len(self.numbers) != self.values.size:
+            raise InputError(
+                f"expected a number for each of {self.values.size} reps, got {len(self.numbers)}"
+            )
+        if self.values.ndim != 1 or self.values.size < needed or not self.used.size:
             raise InputError(
                 f"{self.movement.title(self.side)}: {AGGREGATES[self.aggregate]} needs at least {needed} "
                 f"valid reps, got {self.values.size}; record five"
@@ -80,7 +93,9 @@ class RepSample:
     @property
     def used(self) -> FloatArray:
         """The reps that count, (k,), rad."""
-        return self.values[:3] if self.aggregate == "best_of_3" else self.values[1:]
+        if self.aggregate == "best_of_3":
+            return self.values[:3]
+        return self.values[1:] if not self.numbers else self.values[np.array(self.numbers) > 1]
 
     @property
     def value(self) -> float:
@@ -114,6 +129,11 @@ def check_comparable(first: RepSample, second: RepSample, *, sides: Literal["sam
         )
     if sides == "opposite" and {first.side, second.side} != {"left", "right"}:
         raise InputError(f"symmetry needs a left and a right test, got {first.side} and {second.side}")
+    if first.end != second.end:
+        raise InputError(
+            f"both tests must take the same end of a rep, got {first.end} and {second.end}; "
+            "choose the peak for both"
+        )
     if first.aggregate != second.aggregate:
         raise InputError(
             f"both tests must be summed up in one way, got {first.aggregate} and {second.aggregate}; "

@@ -117,6 +117,7 @@ class Symmetry:
             "movement": self.left.movement.id,
             "title": self.left.movement.title(self.involved),
             "aggregate": self.left.aggregate,
+            "end": self.left.end,
             "involved": self.involved,
             "left_deg": math.degrees(self.left.value),
             "right_deg": math.degrees(self.right.value),

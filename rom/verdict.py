@@ -80,17 +80,17 @@ def measure_against(
 ) -> Yardstick:
     """Return the yardstick of a difference.
 
-    Kept-on straps: what this difference can be by chance, half the width of its interval. Straps put
-    on again or another limb: that or the published MDC, whichever is larger (clinical reference 2.2).
-    Where none is published, own repeatability serves as long as the error of the strapping is known.
+    It is what the difference can be by chance: half the width of its interval. With the straps kept on
+    that is the repeatability of these reps. With straps put on again, or another limb, the interval has
+    the published error between sessions in it, so that the limit is never below the published MDC
+    (clinical reference 2.2). Where none is published, own repeatability serves as long as the error of
+    the strapping is known.
     """
     half95, half90 = estimate.half_width(0.95), estimate.half_width(0.90)
     if sem is None and between != "straps kept on" and not strap_known:
         return Yardstick(None, None, f"{between}, and no published MDC or own repeatability for that")
     basis = between if published else f"{between}; no published MDC, own repeatability"
-    if sem is None or between == "straps kept on":
-        return Yardstick(half95, half90, basis)
-    return Yardstick(max(half95, mdc(sem)), max(half90, mdc(sem, 90)), basis)
+    return Yardstick(half95, half90, basis)
 
 
 def reps_that_would_tell(

@@ -23,7 +23,7 @@ FLEXION = CATALOGUE.movement("kn_flexion")
 ROTATION = CATALOGUE.movement("cerv_rotation")
 UNPUBLISHED = CATALOGUE.movement("an_pf")
 
-WORLDS = 1500
+WORLDS = 1000
 
 
 def sample(
@@ -116,6 +116,15 @@ def test_best_of_three_takes_the_greatest_range() -> None:
     assert knee.value == pytest.approx(math.radians(104.0))
     deficit = sample([30.0, 26, 28, 20], AKE, aggregate="best_of_3")
     assert deficit.value == pytest.approx(math.radians(26.0))
+
+
+def test_only_the_first_repetition_warms_up() -> None:
+    """When rep 1 does not count, rep 2 does."""
+    values = np.radians([102.0, 104.0, 106.0])
+    assert RepSample(values, FLEXION, "left", numbers=(2, 3, 5)).value == pytest.approx(math.radians(104.0))
+    assert RepSample(values, FLEXION, "left").value == pytest.approx(math.radians(105.0))
+    with pytest.raises(InputError, match="a number for each of 3 reps, got 2"):
+        RepSample(values, FLEXION, "left", numbers=(1, 2))
 
 
 # ------------------------------------------------------------------------------- the right yardstick
@@ -409,6 +418,8 @@ def test_what_does_not_measure_the_same_is_not_compared() -> None:
         compare(sample(values), sample(values, AKE))
     with pytest.raises(InputError, match="of one side, got left and right"):
         compare(sample(values), sample(values, side="right"))
+    with pytest.raises(InputError, match="the same end of a rep, got headline and peak"):
+        compare(sample(values), replace(sample(values), end="peak"))
     with pytest.raises(InputError, match="summed up in one way"):
         compare(sample(values), sample(values, aggregate="best_of_3"))
     with pytest.raises(InputError, match="control must be another side or another movement"):

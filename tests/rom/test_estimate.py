@@ -105,6 +105,13 @@ def test_a_pure_trend_is_no_change() -> None:
     assert ours.value == pytest.approx(0.0, abs=1e-12)
 
 
+def test_a_rep_that_does_not_count_still_warms_up() -> None:
+    reps = 40 + 3 * np.log(np.arange(1, 11))
+    ours = trend_adjusted(reps[[0, 2, 3, 4]], reps[5:], pre_numbers=(1, 3, 4, 5))
+    assert ours is not None
+    assert ours.value == pytest.approx(0.0, abs=1e-12)
+
+
 def test_two_reps_show_no_trend() -> None:
     assert trend_adjusted(np.array([1.0, 2.0]), np.array([3.0]), None, 0.0) is None
 

@@ -114,6 +114,19 @@ def test_limits_of_agreement_and_their_interval_cover() -> None:
     assert hits / count == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / count))
 
 
+def test_limits_of_agreement_are_exact_for_four_pairs() -> None:
+    """The factors found on one sample hold on two hundred thousand others, where an approximation fails."""
+    rng = np.random.default_rng(8)
+    truth = rng.normal(60, 10, 4)
+    found = agreement(truth + rng.normal(0, 1, 4), truth)
+    low, high = ((end - found.bias) / found.sd for end in found.upper_interval)
+    draws = rng.standard_normal((200_000, 4))
+    bias, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
+    limit = stats.norm.ppf(0.975)
+    assert np.mean(bias + low * sd > limit) == pytest.approx(0.025, abs=0.0015)
+    assert np.mean(bias + high * sd < limit) == pytest.approx(0.025, abs=0.0015)
+
+
 def test_swapping_the_methods_mirrors_the_agreement() -> None:
     rng = np.random.default_rng(2)
     one, other = rng.normal(60, 10, 15), rng.normal(61, 10, 15)

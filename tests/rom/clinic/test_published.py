@@ -190,6 +190,16 @@ def test_a_broken_table_of_changes_is_refused(tmp_path: Path, lines: list[str], 
     assert message in str(refusal.value)
 
 
+def test_the_sides_of_a_person_are_averaged(tmp_path: Path) -> None:
+    lines = ["person,group,side,knee_pre,knee_post", "1,a,left,10,20", "2,b,left,1,2", "1,a,right,14,30"]
+    (knee,) = read_changes(write(tmp_path / "x.csv", lines))
+    people = knee.by_person()
+    assert people.person == ("1", "2")
+    assert people.before.tolist() == [12.0, 1.0]
+    assert people.after.tolist() == [25.0, 2.0]
+    assert knee.sides() is None, "person 2 has no right side"
+
+
 def test_sides_of_a_person_count_once(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     lines = ["person,side,arm,knee_before,knee_after"]

@@ -1,0 +1,133 @@
+"""Trials made comparable: one end of the reps for all, and the straps' error where it belongs."""
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from calibration.segment import JointCalibration
+from imu.errors import InputError
+from rom.compare import Comparison, Target, compare
+from rom.sample import Aggregate, End, RepSample
+from rom.symmetry import Symmetry, symmetry
+from rom.trial import Trial
+
+
+def compare_trials(
+    pre: Trial,
+    post: Trial,
+    *,
+    restrapped: bool = False,
+    control: tuple[Trial, Trial] | None = None,
+    aggregate: Aggregate = "mean_2_to_k",
+    elapsed: float | None = None,
+    target: Target | None = None,
+    mcid: float | None = None,
+    own_sem: float | None = None,
+) -> Comparison:
+    """Return what changed between two trials of one movement and side.
+
+    The end of a rep is the held plateau if every valid rep of every trial has one, else the peak.
+
+    Parameters
+    ----------
+    pre, post
+        Before and after.
+    restrapped
+        Whether sensors came off or were moved in between. If they did not but the joint was calibrated
+        again, the error of the alignments does not cancel and counts as the sensors' own.
+    control
+        The untreated side or movement, before and after.
+    aggregate
+        How the reps are summed up.
+    elapsed
+        Seconds since treatment ended.
+    target, mcid, own_sem
+        As in `rom.compare.compare`.
+
+    Raises
+    ------
+    InputError
+        If a trial has too few valid reps, or they do not measure the same thing in the same way.
+    """
+    end = _common_end(pre, post, *(control or ()))
+    before, after = _pair(pre, post, end, aggregate, restrapped=restrapped)
+    untreated = None
+    if control is not None:
+        untreated = _pair(*control, end, aggregate, restrapped=restrapped)
+    after = replace(after, elapsed=elapsed)
+    return compare(before, after, control=untreated, target=target, mcid=mcid, own_sem=own_sem)
+
+
+def symmetry_of_trials(
+    left: Trial,
+    right: Trial,
+    *,
+    involved: Literal["left", "right"] = "left",
+    aggregate: Aggregate = "mean_2_to_k",
+    own_sem: float | None = None,
+) -> Symmetry:
+    """Return how the left side compares with the right one in two trials of one movement.
+
+    Parameters
+    ----------
+    left, right
+        One trial a side.
+    involved
+        The side of the complaint.
+    aggregate
+        How the reps are summed up.
+    own_sem
+        As in `rom.symmetry.symmetry`.
+
+    Raises
+    ------
+    InputError
+        If a trial has too few valid reps, or they do not measure the same thing in the same way.
+    """
+    end = _common_end(left, right)
+    one, other = (_sample(trial, end, aggregate, restrapped=False) for trial in (left, right))
+    return symmetry(one, other, involved=involved, own_sem=own_sem)
+
+
+def _pair(
+    pre: Trial, post: Trial, end: End, aggregate: Aggregate, *, restrapped: bool
+) -> tuple[RepSample, RepSample]:
+    before = _sample(pre, end, aggregate, restrapped=False)
+    after = _sample(post, end, aggregate, restrapped=restrapped)
+    if restrapped or _same_alignment(pre.setup.calibration, post.setup.calibration):
+        return before, after
+    return _with_alignment_error(before), _with_alignment_error(after)
+
+
+def _with_alignment_error(sample: RepSample) -> RepSample:
+    return replace(sample, sensor_sigma=math.hypot(sample.sensor_sigma, sample.strap_sigma), strap_sigma=0.0)
+
+
+def _same_alignment(first: JointCalibration | None, second: JointCalibration | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    pairs = (
+        (first.proximal.q_sensor_from_segment, second.proximal.q_sensor_from_segment),
+        (first.distal.q_sensor_from_segment, second.distal.q_sensor_from_segment),
+    )
+    return all(np.array_equal(one, other) for one, other in pairs)
+
+
+def _common_end(*trials: Trial) -> End:
+    held = all(rep.end_kind == "plateau" for trial in trials for rep in trial.valid_reps)
+    return "plateau" if held else "peak"
+
+
+def _sample(trial: Trial, end: End, aggregate: Aggregate, *, restrapped: bool) -> RepSample:
+    reps = trial.valid_reps
+    if not reps:
+        why = f": {trial.warnings[-1]}" if trial.warnings else ""
+        raise InputError(
+            f"{trial.movement.title(trial.side)}: no valid rep in the recording{why}; record the test again"
+        )
+    ends = [rep.end_plateau if end == "plateau" else rep.end_peak for rep in reps]
+    numbers = tuple(rep.number for rep in reps)
+    sample = trial.sample(aggregate, restrapped=restrapped)
+    return replace(sample, values=np.array(ends, dtype=np.float64), end=end, numbers=numbers)
