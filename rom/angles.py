@@ -19,7 +19,7 @@ HEADING_UNKNOWN = 4
 UNCALIBRATED = 8
 """Flag: no calibration says how the sensors sit on the segments; zero is the start pose."""
 UNSURE = 16
-"""Flag: the standard deviation of the primary angle exceeds what a clinical statement can use."""
+"""Flag: the standard deviation of the primary angle, straps aside, exceeds what a statement can use."""
 
 FLAG_WORDS = {
     GAP: "samples are missing",

@@ -97,6 +97,7 @@ class Replay:
         movement: Movement | str = "",
         side: Side | Literal[""] = "",
         *,
+        phase: str = "",
         calibrations: Sequence[JointCalibration] = (),
         one_sensor: bool = False,
         filter_name: str = "vqf",
@@ -106,7 +107,7 @@ class Replay:
         self.recording = recording
         self.movement = _movement_of(recording, movement)
         self.side: Side = _side_of(recording, self.movement, side)
-        self.phase = recording.header.phase
+        self.phase = phase or recording.header.phase
         self._events = sorted(recording.events, key=lambda event: event.t)
         worn_from = next((e.t for e in self._events if e.kind in _ON_THE_LIMB), -math.inf)
         setup = tracker_setup(
@@ -129,8 +130,20 @@ class Replay:
         self._treatments = self._windows("treatment")
         self.pass_params = pass_params
         self._counts = {s.sensor: QualityCount(s.sensor, s.rate) for s in self.setup.sensors}
-        if self._trials and not self.phase:
-            self.phase = str(self._trials[0][2].data.get("phase", ""))
+        self._choose_phase(phase)
+
+    def _choose_phase(self, wanted: str) -> None:
+        """Keep the trials of one phase of the visit; refuse to mix several."""
+        phases = list(dict.fromkeys(str(event.data.get("phase", "")) for _, _, event in self._trials))
+        if (wanted and phases and wanted not in phases) or (not wanted and len(phases) > 1):
+            held = " and ".join(phase or "one without name" for phase in phases)
+            raise InputError(
+                f"{self.recording.path}: expected {f'the phase {wanted}' if wanted else 'one phase'}, "
+                f"but the recording holds {held}; name one with --phase"
+            )
+        if phases:
+            self.phase = wanted or phases[0]
+            self._trials = [w for w in self._trials if str(w[2].data.get("phase", "")) == self.phase]
 
     def steps(self, seconds: float = 1.0) -> Iterator[ReplayStep]:
         """Yield angles, reps and passes block by block; call once."""

@@ -15,7 +15,7 @@ from rom.angles import GAP, SATURATED, UNSURE, JointSeries, join_series, period
 from rom.reading import TrackerSetup, reader
 
 UNSURE_SIGMA = math.radians(5.0)
-"""Beyond this sigma an angle is flagged, rad: its 95 % interval is wider than any MDC95 of the catalogue."""
+"""Beyond this sigma, straps aside, an angle is flagged, rad: 95 % of it is wider than most MDC95."""
 
 RANGE_END = 0.99
 """A sample beyond this share of the sensor's range counts as saturated."""
@@ -93,7 +93,8 @@ class JointTracker:
         if frames.lost_heading is not None:
             flags[frames.lost_heading.max(axis=1) > 0.0] |= GAP
         flags[self._near_saturation(frames.t)] |= SATURATED
-        flags[np.where(unknown, True, sigma[:, 0] > UNSURE_SIGMA)] |= UNSURE
+        own = sigma[:, 0] ** 2 - errors.strap_sigma**2
+        flags[np.where(unknown, True, own > UNSURE_SIGMA**2)] |= UNSURE
         sigma[~np.isfinite(angle)] = np.nan
         parts = [np.where(unknown, np.nan, part) for part in (errors.strap_sigma, errors.heading_sigma)]
         angle[:, 0] = self._unwrap(angle[:, 0])

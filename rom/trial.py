@@ -114,8 +114,9 @@ class Trial:
                 "end_best_deg": float(_best(ends, self.movement.gain_sign)) if len(ends) else None,
                 "end_sd_deg": float(ends.std(ddof=1)) if len(ends) > 1 else None,
                 "range_mean_deg": float(ranges.mean()) if len(ranges) else None,
-                "end_sigma_deg": _mean_deg([rep.end_sigma for rep in self.valid_reps]),
-                "range_sigma_deg": _mean_deg([rep.range_sigma for rep in self.valid_reps]),
+                "end_sigma_deg": _median_deg([rep.end_sigma for rep in self.valid_reps]),
+                "strap_sigma_deg": _median_deg([rep.strap_sigma for rep in self.valid_reps]),
+                "range_sigma_deg": _median_deg([rep.range_sigma for rep in self.valid_reps]),
                 "soft_tissue_angle_deg": math.degrees(SOFT_TISSUE_ANGLE),
                 "soft_tissue_range_deg": math.degrees(SOFT_TISSUE_RANGE),
                 "error_note": self.movement.error_note,
@@ -133,6 +134,7 @@ def analyse(
     movement: Movement | str = "",
     side: Side | Literal[""] = "",
     *,
+    phase: str = "",
     calibrations: Sequence[JointCalibration] = (),
     one_sensor: bool = False,
     filter_name: str = "vqf",
@@ -152,6 +154,8 @@ def analyse(
         An open recording, whole or damaged.
     movement, side
         What to measure; as the recording's header says where empty.
+    phase
+        Which trials, if the recording holds several phases of a visit.
     calibrations
         Calibrations to use instead of the recording's own: those it embeds, else those its own pose and
         functional movements give.
@@ -173,6 +177,7 @@ def analyse(
         recording,
         movement,
         side,
+        phase=phase,
         calibrations=calibrations,
         one_sensor=one_sensor,
         filter_name=filter_name,
@@ -235,7 +240,7 @@ def _best(ends: FloatArray, gain_sign: int) -> float:
     return float(ends.max() if gain_sign > 0 else ends.min())
 
 
-def _mean_deg(values: Sequence[float]) -> float | None:
+def _median_deg(values: Sequence[float]) -> float | None:
     """Return the median of the known values in degrees."""
     known = [value for value in values if math.isfinite(value)]
     return math.degrees(float(np.median(known))) if known else None

@@ -7,7 +7,7 @@ import typer
 
 from imu.errors import RomcapError
 
-FAMILIES: tuple[str, ...] = ("recordings", "sensors", "radio")
+FAMILIES: tuple[str, ...] = ("recordings", "sensors", "radio", "measure")
 
 
 def build() -> typer.Typer:
