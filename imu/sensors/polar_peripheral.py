@@ -6,9 +6,12 @@ conversion factor from its start reply.
 
 import math
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from imu.errors import PacketError
 from imu.sensors import polar_frames as pmd
+from imu.sensors.checks import sendable, vector
 from imu.sensors.driver import (
     BATTERY_LEVEL,
     BATTERY_SERVICE,
@@ -23,6 +26,9 @@ from imu.sensors.driver import (
 from imu.sensors.polar import ANSWER, CONTROL, DATA, FACTOR, RANGE, RATE, SDK_MODE, SERVICE, START, STOP
 from imu.sensors.polar import parse_settings as parse
 
+UNITS: Mapping[int, float] = MappingProxyType(
+    {pmd.ACC: G, pmd.GYRO: math.radians(1.0), pmd.MAG: pmd.GAUSS_UT}
+)
 BATCH_S = 0.2
 """About how much time a frame covers."""
 
@@ -113,7 +119,8 @@ class PolarPeripheral:
             if math.floor(self._samples * step) == math.floor((self._samples - 1) * step):
                 continue
             batch = self._batches[kind]
-            batch.append({pmd.ACC: reading.acc, pmd.GYRO: reading.gyr, pmd.MAG: reading.mag}[kind])
+            value = {pmd.ACC: reading.acc, pmd.GYRO: reading.gyr, pmd.MAG: reading.mag}[kind]
+            batch.append(vector(sendable(value, self._factors[kind] * 32768.0 * UNITS[kind])))
             if len(batch) >= max(1, round(rate * BATCH_S)):
                 out.append(Notification(DATA, self._encode(kind, round(device_time * 1e9), batch)))
                 self._batches[kind] = []
@@ -122,6 +129,5 @@ class PolarPeripheral:
     def _encode(self, kind: int, last_ns: int, batch: list[Vector]) -> bytes:
         if len(self._kinds) == 1:
             return pmd.encode_raw_acc(last_ns, batch)
-        unit = {pmd.ACC: G, pmd.GYRO: math.radians(1.0), pmd.MAG: pmd.GAUSS_UT}[kind]
         factor = struct.unpack("<f", struct.pack("<f", self._factors[kind]))[0]
-        return pmd.encode_delta(kind, last_ns, batch, factor * unit)
+        return pmd.encode_delta(kind, last_ns, batch, factor * UNITS[kind])
