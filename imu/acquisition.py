@@ -138,22 +138,26 @@ class Acquisition:
     def record(self, writer: RecordingWriter | None) -> None:
         """Write everything from now on into a recording, or into none; the old one is not closed.
 
-        A sensor that streams already is recorded from its next packet on. If the disk fails, recording
-        ends, the error is kept in `recording_error`, and the sensors go on.
+        If the disk fails, recording ends, the error is kept in `recording_error`, and the sensors go on.
         """
-        done = threading.Event()
 
         def change() -> None:
             self._writer = writer
-            done.set()
 
         self._later(change)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Wait until all that has arrived is recorded and in the queue."""
+        done = threading.Event()
+        self._later(done.set)
         done.wait(self._timing.disconnect)
 
     def event(self, kind: str, data: Mapping[str, Any] | None = None, t: float | None = None) -> Event:
         """Put an event into the recording, now unless `t` says when, and return it."""
         event = Event(self.now if t is None else t, kind, dict(data or {}))
-        self._later(lambda: self._write(lambda writer: writer.write_calibration(document)))
+        self._later(lambda: self._write(lambda writer: writer.write_event(event)))
+        return event
 
     def calibration(self, document: Mapping[str, Any]) -> None:
         """Put a calibration into the recording."""

@@ -41,7 +41,8 @@ pytestmark = [
 
 if sys.platform == "linux":
     from tools.emulator.bluez import BluezService
-    from tools.emulator.stage import BusStage, Part
+    from tools.emulator.bus_stage import BusStage
+    from tools.emulator.stage import Part
 
 
 class ServiceTiming(TypedDict):

@@ -48,8 +48,8 @@ def simulate(
     worn = worn_parts(driver_named(kind), LimbSpec(programme, side=side), sensors, seed)
 
     from tools.emulator.bus import PrivateBus
+    from tools.emulator.bus_stage import BusStage
     from tools.emulator.faults import cast, timeline
-    from tools.emulator.stage import BusStage
 
     parts = cast([item.part for item in worn], faults)
     with PrivateBus() as private, BusStage(private.address, parts) as stage:

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from imu.errors import InputError
+from tools.emulator.bus_stage import BusStage
 from tools.emulator.device import Link
-from tools.emulator.stage import BusStage, Part
+from tools.emulator.stage import Part
 
 GRAMMAR = "NAME[:VALUE][@SECONDS[+DURATION]][#SENSOR]"
 _PATTERN = re.compile(

@@ -1,0 +1,151 @@
+"""One movement measured while it happens: the chain of `rom.replay`, fed as the samples come.
+
+It is told the events that go into the recording and the blocks that were recorded, and says what a replay
+of that recording will say, to the last bit: the blocks of the calibration wait until the calibration is
+known, then run through the same tracker as everything after them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calibration.segment import JointCalibration
+from imu.block import ImuBlock
+from imu.recording import Event, RecordingHeader
+from rom.angles import JointSeries, join_series
+from rom.catalogue.movement import Movement, Side
+from rom.passes import Pass, PassDetector, PassParams, Rep
+from rom.reading import TrackerSetup
+from rom.replay import ReplayStep
+from rom.tracker import JointTracker
+from rom.worn import choose_calibration, tracker_setup
+
+ON_THE_LIMB = ("calibration_start", "trial_start", "treatment_start", "pass_start")
+"""Events that only happen once the sensors are worn."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """A trial or a treatment, running or over."""
+
+    kind: str
+    start: float
+    detector: PassDetector
+    stop: float = math.inf
+
+
+class LiveTrial:
+    """Angles, reps and passes of one movement as they happen.
+
+    Parameters
+    ----------
+    header
+        The capture's sensors and their segments.
+    movement, side
+        What is measured.
+    one_sensor
+        See `rom.worn.tracker_setup`.
+    pass_params
+        What counts as a rep or pass.
+
+    Raises
+    ------
+    InputError
+        If a sensor is missing.
+    """
+
+    def __init__(
+        self,
+        header: RecordingHeader,
+        movement: Movement,
+        side: Side,
+        *,
+        one_sensor: bool = False,
+        pass_params: PassParams | None = None,
+    ) -> None:
+        self.movement = movement
+        self.side: Side = side
+        self._header = header
+        self._one_sensor = one_sensor
+        self._params = pass_params
+        self._worn_from = math.inf
+        self._held: list[ImuBlock] = []
+        self._windows: list[_Window] = []
+        self._tracker: JointTracker | None = None
+        self.sensors = [sensor.sensor for sensor in self._setup(None).sensors]
+
+    @property
+    def begun(self) -> bool:
+        """Whether angles are computed."""
+        return self._tracker is not None
+
+    def take(self, event: Event) -> None:
+        """Note an event that was put into the recording; events come in order of time."""
+        if event.kind in ON_THE_LIMB:
+            self._worn_from = min(self._worn_from, event.t)
+        for kind in ("trial", "treatment"):
+            if event.kind == f"{kind}_start":
+                self._windows.append(
+                    _Window(kind, event.t, PassDetector(self.movement.gain_sign, self._params))
+                )
+            elif event.kind == f"{kind}_stop":
+                for window in self._windows:
+                    if window.kind == kind and math.isinf(window.stop):
+                        window.stop = event.t
+
+    def begin(self, calibrations: Sequence[JointCalibration]) -> ReplayStep:
+        """Start to compute angles; return those of everything fed so far.
+
+        Parameters
+        ----------
+        calibrations
+            The newest that fits the sensors is used; none measures from the start pose.
+        """
+        chosen = choose_calibration(calibrations, self.sensors)
+        self._tracker = JointTracker(self._setup(chosen))
+        held, self._held = self._held, []
+        return self._step(join_series([self._tracker.feed(block) for block in held]))
+
+    def feed(self, block: ImuBlock) -> ReplayStep:
+        """Take recorded samples; return what they complete, nothing before `begin`."""
+        if self._tracker is None:
+            self._held.append(block)
+            return ReplayStep(join_series([]), (), ())
+        return self._step(self._tracker.feed(block))
+
+    def finish(self) -> ReplayStep:
+        """Return what the last samples complete."""
+        if self._tracker is None:
+            return ReplayStep(join_series([]), (), ())
+        last = self._step(self._tracker.finish())
+        ends = [(window, window.detector.finish()) for window in self._windows]
+        self._windows = []
+        reps = tuple(rep for window, found in ends if window.kind == "trial" for rep in found.reps)
+        passes = tuple(one for window, found in ends if window.kind == "treatment" for one in found.passes)
+        return ReplayStep(last.series, last.reps + reps, last.passes + passes)
+
+    def _step(self, series: JointSeries) -> ReplayStep:
+        reps: list[Rep] = []
+        passes: list[Pass] = []
+        for window in list(self._windows):
+            inside = (series.t >= window.start) & (series.t <= window.stop)
+            found = []
+            if inside.any():
+                found.append(window.detector.feed(series.t[inside], series.angle[inside, 0]))
+            if len(series) and series.t[-1] > window.stop:
+                found.append(window.detector.finish())
+                self._windows.remove(window)
+            for each in found:
+                reps += each.reps if window.kind == "trial" else ()
+                passes += each.passes if window.kind == "treatment" else ()
+        return ReplayStep(series, tuple(reps), tuple(passes))
+
+    def _setup(self, calibration: JointCalibration | None) -> TrackerSetup:
+        return tracker_setup(
+            self._header,
+            self.movement,
+            self.side,
+            calibration,
+            one_sensor=self._one_sensor,
+            worn_from=self._worn_from if math.isfinite(self._worn_from) else -math.inf,
+        )
