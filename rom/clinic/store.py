@@ -21,8 +21,8 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, Operati
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from rom.clinic.store_audit import AuditHead, StoreError, Trail, breaks, known_head
-from rom.clinic.store_columns import Record
+from rom.clinic.store_audit import AuditHead, StoreError, Trail, breaks, events_about, known_head
+from rom.clinic.store_columns import Document, Record
 from rom.clinic.store_people import Client
 from rom.clinic.store_upgrade import upgrade
 
@@ -209,6 +209,20 @@ class Store:
         with _sentences(), Session(self._engine) as session:
             return known_head(session, head)
 
+    def compact(self) -> None:
+        """Give up the space of deleted rows, so that nothing of them stays in the file."""
+        if self._engine.dialect.name == "sqlite":
+            with _sentences(), self._engine.connect() as connection:
+                plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+                plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                plain.exec_driver_sql("VACUUM")
+                plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def events_about(self, rows: Sequence[Record]) -> list[Document]:
+        """Return the audit events about some rows, oldest first, as JSON values."""
+        with _sentences(), Session(self._engine) as session:
+            return events_about(session, {row.id for row in rows})
+
     def path_of(self, relative: str) -> Path:
         """Return where a recording of the store lies."""
         return self.folder / relative
@@ -242,6 +256,7 @@ def _sqlite_manners(engine: Engine, *, foreign_keys: bool) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
