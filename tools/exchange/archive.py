@@ -69,7 +69,7 @@ def read_archive(path: Path, side: str = "") -> Incoming:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if not name.endswith(("_ref", "_refc"))} | {
                 name: None for name in archive.files if name.endswith(("_ref", "_refc"))
             }

@@ -13,10 +13,11 @@ def describe(path: Path) -> dict[str, Any]:
 
     Keys: `recording`, `recording_id`, `created_at` (ISO 8601), `client`, `movement`, `side`, `phase`,
     `simulated`, `notes`, `software`, `provenance`, `duration_s`, `sha256`, `damage` and `repairs` (what is
-    missing here, and what was in the file that this one was repaired from), `calibrations` (their count and
-    kinds), `events` (`t_s`, `kind`, `data`), and `sensors`, each with `sensor`, `segment`, `kind`, `serial`,
-    `firmware`, `placement`, `rate_hz` (measured), `nominal_rate_hz`, `samples`, `start_s`, `stop_s`, `unknown`
-    (samples with a NaN), `gaps`, `missing`, `longest_gap_s`, `loss` (0 to 1) and its last `status`.
+    missing here, and what was in the file that this one was repaired from), `calibrations` (their kinds),
+    `events` (`t_s`, `kind`, `data`), and `sensors`, each with `sensor`, `segment`, `kind`, `serial`,
+    `firmware`, `placement`, `rate_hz` (measured), `nominal_rate_hz`, `samples`, `start_s`, `stop_s`,
+    `unknown` (samples with a NaN), `gaps`, `missing`, `longest_gap_s`, `loss` (0 to 1) and its last
+    `status`.
 
     Raises
     ------
@@ -83,8 +84,8 @@ def page(document: Mapping[str, Any]) -> str:
     lines.append("  sensors")
     for sensor in document["sensors"]:
         lines.append(
-            f"    {sensor['segment']:<18} {sensor['sensor']} ({sensor['kind']}): {sensor['samples']} samples at "
-            f"{sensor['rate_hz']:.2f} Hz, {sensor['gaps']} gaps, {100.0 * sensor['loss']:.2f} % lost, "
+            f"    {sensor['segment']:<18} {sensor['sensor']} ({sensor['kind']}): {sensor['samples']} samples "
+            f"at {sensor['rate_hz']:.2f} Hz, {sensor['gaps']} gaps, {100.0 * sensor['loss']:.2f} % lost, "
             f"{sensor['unknown']} unknown"
         )
     lines.append(f"  calibrations {', '.join(document['calibrations']) or 'none'}")

@@ -45,7 +45,8 @@ class IncomingSensor:
 class Incoming:
     """What an importer read: sensors on one capture clock, with remarks and the origin.
 
-    `source` says where the numbers come from; `side` is what the file itself says, empty if nothing.
+    `source` says where the numbers come from; `side` and `created_at` are what the files themselves say,
+    empty or None if nothing.
     """
 
     files: tuple[Path, ...]
@@ -54,6 +55,7 @@ class Incoming:
     remarks: tuple[str, ...] = ()
     source: Mapping[str, Any] | None = None
     side: str = ""
+    created_at: datetime | None = None
 
     def all_remarks(self) -> tuple[str, ...]:
         """Return every remark, those of a sensor with its segment in front."""
@@ -100,15 +102,17 @@ def write_recording(
     RecordingError
         If the recording exists or cannot be written.
     """
+    file_date = datetime.fromtimestamp(min(file.stat().st_mtime for file in incoming.files), UTC)
     provenance = {
         "imported_from": [_origin(file) for file in incoming.files],
         "layout": incoming.layout,
+        "created_at_from": "date of the file" if incoming.created_at is None else "name of the file",
         "remarks": list(incoming.all_remarks()),
         **(incoming.source or {}),
     }
     header = replace(
         header,
-        created_at=datetime.fromtimestamp(min(file.stat().st_mtime for file in incoming.files), UTC),
+        created_at=incoming.created_at or file_date,
         sensors=tuple(sensor.info for sensor in incoming.sensors),
         provenance=provenance,
     )

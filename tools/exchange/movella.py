@@ -6,6 +6,7 @@ microseconds in 32 bits and wraps every 71.6 minutes, common to all sensors that
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ _WRAP = 2.0**32
 _GYR_RANGE_DPS, _ACC_RANGE_G = 2000.0, 16.0
 _LONGEST_START_SPREAD = 600.0
 _PREFIX_SEGMENTS = {"1TRK": "thorax", "3RUA": "right_upperarm", "4RLA": "right_forearm", "5RHA": "right_hand"}
+_DATE_TIME = re.compile(r"_(\d{8}_\d{6})$")
 _SERIAL = re.compile(r"_([0-9A-F]{12})_")
 
 
@@ -67,7 +69,7 @@ def read_movella(paths: Sequence[Path], segments: Mapping[str, str] | None = Non
             f"every file must be of another segment, got {', '.join(names)}; name them with --sensor"
         )
     remarks = ("the magnetic field is in units of the local field and kept as it is",)
-    return Incoming(tuple(paths), "movella-dot", sensors, remarks)
+    return Incoming(tuple(paths), "movella-dot", sensors, remarks, created_at=_named_time(paths[0]))
 
 
 def unwrap(ticks: FloatArray) -> FloatArray:
@@ -118,9 +120,18 @@ def _sensor(table: Table, t: FloatArray, segment: str) -> IncomingSensor:
         acc_range_g=_ACC_RANGE_G,
     )
     if blank.any():
-        remarks.append(f"{int(blank.sum())} rows have zeros in all six inertial columns and count as unknown")
+        remarks.append(f"{int(blank.sum())} of {len(blank)} rows are all zeros and count as unknown")
     block = ImuBlock(info.sensor, t[keep], gyr, acc, mag)
     return checked(IncomingSensor(info, block, (*table.remarks, *remarks)))
+
+
+def _named_time(path: Path) -> datetime | None:
+    """Return the local time in the name of an export, None if it has none."""
+    found = _DATE_TIME.search(path.stem)
+    try:
+        return datetime.strptime(found[1], "%Y%m%d_%H%M%S").astimezone() if found else None
+    except ValueError:
+        return None
 
 
 def _segment(path: Path, given: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ _DEGREE_SLOPE = 0.13
 _TURN_PER_WINDOW = 0.2
 _FEWEST_TURNS = 4
 _LAGGING_SHARE = 0.7
+_END_OF_RANGE = 0.9999
 _LOWEST_GYR_LIMIT = np.radians(120.0)
 _LOWEST_ACC_LIMIT = 1.9 * STANDARD_GRAVITY
 _NOT_GRAVITY = (
@@ -115,7 +116,7 @@ def _flat_at_limit(signal: FloatArray, limit: float | None, lowest: float) -> Bo
     size = np.abs(signal)
     top = np.nanmax(size, initial=0.0)
     if limit is not None:
-        return size >= 0.9995 * limit
+        return size >= _END_OF_RANGE * limit
     if top < lowest:
         return np.zeros(signal.shape, bool)
     at_top = size == top
