@@ -121,6 +121,8 @@ class Comparison:
             "trend_adjusted": _estimate_document(self.trend),
             "control": self._control_document(),
             "plateau_reps": self.plateau,
+            "pre_warm_up_reps": self.pre.warm_ups,
+            "post_warm_up_reps": self.post.warm_ups,
             "reliable_change_index": self.reliable_change_index,
             "change_in_sem": None if self.change.sem is None else self.change.value / self.change.sem,
             "target": None if self.target is None else self.target.name,

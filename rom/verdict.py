@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from rom.catalogue.movement import Movement
 from rom.estimate import (
     PRIOR_STRENGTH,
     Estimate,
@@ -28,13 +27,6 @@ _Z90, _Z95 = 1.6448536269514722, 1.959963984540054
 def mdc(sem: float, confidence: Literal[90, 95] = 95) -> float:
     """Return the minimal detectable change of two measurements, z sqrt(2) SEM, in the unit of the SEM."""
     return (_Z95 if confidence == 95 else _Z90) * math.sqrt(2.0) * sem
-
-
-def published_sem(movement: Movement) -> float | None:
-    """Return the catalogue's SEM, rad, from the MDC95 where only that is printed; None if neither is."""
-    if movement.sem is not None:
-        return movement.sem
-    return movement.mdc95 / mdc(1.0) if movement.mdc95 is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +177,7 @@ def weigh(first: RepSample, second: RepSample, between: Between, *, own_sem: flo
     own_sem
         The client's own SEM between sessions, rad, for movements without a published one.
     """
-    published = published_sem(first.movement)
+    published = first.movement.published_sem
     sem = published if published is not None else own_sem
     gain = first.movement.gain_sign
     value = gain * (second.value - first.value)

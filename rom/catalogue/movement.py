@@ -1,5 +1,6 @@
 """One movement of the catalogue: what turns, how its angle is read, what is known about its error."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -178,6 +179,13 @@ class Movement:
         """Return the proximal and the distal segment with their side, such as "left_thigh"."""
         self.check_side(side)
         return sided(self.proximal_segment, side), sided(self.distal_segment, side)
+
+    @property
+    def published_sem(self) -> float | None:
+        """The SEM, rad; from MDC95 = 1.96 sqrt(2) SEM where only that is published; None if neither is."""
+        if self.sem is not None:
+            return self.sem
+        return None if self.mdc95 is None else self.mdc95 / (1.959963984540054 * math.sqrt(2.0))
 
     @property
     def error_note(self) -> str:
