@@ -48,7 +48,8 @@ class Stamps:
     kept : (N,)
         Which samples were kept; the others repeat what came before.
     sigma
-        One sigma of these times against the other sensors' of the same host, s.
+        One sigma of these times against the other sensors' of the same host, s: the envelope's own, and
+        how far the times still are from a corrected envelope.
     lost
         Samples missing just before or within this packet.
     restarted
@@ -93,6 +94,7 @@ class _Memory:
     device_time: float = 0.0
     arrival: float = -math.inf
     out: float = -math.inf
+    behind: float = 0.0
     raised_since: float | None = None
     raised_least: float = math.inf
     link_was_lost: bool = False
@@ -186,7 +188,7 @@ class SensorClock:
         return Stamps(
             np.array(times, dtype=np.float64),
             np.array(kept, dtype=np.bool_),
-            self._envelope.sigma,
+            math.hypot(self._envelope.sigma, memory.behind),
             memory.lost - lost_before,
             restarted,
         )
@@ -274,6 +276,7 @@ class SensorClock:
             memory.longest_gap = max(memory.longest_gap, out - memory.out)
         self._late_ms[max(0, round((arrival - out) * 1e3))] += 1
         memory.ticks, memory.device_time, memory.out = count, now, out
+        memory.behind = target - out
         memory.samples += 1
         return out
 
