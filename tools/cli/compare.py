@@ -11,6 +11,7 @@ from tools.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
     from rom.catalogue.movement import Movement
+    from rom.estimate import Estimate
     from rom.sample import RepSample
     from rom.trial import Trial
     from rom.verdict import Difference
@@ -50,7 +51,7 @@ def compare(
     aggregate: AggregateOption = "mean_2_to_k",
     target_deg: Annotated[
         float | None,
-        typer.Option(help="Angle to reach, degrees; else the other side's, if it is the control."),
+        typer.Option(help="Angle to reach, degrees; else that of a control on the other side."),
     ] = None,
     mcid_deg: Annotated[
         float | None, typer.Option(help="Smallest change that matters, degrees; none is shipped.")
@@ -64,9 +65,7 @@ def compare(
     from rom.trials import compare_trials
 
     if (control_pre is None) != (control_post is None):
-        raise InputError(
-            "a control needs a recording before and one after: give --control-pre and --control-post"
-        )
+        raise InputError("a control needs two recordings: give both --control-pre and --control-post")
     known = _movement(movement, catalogue)
     trials = {"pre": _trial(pre, known, side), "post": _trial(post, known, side)}
     control = None
@@ -91,14 +90,9 @@ def compare(
         *_numbers(result.change),
     ]
     if result.trend is not None:
-        low, high = (math.degrees(end) for end in result.trend.interval())
-        lines.append(
-            f"Beyond the trend over reps: {math.degrees(result.trend.value):+.1f}° ({low:+.1f} to {high:+.1f})"
-        )
+        lines.append(f"Beyond the trend over reps: {_estimate(result.trend)}")
     if result.control is not None:
-        low, high = (math.degrees(end) for end in result.control.beyond.interval())
-        value = math.degrees(result.control.beyond.value)
-        lines.append(f"Beyond the untreated one: {value:+.1f}° ({low:+.1f} to {high:+.1f})")
+        lines.append(f"Beyond the untreated one: {_estimate(result.control.beyond)}")
     if result.percent_of_deficit is not None and result.target is not None:
         lines.append(f"Of what was missing to the {result.target.name}: {result.percent_of_deficit:.0f} %")
     document = result.to_document() | {"recordings": _provenance(trials)}
@@ -176,23 +170,25 @@ def _reps(sample: "RepSample") -> str:
 
 
 def _numbers(found: "Difference") -> list[str]:
-    low, high = (math.degrees(end) for end in found.estimate.interval())
+    limit = found.yardstick.mdc95
+    above = "" if limit is None else f", P(beyond the MDC) {found.estimate.probability_above(limit):.3f}"
     lines = [
-        f"Difference {math.degrees(found.value):+.1f}° (95 % {low:+.1f} to {high:+.1f}), "
-        f"P(more range) {found.estimate.probability_above(0.0):.3f}"
+        f"Difference {_estimate(found.estimate)}, "
+        f"P(more range) {found.estimate.probability_above(0.0):.3f}{above}"
     ]
-    if found.yardstick.mdc95 is not None:
-        above = found.estimate.probability_above(found.yardstick.mdc95)
-        lines[0] += f", P(beyond the MDC) {above:.3f}"
     if found.plain is not None:
-        low, high = (math.degrees(end) for end in found.plain.interval())
-        lines.append(f"From these reps alone (t interval): {low:+.1f} to {high:+.1f}")
+        lines.append(f"From these reps alone (t interval): {_estimate(found.plain)}")
     if found.exact is not None:
         lines.append(
-            f"Exact permutation p = {found.exact.p:.4f}; these reps could not give less than "
+            f"Exact permutation p = {found.exact.p:.4f}; so few reps could not give less than "
             f"{found.exact.floor:.4f}"
         )
     return lines
+
+
+def _estimate(found: "Estimate") -> str:
+    low, high = (math.degrees(end) for end in found.interval())
+    return f"{math.degrees(found.value):+.1f}° (95 % {low:+.1f} to {high:+.1f})"
 
 
 def _provenance(trials: "dict[str, Trial]") -> dict[str, object]:
