@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu.block import FloatArray, ImuBlock
+from imu.block import FloatArray, ImuBlock, join
 from imu.quaternion import conjugate, multiply, to_matrix, wrap
 from imu.recording_values import Event
 from imu.virtual import SensorErrors, VirtualSensor, draw_errors
 from rom.limb_body import Limb
 from rom.limb_script import Stroke
 from rom.limb_world import LimbSpec
+
+_SPAN = 16384
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,9 +133,11 @@ def simulate_limb(spec: LimbSpec, seed: int) -> LimbRecording:
             burst=spec.burst,
             errors=draw_errors(spec.grade, _numbers(person, 4 + which)),
         )
-        measured = sensor.measure(limb.motion(which, sensor.instants(int(limb.duration * spec.rate))))
-        blocks[name], errors[name] = measured.block, sensor.errors
-        biases[name] = measured.gyr_bias[measured.arrived]
+        measured = [
+            sensor.measure(limb.motion(which, sensor.instants(last - first))) for first, last in _spans(limb)
+        ]
+        blocks[name], errors[name] = join([part.block for part in measured]), sensor.errors
+        biases[name] = np.concatenate([part.gyr_bias[part.arrived] for part in measured])
     events = tuple(sorted(limb.script.events, key=lambda event: event.t))
     return LimbRecording(spec, seed, sensors, blocks, events, _truth(limb), errors, biases)
 
@@ -143,28 +147,43 @@ def _numbers(seed: int, stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
 
 
+def _spans(limb: Limb) -> list[tuple[int, int]]:
+    """Return the samples of a limb in spans that fit into a processor's cache: first, last plus one."""
+    total = int(limb.duration * limb.spec.rate)
+    return [(first, min(first + _SPAN, total)) for first in range(0, total, _SPAN)]
+
+
 def _truth(limb: Limb) -> LimbTruth:
     """Return the truth at the instants k / rate."""
-    spec = limb.spec
-    t = np.arange(int(limb.duration * spec.rate)) / spec.rate
-    proximal = limb.proximal(t)
-    distal = proximal.then(limb.joint(t))
-    sensors = [limb.strapped(0, proximal, t).q, limb.strapped(1, distal, t).q]
-    seen = [multiply(q, conjugate(mounting)) for q, mounting in zip(sensors, limb.mounting, strict=True)]
-    angle_sensor = spec.signs * cardan(multiply(conjugate(seen[0]), seen[1]), spec.order)
-    angle_sensor[t < limb.script.mounted] = np.nan
+    times = [np.arange(first, last) / limb.spec.rate for first, last in _spans(limb)]
+    parts = [_truth_at(limb, t) for t in times]
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    t, angle, angle_sensor, proximal, distal, proximal_sensor, distal_sensor = columns
     return LimbTruth(
         t=t,
-        angle=np.stack([curve.value for curve in limb.angles(t)], axis=-1),
+        angle=angle,
         angle_sensor=angle_sensor,
-        q_earth_from_proximal=proximal.q,
-        q_earth_from_distal=distal.q,
-        q_earth_from_proximal_sensor=sensors[0],
-        q_earth_from_distal_sensor=sensors[1],
+        q_earth_from_proximal=proximal,
+        q_earth_from_distal=distal,
+        q_earth_from_proximal_sensor=proximal_sensor,
+        q_earth_from_distal_sensor=distal_sensor,
         q_segment_from_sensor=limb.mounting,
         strokes=tuple(limb.script.strokes),
         mounted=limb.script.mounted,
     )
+
+
+def _truth_at(limb: Limb, t: FloatArray) -> tuple[FloatArray, ...]:
+    """Return the rows of a truth at some instants, in the order of its fields."""
+    spec = limb.spec
+    proximal = limb.proximal(t)
+    distal = proximal.then(limb.joint(t))
+    sensors = [limb.strapped(0, proximal, t).q, limb.strapped(1, distal, t).q]
+    seen = [multiply(q, conjugate(mounting)) for q, mounting in zip(sensors, limb.mounting, strict=True)]
+    angle = np.stack([curve.value for curve in limb.angles(t)], axis=-1)
+    angle_sensor = spec.signs * cardan(multiply(conjugate(seen[0]), seen[1]), spec.order)
+    angle_sensor[t < limb.script.mounted] = np.nan
+    return t, angle, angle_sensor, proximal.q, distal.q, *sensors
 
 
 def cardan(q_proximal_from_distal: FloatArray, order: tuple[int, int, int]) -> FloatArray:

@@ -185,6 +185,9 @@ def test_corrected_field_has_one_length_in_all_directions() -> None:
     assert np.linalg.norm(corrected, axis=1).std() < 1.2 * CONSUMER.mag_noise
     assert np.linalg.norm(corrected, axis=1).mean() == pytest.approx(found.mag_field, rel=0.01)
     assert np.linalg.det(found.mag_matrix) == pytest.approx(1.0, abs=1e-9)
+    trace = np.array([0.0, 0, 0, 1, 1, 1, 0, 0, 0])  # known to be 0, so its variance is too
+    assert trace @ found.mag_covariance @ trace == pytest.approx(0.0, abs=1e-15)
+    assert found.mag_covariance[5, 5] > 0.0
 
 
 def test_still_positions_are_found_in_any_order_and_counted_once() -> None:
