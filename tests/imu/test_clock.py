@@ -21,10 +21,12 @@ FIRST_S, SPREAD_S = 10.0, 0.004
 
 @dataclass
 class Run:
-    """What one sensor's clock made of its packets: truth and estimate of every sample kept."""
+    """What one sensor's clock made of its packets: a row for every sample kept."""
 
     clock: SensorClock
     truth: FloatArray
+    device: FloatArray
+    arrival: FloatArray
     estimate: FloatArray
     sigma: FloatArray
 
@@ -39,7 +41,7 @@ def run(rate: float, duration: float, link: Link, stalled: FloatArray, rng: np.r
     traffic = travel(truth, link, stalled, rng)
     clock = SensorClock(MICROSECONDS, rate)
     got = [
-        (truth[i], stamps.t[0], stamps.sigma)
+        (truth[i], i / rate, traffic.arrival[i], stamps.t[0], stamps.sigma)
         for i in np.flatnonzero(traffic.arrived)
         if len((stamps := clock.feed(traffic.arrival[i], [int(ticks[i])])).t)
     ]
