@@ -220,7 +220,8 @@ def _scores(ledger: Ledger, client: Client, visits: list[Visit]) -> list[str]:
             trials = [t for t in (site.trial1_kpa, site.trial2_kpa, site.trial3_kpa) if t is not None]
             mean = sum(trials) / len(trials)
             lines.append(
-                f"visit {visit.seq}: pressure pain {site.site} {site.side} {mean:.0f} kPa, {len(trials)} trials"
+                f"visit {visit.seq}: pressure pain {site.site} {site.side} {mean:.0f} kPa "
+                f"({len(trials)} trials)"
             )
     return lines
 

@@ -211,12 +211,14 @@ class Store:
 
     def compact(self) -> None:
         """Give up the space of deleted rows, so that nothing of them stays in the file."""
-        if self._engine.dialect.name == "sqlite":
-            with _sentences(), self._engine.connect() as connection:
-                plain = connection.execution_options(isolation_level="AUTOCOMMIT")
-                plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-                plain.exec_driver_sql("VACUUM")
-                plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._engine.dialect.name != "sqlite":
+            return
+        connection = self._engine.raw_connection()
+        try:
+            for command in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.cursor().execute(command)
+        finally:
+            connection.close()
 
     def events_about(self, rows: Sequence[Record]) -> list[Document]:
         """Return the audit events about some rows, oldest first, as JSON values."""

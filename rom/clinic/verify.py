@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rom.clinic.store import RECORDINGS, Store
+from rom.clinic.store import RECORDINGS, Ledger, Store
 from rom.clinic.store_people import Client, Episode
 from rom.clinic.store_visits import RecordingFile, Visit
 
@@ -40,9 +40,7 @@ def verify(store: Store, head: str = "") -> Verified:
     with store.reading() as ledger:
         files = ledger.find(RecordingFile)
         problems = [
-            f"{problem} ({_owner(ledger.get(Visit, file.visit_id), ledger.find(Episode), ledger.find(Client))})"
-            for file in files
-            if (problem := is_fresh(store, file))
+            f"{problem} ({_owner(ledger, file)})" for file in files if (problem := is_fresh(store, file))
         ]
     known = {store.path_of(file.path) for file in files}
     for path in sorted((store.folder / RECORDINGS).rglob("*")):
@@ -72,7 +70,7 @@ def is_fresh(store: Store, file: RecordingFile) -> str:
     return ""
 
 
-def _owner(visit: Visit, episodes: list[Episode], clients: list[Client]) -> str:
-    client_of = {episode.id: episode.client_id for episode in episodes}
-    code = {client.id: client.code for client in clients}
-    return f"visit {visit.seq} of {code[client_of[visit.episode_id]]}"
+def _owner(ledger: Ledger, file: RecordingFile) -> str:
+    visit = ledger.get(Visit, file.visit_id)
+    client = ledger.get(Client, ledger.get(Episode, visit.episode_id).client_id)
+    return f"visit {visit.seq} of {client.code}"
