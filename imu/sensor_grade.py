@@ -67,9 +67,9 @@ _WALK = 0.03 * _DEG / np.sqrt(600.0)
 PERFECT = SensorGrade("perfect", "no error at all")
 CONSUMER = SensorGrade(
     "consumer",
-    "Bosch BMI270 data sheet BST-BMI270-DS000: noise densities, zero-rate +-0.5 deg/s and zero-g +-20 mg, "
-    "16 bit; magnetometer, sensitivity left after factory trim, misalignment, bias wander and crystal are "
-    "typical of the class (assumed)",
+    "Bosch BMI270 (BST-BMI270-DS000): 7 mdps/rtHz and 160 ug/rtHz (read), zero-rate +-0.5 deg/s (read in a "
+    "maker's forum), zero-g +-20 mg (to verify), 16 bit; magnetometer, sensitivity after factory trim, "
+    "misalignment, bias wander and crystal are typical of the class (assumed)",
     gyr_noise=0.007 * _DEG,
     gyr_bias=0.5 * _DEG,
     gyr_instability=0.003 * _DEG,
@@ -89,8 +89,9 @@ CONSUMER = SensorGrade(
 )
 MID = SensorGrade(
     "mid",
-    "ST LSM6DSO data sheet DS12140: 3.8 mdps/rtHz, 70 ug/rtHz; offsets and sensitivity as left by a maker's "
-    "single-temperature trim, a third of the consumer grade (assumed); the rest as consumer (assumed)",
+    "ST LSM6DSO (DS12140): 3.8 mdps/rtHz, 70 ug/rtHz (to verify); offsets and sensitivity as a maker's "
+    "trim at one temperature leaves them, about a third of the data sheet's (assumed); the rest between the "
+    "other grades (assumed)",
     gyr_noise=0.0038 * _DEG,
     gyr_bias=0.3 * _DEG,
     gyr_instability=0.003 * _DEG,
@@ -110,9 +111,9 @@ MID = SensorGrade(
 )
 RESEARCH = SensorGrade(
     "research",
-    "Movella DOT user manual XD0502P: 7 mdps/rtHz and 10 deg/h, 120 ug/rtHz and 0.03 mg, factory calibrated "
-    "over temperature (to verify); residual scale, misalignment, magnetometer and clock after the maker's "
-    "synchronisation are assumed",
+    "Movella DOT, sensing element of the MTi-1: 7 mdps/rtHz and 10 deg/h, 120 ug/rtHz (read in "
+    "doi 10.2478/tar-2023-0022, table of the MTi-1); offsets, scale, misalignment, magnetometer and clock "
+    "after factory calibration and synchronisation are assumed",
     gyr_noise=0.007 * _DEG,
     gyr_bias=0.1 * _DEG,
     gyr_instability=10.0 / 3600.0 * _DEG,
