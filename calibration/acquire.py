@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from calibration.evidence import Circle
+from calibration.evidence import Circle, beyond_limits
 from imu import quaternion
 from imu.block import FloatArray
 
@@ -20,6 +20,9 @@ REACH = 0.3
 
 MEMORY = 120.0
 """Seconds after which evidence on the circle has faded to a third, so that a slipped strap can be found."""
+
+LIMIT_SIGMA = math.radians(10.0)
+"""How far a healthy joint and its alignment may exceed textbook limits, one sigma, rad."""
 
 _GRID = np.deg2rad(np.arange(0.0, 360.0, 5.0))
 _COS, _SIN = np.cos(_GRID), np.sin(_GRID)
@@ -50,6 +53,11 @@ class Acquisition:
             r = np.abs(a + b * _COS + c * _SIN) / sigma
             self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
+    def limits(self, upper: FloatArray, lower: FloatArray, limits: FloatArray, inflation: float) -> None:
+        """Take the ranges (3, 2) that a joint's angles stay in; see `evidence.beyond_limits`."""
+        r = beyond_limits(upper, lower, _GRID, limits) / LIMIT_SIGMA
+        self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
+
     def force(self, forces: FloatArray, levers: FloatArray) -> None:
         """Take the mean forces (2, 3) and lever maps (2, 3, 3) of a stretch, each in its own earth frame."""
         (f1, f2), (l1, l2) = forces, levers
@@ -69,7 +77,7 @@ class Acquisition:
             f1[1] * f2[0] - f1[0] * f2[1],
         ]
 
-    def solve(self, seconds: float, noise: float) -> tuple[FloatArray, FloatArray]:
+    def solve(self, seconds: float, noise: float, lasting: float) -> tuple[FloatArray, FloatArray]:
         """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6) for each delta.
 
         Parameters
@@ -77,7 +85,9 @@ class Acquisition:
         seconds
             Duration of a stretch.
         noise
-            One sigma of the disagreement of the two forces, m/s^2, over a tenth of a second.
+            One sigma of the disagreement of the two forces, m/s^2.
+        lasting
+            How long such a disagreement lasts, s.
         """
         w = np.stack([np.ones_like(_COS), _COS, _SIN], axis=1)
         s, load = self._sums, self._loads
@@ -89,13 +99,14 @@ class Acquisition:
         right = np.empty((_GRID.size, 6))
         right[:, :3] = load[0] - (w[:, :, None] * load[None, 1:4]).sum(axis=1)
         right[:, 3:] = load[4] - (w[:, :, None] * load[None, 5:8]).sum(axis=1)
-        variance = noise**2 * max(1.0, 0.2 / seconds)
+        variance = noise**2
         normal += np.eye(6) * (variance / REACH**2)
         centre = np.linalg.solve(normal, right[..., None])[..., 0]
         misfit = self._total[0] - 2.0 * (_COS * self._total[1] + _SIN * self._total[2])
         misfit = misfit - (centre * right).sum(axis=1)
         least = max(float(misfit.min()), 0.0) / max(3.0 * self.count, 1.0)
-        score = self.table - 0.5 * (misfit - misfit.min()) / (variance + least)
+        inflation = max(1.0, 2.0 * lasting / seconds)
+        score = self.table - 0.5 * (misfit - misfit.min()) / ((variance + least) * inflation)
         weight = np.exp(score - score.max())
         return weight / weight.sum(), centre
 

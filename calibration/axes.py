@@ -7,7 +7,7 @@ the smallest residual wins, and the covariance of the winner says which directio
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,14 +21,20 @@ STARTS = 24
 MISFIT = math.radians(3.0)
 """One sigma of a joint's motion outside its axis, rad: screw-home and soft tissue, 2 to 4 deg on people."""
 
-MISFIT_TIME = 1.5
-"""How long such a misfit lasts, s: one way of a calibration movement."""
+MISFIT_TIME = 4.0
+"""How long such a misfit lasts, s: it follows the movement and returns with every repetition."""
 
 HEADING_WANDER = math.radians(1.0)
 """One sigma by which relative heading may change between knots, rad: .02 to .05 deg/s over half a minute."""
 
 KNOT_SECONDS = 30.0
 """Distance of the knots of heading over time, s."""
+
+CANDIDATE_SIGMA = math.radians(7.5)
+"""Each candidate stands for the headings up to halfway to its neighbours, rad."""
+
+CANDIDATE_COST = 8.0
+"""Candidates less likely than this against the best are dropped: four sigma."""
 
 LEAST_TURN = math.radians(20.0)
 """A movement below this range (5th to 95th percentile) says too little about its axis, rad."""
@@ -63,6 +69,8 @@ class Hinge:
         Range of the turn about the axis, 5th to 95th percentile, rad.
     first_way
         +1 if the movement first leaves its start by the right-hand rule about the axis, -1 if the other way.
+    cost
+        How much less likely it is than the best of its search, as a difference of log-likelihood.
     """
 
     axis_proximal: FloatArray
@@ -74,19 +82,15 @@ class Hinge:
     share: float
     turn: float
     first_way: int
+    cost: float = 0.0
 
     def reversed(self) -> "Hinge":
         """Return the same line with the other sign."""
-        return Hinge(
-            -self.axis_proximal,
-            -self.axis_distal,
-            self.covariance,
-            self.heading,
-            self.heading_sigma,
-            self.residual,
-            self.share,
-            self.turn,
-            -self.first_way,
+        return replace(
+            self,
+            axis_proximal=-self.axis_proximal,
+            axis_distal=-self.axis_distal,
+            first_way=-self.first_way,
         )
 
 
@@ -149,6 +153,10 @@ class _Problem:
         normal, _, cost = self._linear(fit)
         fit.cost, fit.normal = cost, normal
         return fit
+
+    def cost_of(self, fit: _Fit) -> float:
+        """Return the cost of a fit, in looks of one step."""
+        return self._linear(fit)[2]
 
     def views(self, fit: _Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the axis seen from each sensor and the relative rate, (N, 3) in the earth frame of the first."""
@@ -227,6 +235,36 @@ def find_hinge(
     CalibrationError
         If the movement is too short or too small, or not about one axis.
     """
+    problem = _Problem(*_thinned(q, gyr, rate), heading)
+    starts = np.arange(STARTS) * (2.0 * np.pi / STARTS)
+    fits = sorted((problem.refine(problem.start(h), 4) for h in starts), key=lambda fit: fit.cost)
+    fit = min((problem.refine(each, 20) for each in fits[:3]), key=lambda each: each.cost)
+    return _summary(problem, fit)
+
+
+def candidates(
+    q: FloatArray, gyr: FloatArray, rate: float, heading: tuple[float, float] | None = None
+) -> list[Hinge]:
+    """Return one axis for every heading on the circle that the movement leaves possible, likeliest first.
+
+    With a still proximal segment all of them are: other knowledge of the segments must choose. Parameters and
+    errors are those of `find_hinge`.
+    """
+    data = _thinned(q, gyr, rate)
+    free = _Problem(*data, heading)
+    found: list[tuple[float, _Problem, _Fit]] = []
+    for start in (np.arange(STARTS) * (2.0 * np.pi / STARTS)).tolist():
+        bound = _Problem(*data, (start, CANDIDATE_SIGMA))
+        fit = bound.refine(bound.start(start), 8)
+        found.append((free.cost_of(fit) / free.inflation, bound, fit))
+    least = min(cost for cost, _, _ in found)
+    found = [each for each in found if each[0] < least + CANDIDATE_COST]
+    hinges = [replace(_summary(problem, fit), cost=cost - least) for cost, problem, fit in found]
+    return sorted(hinges, key=lambda hinge: hinge.cost)
+
+
+def _thinned(q: FloatArray, gyr: FloatArray, rate: float) -> tuple[FloatArray, FloatArray, float]:
+    """Return the known rows on the grid of the fit and its step, s."""
     stride = max(1, round(rate / STEP_HZ))
     good = np.isfinite(q).all(axis=(1, 2)) & np.isfinite(gyr).all(axis=(1, 2))
     q, gyr = q[good][::stride], gyr[good][::stride]
@@ -235,11 +273,7 @@ def find_hinge(
             f"the movement lasts {len(q) * stride / rate:.1f} s, expected at least 2 s; move there and back "
             "three times"
         )
-    problem = _Problem(q, gyr, stride / rate, heading)
-    starts = np.arange(STARTS) * (2.0 * np.pi / STARTS)
-    fits = sorted((problem.refine(problem.start(h), 4) for h in starts), key=lambda fit: fit.cost)
-    fit = min((problem.refine(each, 20) for each in fits[:3]), key=lambda each: each.cost)
-    return _summary(problem, fit)
+    return q, gyr, stride / rate
 
 
 def _summary(problem: _Problem, fit: _Fit) -> Hinge:

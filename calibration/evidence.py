@@ -39,7 +39,7 @@ class Laws:
 
 
 def laws(
-    calibration: JointCalibration, upper: FloatArray, lower: FloatArray, rest: BoolArray, tilt: float
+    calibration: JointCalibration, upper: FloatArray, lower: FloatArray, still: BoolArray, tilt: float
 ) -> Laws:
     """Return the laws at K instants.
 
@@ -47,14 +47,14 @@ def laws(
     ----------
     upper, lower : (K, 4)
         `q_earth_from_segment`, each in its sensor's own earth frame.
-    rest : (K,)
-        Whether both sensors lay still.
+    still : (K,)
+        Whether both segments were held.
     tilt
         Largest angle between gravity and its place in the neutral pose, rad.
     """
     c = calibration
     down_upper, down_lower = quaternion.conjugate(upper), quaternion.conjugate(lower)
-    near = rest.copy()
+    near = still.copy()
     for back, expected in ((down_upper, c.up_proximal), (down_lower, c.up_distal)):
         found = quaternion.rotate(back, UP)
         agree = found[:, 0] * expected[0] + found[:, 1] * expected[1] + found[:, 2] * expected[2]
@@ -84,3 +84,32 @@ def carrying_row(first: FloatArray, second: FloatArray, carrying: float, sigma: 
 def heading_rows(heading: float, sigma: float) -> list[Circle]:
     """Return the circle rows of a direct look at the heading."""
     return [(math.cos(heading), -1.0, 0.0, sigma), (math.sin(heading), 0.0, -1.0, sigma)]
+
+
+def beyond_limits(
+    upper: FloatArray, lower: FloatArray, headings: FloatArray, limits: FloatArray
+) -> FloatArray:
+    """Return by how much a joint would exceed its limits for each heading, rad, shape (G,).
+
+    Parameters
+    ----------
+    upper, lower : (4,)
+        `q_earth_from_segment`, each in its sensor's own earth frame.
+    headings : (G,)
+        Relative headings to try, rad.
+    limits : (3, 2)
+        Ranges of the intrinsic Z-X-Y angles, rad; rows with NaN do not count.
+    """
+    turned = quaternion.multiply(quaternion.about_vertical(headings), lower)
+    m = quaternion.to_matrix(quaternion.multiply(quaternion.conjugate(upper), turned))
+    angles = (
+        np.arctan2(-m[:, 0, 1], m[:, 1, 1]),
+        np.arcsin(np.clip(m[:, 2, 1], -1.0, 1.0)),
+        np.arctan2(-m[:, 2, 0], m[:, 2, 2]),
+    )
+    beyond = np.zeros(headings.size)
+    for angle, (low, high) in zip(angles, limits.tolist(), strict=True):
+        if math.isfinite(low) and math.isfinite(high):
+            middle, half = 0.5 * (low + high), 0.5 * (high - low)
+            beyond = np.maximum(beyond, np.abs(quaternion.wrap(angle - middle)) - half)
+    return beyond

@@ -9,21 +9,22 @@ both on an absolute grid of stretches and shows, at every frame, what was known 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
-from calibration.evidence import Circle, Laws, carrying_row, heading_rows, hinge_rows, laws
+from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows, laws
 from calibration.motion import stretches
-from calibration.relative import HEADING, RelativeParams, RelativeState
+from calibration.relative import HEADING, Moment, RelativeParams, RelativeState, copied
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.sync import Frames
 
+_STILL = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]))
 _WIDTH = 13
 """Orientation 4, rate 3, force 3, rest, bias sigma, lost heading: what is kept of a frame and a sensor."""
 
@@ -50,6 +51,8 @@ class HeadingParams:
         3 deg in an axis is more than 15 deg of heading.
     neutral_tilt
         A pose counts as the neutral one if gravity agrees with it within this angle in both segments, rad.
+    held_rate, held_time
+        A pose is held below this rate, rad/s, for so long, s. Each time it is taken it counts once.
     acquired
         Spread of likelihood below which a first heading is shown, rad.
     recent
@@ -64,7 +67,9 @@ class HeadingParams:
     hinge_memory: float = 20.0
     evidence_time: float = 3.0
     horizontal_floor: float = 0.15
-    neutral_tilt: float = math.radians(10.0)
+    neutral_tilt: float = math.radians(12.0)
+    held_rate: float = math.radians(12.0)
+    held_time: float = 0.6
     acquired: float = math.radians(20.0)
     recent: float = 6.0
     relative: RelativeParams = field(default_factory=RelativeParams)
@@ -84,7 +89,8 @@ class Heading:
         Whether evidence spoke within the last seconds.
     q_earth1_from_earth2 : (M, 4)
         The full turn from the distal sensor's earth frame into the proximal one's: delta about the vertical,
-        and the small relative tilt found. Use this one to form the joint's orientation. NaN until known.
+        and the small relative tilt found. Use this one to form the joint's orientation. While delta is not
+        known it holds the likeliest one, with a covariance to match.
     covariance : (M, 3, 3)
         Of its error as a rotation vector in the proximal sensor's earth frame, rad^2.
     """
@@ -107,6 +113,8 @@ class _Inputs:
     turned: FloatArray
     known: BoolArray
     laws: Laws
+    upper: FloatArray
+    lower: FloatArray
     bias: FloatArray
     lost: FloatArray
 
@@ -144,10 +152,13 @@ class HeadingEstimator:
         self._index = np.zeros(0, dtype=np.int64)
         self._acquisition = Acquisition()
         self._relative = RelativeState()
+        self._relative.covariance[HEADING, HEADING] = math.pi**2 / 3.0
         self._known = False
         self._since = math.inf
         self._age = 0
+        self._held = 0
         self._hinge_variance = self.params.hinge_sigma**2
+        self.tape: list[Moment] | None = None
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
@@ -174,6 +185,22 @@ class HeadingEstimator:
         self._index, self._rows = whole[borders[-1] :], rows[borders[-1] :]
         return out
 
+    def start_from(self, other: "HeadingEstimator", turn: FloatArray, heading_sigma: float) -> None:
+        """Begin with what another estimator has learnt of the same joint, and a first turn (4,).
+
+        The turn's heading is taken with its one sigma, rad, and the joint centre with a third of the prior's,
+        so that a second pass over the same samples weighs them once.
+        """
+        learnt = other._relative
+        covariance = np.diag(self._first_variances(heading_sigma))
+        self._relative = replace(copied(learnt), turn=turn, rate=0.0, covariance=covariance)
+        self._hinge_variance = other._hinge_variance
+        self._known = True
+
+    def _first_variances(self, heading_sigma: float) -> list[float]:
+        tilt = math.radians(2.0) ** 2
+        return [tilt, tilt, heading_sigma**2, self.params.relative.rate_sigma**2, *[(REACH / 3.0) ** 2] * 6]
+
     def save(self) -> dict[str, Any]:
         """Return the memory of the estimator as plain values (JSON with NaN)."""
         return {
@@ -184,6 +211,7 @@ class HeadingEstimator:
             "known": self._known,
             "since": self._since,
             "age": self._age,
+            "held": self._held,
             "hinge_variance": self._hinge_variance,
         }
 
@@ -194,6 +222,7 @@ class HeadingEstimator:
         self._acquisition.restore(state["acquisition"])
         self._relative = RelativeState.from_document(state["relative"])
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
+        self._held = int(state["held"])
         self._hinge_variance = float(state["hinge_variance"])
 
     def _pack(self, frames: Frames) -> FloatArray:
@@ -225,7 +254,7 @@ class HeadingEstimator:
         joint = self.calibration
         upper = quaternion.multiply(stop[:, 0], joint.proximal.q_sensor_from_segment)
         lower = quaternion.multiply(stop[:, 1], joint.distal.q_sensor_from_segment)
-        rest = (rows[n::n, :, 10] == 1.0).all(axis=1)
+        held = (angle < self.params.held_rate * self.seconds).all(axis=1)
         bias = np.hypot(rows[n::n, 0, 11], rows[n::n, 1, 11])
         lost = np.zeros(s.known.size)
         for k in range(1, n + 1):
@@ -237,53 +266,61 @@ class HeadingEstimator:
             lever,
             np.hypot(angle[:, 0], angle[:, 1]),
             s.known & np.isfinite(own).all(axis=(1, 2)),
-            laws(joint, upper, lower, rest, self.params.neutral_tilt),
+            laws(joint, upper, lower, held, self.params.neutral_tilt),
+            upper,
+            lower,
             bias,
             lost,
         )
 
     def _show(self, out: Heading, start: int, stop: int) -> None:
         start = max(start, 0)
-        if stop <= start or not self._known:
+        if stop <= start:
             return
         turn, cov = self._relative.turn, self._relative.covariance[:3, :3]
         out.q_earth1_from_earth2[start:stop] = turn
-        out.delta[start:stop] = 2.0 * math.atan2(float(turn[3]), float(turn[0]))
-        out.delta[start:stop] = quaternion.wrap(out.delta[start:stop])
         out.covariance[start:stop] = cov
-        out.sigma[start:stop] = math.sqrt(float(cov[HEADING, HEADING]))
-        out.observable[start:stop] = self._since < self.params.recent
+        if self._known:
+            out.delta[start:stop] = _heading_of(turn)
+            out.sigma[start:stop] = math.sqrt(float(cov[HEADING, HEADING]))
+            out.observable[start:stop] = self._since < self.params.recent
 
     def _step(self, i: _Inputs, k: int) -> None:
         p, s, dt = self.params, self._relative, self.seconds
         self._since += dt
         self._age += 1
         self._acquisition.fade(dt)
-        bias = float(i.bias[k])
-        rate_sigma = (
-            min(max(bias, 0.0), p.relative.rate_sigma) if math.isfinite(bias) else p.relative.rate_sigma
-        )
-        known = bool(i.known[k])
-        turned = float(i.turned[k]) if known else 0.0
+        was_known, still = self._known, _STILL
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
         if self._known:
-            relative.predict(s, p.relative, dt, turned, rate_sigma)
-        if known:
+            bias = float(i.bias[k])
+            limit = p.relative.rate_sigma
+            rate_sigma = min(bias, limit) if math.isfinite(bias) else limit
+            relative.predict(s, p.relative, dt, float(i.turned[k]) if i.known[k] else 0.0, rate_sigma)
+        before = relative.copied(s) if self.tape is not None else s
+        if i.known[k]:
             self._acquisition.force(i.force[k], i.lever[k])
             if self._known:
                 relative.feel(s, p.relative, dt, i.force[k], i.lever[k])
-                s.turn = quaternion.multiply(i.begin[k], quaternion.multiply(s.turn, i.end[k]))
+                still = (i.begin[k], i.end[k])
+                s.turn = quaternion.multiply(still[0], quaternion.multiply(s.turn, still[1]))
                 if math.hypot(i.force[k, 0, 0], i.force[k, 0, 1]) > 0.5:
                     self._since = 0.0
-        rows = self._rows_of(i.laws, k)
-        if rows:
-            self._since = 0.0
-            self._acquisition.laws(rows, max(1.0, 2.0 * p.evidence_time / dt))
-        if self._known and rows:
-            self._obey(i.laws, k)
-        if self._age % max(1, round(1.0 / dt)) == 0:
-            self._acquire()
+        self._obey(i.laws, k)
+        pose = self._pose(i.laws, k)
+        if self._age % max(1, round(1.0 / dt)) == 0 or pose:
+            if i.known[k]:
+                span = 2.0 * p.evidence_time
+                limits = self.calibration.limits
+                if np.isfinite(limits).any():
+                    self._acquisition.limits(i.upper[k], i.lower[k], limits, max(1.0, span))
+            if self._acquire():
+                was_known = False
+        if self.tape is not None:
+            fade = math.exp(-dt / p.relative.rate_time)
+            after = relative.copied(s)
+            self.tape.append(Moment(before, after, fade, dt, *still, not (was_known and self._known)))
 
     def _lose(self, sigma: float) -> None:
         """Take note that a gap cost `sigma` rad of heading."""
@@ -293,68 +330,76 @@ class HeadingEstimator:
         else:
             self._relative.covariance[HEADING, HEADING] += sigma**2
 
-    def _rows_of(self, law: Laws, k: int) -> list[Circle]:
-        joint, p = self.calibration, self.params
-        rows: list[Circle] = []
-        first, second = law.first[k], law.second[k]
-        if math.isfinite(first[0]) and math.isfinite(second[0]):
-            horizontal = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1])
-            if horizontal > p.horizontal_floor:
-                sigma = math.sqrt(self._hinge_variance + _square(joint.axis_sigma))
-                if joint.freedom == 1:
-                    rows += hinge_rows(first, second, sigma)
-                elif joint.freedom == 2:
-                    rows.append(carrying_row(first, second, joint.carrying, sigma))
-        if math.isfinite(law.neutral[k]):
-            rows += heading_rows(float(law.neutral[k]), joint.neutral_sigma)
-        return rows
-
     def _obey(self, law: Laws, k: int) -> None:
-        """Let the joint's laws correct the turn that is followed."""
+        """Let the joint's axes speak: on the circle, and to the turn that is followed."""
         joint, p, s = self.calibration, self.params, self._relative
-        inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
         first, second = law.first[k], law.second[k]
-        if math.isfinite(first[0]) and math.isfinite(second[0]):
-            v = quaternion.rotate(s.turn, second)
-            x, y, z = v.tolist()
-            if joint.freedom == 1:
-                error = first - v
-                slope = np.array(((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0)))
-            else:
-                error = np.array([math.cos(joint.carrying) - float((first * v).sum())])
-                slope = np.array([_cross(v, first)])
-            if math.hypot(first[0], first[1]) * math.hypot(x, y) < p.horizontal_floor:
-                slope[:, HEADING] = 0.0
-            size = float((error * error).sum()) / (2.0 if joint.freedom == 1 else 1.0)
-            variance = self._hinge_variance + _square(joint.axis_sigma)
-            trust = max(1.0, math.sqrt(size / variance) / 2.0)
-            relative.look(s, slope, error, variance * inflation * trust)
-            learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
-            self._hinge_variance += (learnt - self._hinge_variance) * self.seconds / p.hinge_memory
-        if math.isfinite(law.neutral[k]):
-            delta = 2.0 * math.atan2(float(s.turn[3]), float(s.turn[0]))
-            error = quaternion.wrap(np.array([float(law.neutral[k]) - delta]))
-            relative.look(s, np.array([[0.0, 0.0, 1.0]]), error, _square(joint.neutral_sigma) * inflation)
-
-    def _acquire(self) -> None:
-        """Start, or start again where the circle contradicts what is followed."""
-        p, s = self.params, self._relative
-        weight, centres = self._acquisition.solve(self.seconds, math.sqrt(s.force_variance))
-        at, delta, spread = best(weight)
-        if spread > p.acquired:
+        if not (math.isfinite(first[0]) and math.isfinite(second[0])):
             return
+        variance = self._hinge_variance + _square(joint.axis_sigma)
+        inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
+        level = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1]) > p.horizontal_floor
+        if level:
+            sigma = math.sqrt(variance)
+            rows = (
+                hinge_rows(first, second, sigma)
+                if joint.freedom == 1
+                else [carrying_row(first, second, joint.carrying, sigma)]
+            )
+            self._acquisition.laws(rows, inflation)
+            self._since = 0.0
+        if not self._known:
+            return
+        v = quaternion.rotate(s.turn, second)
+        x, y, z = v.tolist()
+        if joint.freedom == 1:
+            error = first - v
+            slope = np.array(((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0)))
+            size = float((error * error).sum()) / 2.0
+        else:
+            error = np.array([math.cos(joint.carrying) - float((first * v).sum())])
+            slope = np.array([_cross(v, first)])
+            size = float(error[0] ** 2)
+        if not level:
+            slope[:, HEADING] = 0.0
+        trust = max(1.0, math.sqrt(size / variance) / 2.0)
+        relative.look(s, slope, error, variance * inflation * trust)
+        learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
+        self._hinge_variance += (learnt - self._hinge_variance) * self.seconds / p.hinge_memory
+
+    def _pose(self, law: Laws, k: int) -> bool:
+        """Let the neutral pose speak, once each time it is taken; return whether it did."""
+        if not math.isfinite(law.neutral[k]):
+            self._held = 0
+            return False
+        self._held += 1
+        if self._held != max(1, round(self.params.held_time / self.seconds)):
+            return False
+        heading, sigma = float(law.neutral[k]), self.calibration.neutral_sigma
+        self._acquisition.laws(heading_rows(heading, sigma), 1.0)
+        self._since = 0.0
         if self._known:
-            now = 2.0 * math.atan2(float(s.turn[3]), float(s.turn[0]))
-            if share_near(weight, now, math.radians(30.0)) > 0.01:
-                return
+            error = quaternion.wrap(np.array([heading - _heading_of(self._relative.turn)]))
+            trust = max(1.0, abs(float(error[0])) / sigma / 2.0)
+            relative.look(self._relative, np.array([[0.0, 0.0, 1.0]]), error, trust * sigma**2)
+        return True
+
+    def _acquire(self) -> bool:
+        """Start, or start again where the circle contradicts what is followed; return whether it did."""
+        p, s = self.params, self._relative
+        weight, centres = self._acquisition.solve(
+            self.seconds, math.sqrt(s.force_variance), p.relative.force_time
+        )
+        at, delta, spread = best(weight)
+        sure = spread < p.acquired
+        if self._known and (not sure or share_near(weight, _heading_of(s.turn), math.radians(30.0)) > 0.01):
+            return False
         s.turn = quaternion.about_vertical(delta)
-        s.centre = centres[at]
+        s.centre = centres[at] if sure else np.zeros(6)
         s.rate = 0.0
-        tilt = math.radians(2.0) ** 2
-        heading = max(spread, math.radians(5.0)) ** 2
-        diagonal = [tilt, tilt, heading, p.relative.rate_sigma**2, *[(REACH / 3.0) ** 2] * 6]
-        s.covariance = np.diag(diagonal)
-        self._known = True
+        s.covariance = np.diag(self._first_variances(max(spread, math.radians(5.0))))
+        self._known = sure
+        return True
 
 
 def _blank(size: int) -> Heading:
@@ -371,6 +416,11 @@ def _blank(size: int) -> Heading:
 
 def _square(sigma: float) -> float:
     return sigma * sigma if math.isfinite(sigma) else 0.0
+
+
+def _heading_of(turn: FloatArray) -> float:
+    """Return the turn's part about the vertical, rad in (-pi, pi]."""
+    return float(quaternion.wrap(np.array(2.0 * math.atan2(float(turn[3]), float(turn[0])))))
 
 
 def _cross(a: FloatArray, b: FloatArray) -> list[float]:

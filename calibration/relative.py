@@ -10,7 +10,7 @@ noise is learnt from its own residuals, so that a rigid rig and a soft thigh are
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,11 @@ class RelativeParams:
         Noise of the force relation before it is learnt, and the least it can be, m/s^2: 30 mg for two
         uncalibrated accelerometers; noise and quantisation of the best.
     force_time
-        How long an error of the force relation lasts, s: the ring-down of soft tissue.
+        How long an error of the force relation lasts until that is learnt, s: soft tissue and the wander of the
+        joint's centre follow the limb's own movement.
+    force_echo
+        Bounds of the learnt correlation of one stretch's error with the next one's: some is always left by
+        the filter itself; above, a tenth of the looks counts.
     force_memory
         Seconds over which its size is learnt.
     lever_walk
@@ -55,7 +59,8 @@ class RelativeParams:
     rate_time: float = 300.0
     force_start: float = 0.3
     force_floor: float = 0.03
-    force_time: float = 0.1
+    force_time: float = 0.5
+    force_echo: tuple[float, float] = (0.2, 0.85)
     force_memory: float = 10.0
     lever_walk: float = 0.003
 
@@ -69,6 +74,8 @@ class RelativeState:
     centre: FloatArray = field(default_factory=lambda: np.zeros(6))
     covariance: FloatArray = field(default_factory=lambda: np.eye(10))
     force_variance: float = 0.09
+    force_echo: float = 0.06
+    last_error: FloatArray = field(default_factory=lambda: np.zeros(3))
 
     def to_document(self) -> dict[str, Any]:
         """Return plain values."""
@@ -78,13 +85,48 @@ class RelativeState:
             "centre": self.centre.tolist(),
             "covariance": self.covariance.tolist(),
             "force_variance": self.force_variance,
+            "force_echo": self.force_echo,
+            "last_error": self.last_error.tolist(),
         }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "RelativeState":
         """Return the state of plain values."""
-        arrays = {name: np.array(document[name]) for name in ("turn", "centre", "covariance")}
-        return cls(rate=document["rate"], force_variance=document["force_variance"], **arrays)
+        arrays = {name: np.array(document[name]) for name in ("turn", "centre", "covariance", "last_error")}
+        numbers = {name: float(document[name]) for name in ("rate", "force_variance", "force_echo")}
+        return cls(**numbers, **arrays)
+
+
+@dataclass(slots=True, eq=False)
+class Moment:
+    """What a smoother needs of one step: the state before any look, the one after all, and the way between.
+
+    Parameters
+    ----------
+    before, after
+        The state as predicted for, and as left at the end of, the step.
+    fade
+        Share of the heading rate that was kept by the prediction.
+    dt
+        s.
+    begin, end : (4,)
+        Turns of the two earth frames during the step: `after.turn = begin * looked-at turn * end`.
+    fresh
+        Whether the step started anew, so that nothing may be carried back across it.
+    """
+
+    before: RelativeState
+    after: RelativeState
+    fade: float
+    dt: float
+    begin: FloatArray
+    end: FloatArray
+    fresh: bool
+
+
+def copied(state: RelativeState) -> RelativeState:
+    """Return a state that later steps do not change."""
+    return replace(state, covariance=state.covariance.copy())
 
 
 def predict(
@@ -125,12 +167,19 @@ def feel(
     known = slope @ across
     size = float((error * error).sum()) / 3.0
     excess = size - (known[0, 0] + known[1, 1] + known[2, 2]) / 3.0
-    noise = state.force_variance * max(1.0, 2.0 * params.force_time / dt)
+    low, high = params.force_echo
+    echo = min(max(state.force_echo / state.force_variance, low), high)
+    noise = state.force_variance * (1.0 + echo) / (1.0 - echo)
     surprise = size / (noise + (known[0, 0] + known[1, 1] + known[2, 2]) / 3.0)
     if surprise > 4.0:
         noise *= math.sqrt(surprise) / 2.0
     learnt = min(max(excess, params.force_floor**2), 9.0 * state.force_variance)
-    state.force_variance += (learnt - state.force_variance) * min(1.0, dt / params.force_memory)
+    share = min(1.0, dt / params.force_memory)
+    state.force_variance += (learnt - state.force_variance) * share
+    product = float((error * state.last_error).sum()) / 3.0
+    bounded = max(-learnt, min(product, learnt))
+    state.force_echo += (bounded - state.force_echo) * share
+    state.last_error = error
     correct(state, across, known + noise * _EYE3, error)
 
 

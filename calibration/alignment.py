@@ -1,0 +1,441 @@
+"""Compute how sensors sit on segments from a static neutral pose and functional movements.
+
+The pose shows each segment's upward direction; each movement shows one anatomical axis in both sensors.
+All directions that a segment has been given, each with its covariance, are brought into one ISB frame by
+least squares (Wahba's problem), so more movements make a better frame and none is indispensable.
+Conventions of signs are those of the clinical reference, section 1.1.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from calibration import pose as still_pose
+from calibration.axes import Hinge, candidates, tangent
+from calibration.gather import frames_of
+from calibration.heading import HeadingEstimator
+from calibration.segment import JointCalibration, SegmentAlignment
+from imu import quaternion
+from imu.block import FloatArray, ImuBlock
+from imu.errors import CalibrationError
+
+AXES = {"flexion": 2, "adduction": 0, "abduction": 0, "rotation": 1}
+"""Segment axis (0 X, 1 Y, 2 Z) of each named movement."""
+
+POSE_SIGMA = math.radians(7.0)
+"""How upright a segment hangs in the neutral pose, rad: posture of healthy adults, about 5 to 10 deg."""
+
+AXIS_SIGMA = math.radians(5.0)
+"""Distance of a functional axis from the anatomical one, rad: 3 to 7 deg between functional and landmark axes."""
+
+LOOSE_SIGMA = math.radians(40.0)
+"""The same where the movement's axis is carried by another, free one (forearm during elbow flexion), rad."""
+
+NEUTRAL_SIGMA = math.radians(12.0)
+"""How well a person takes the same pose again, heading between two segments, rad."""
+
+ASSUMED_NEUTRAL_SIGMA = math.radians(30.0)
+"""The same where the heading of the pose is assumed, not measured, rad."""
+
+PAIR_SIGMA = math.radians(1.0)
+"""One sigma of a hinge's axis as a consistent pair, rad: what the fit of a movement leaves (axes.py)."""
+
+START_TILT = math.radians(20.0)
+"""A movement began in the neutral pose if both segments' verticals were this near it, rad."""
+
+EARTH_UP = np.array([0.0, 0.0, 1.0])
+
+LIMITS_DEG = {
+    "forearm": ((-15.0, 160.0), (-35.0, 35.0), (-110.0, 110.0)),
+    "hand": ((-100.0, 95.0), (-45.0, 60.0), (-40.0, 40.0)),
+    "shank": ((-15.0, 160.0), (-30.0, 30.0), (-50.0, 50.0)),
+    "foot": ((-70.0, 45.0), (-45.0, 60.0), (-45.0, 45.0)),
+    "thigh": ((-45.0, 145.0), (-70.0, 50.0), (-70.0, 70.0)),
+}
+"""Widest healthy ranges (flexion, adduction, inward rotation), deg, by distal segment: the norms of the clinical
+reference, section 1.4, with 15 to 20 deg to spare. A shoulder's are too wide to tell anything."""
+
+LARGEST_SURPRISE = 4.0
+"""A direction so many sigma away from where all others want it refuses the calibration."""
+
+LARGEST_RESIDUAL = math.radians(12.0)
+"""An axis seen this differently by two sensors on average is no axis, rad."""
+
+
+@dataclass(frozen=True, slots=True)
+class JointPlan:
+    """Which joint is calibrated, with which sensors.
+
+    Parameters
+    ----------
+    joint
+        Name, for example ``"right_elbow"``.
+    freedom
+        Axes of the joint, 1 to 3.
+    side
+        ``"left"``, ``"right"`` or ``"midline"``.
+    proximal, distal
+        (sensor id, segment name).
+    flexion_sign
+        Right-hand sign of flexion about Z: -1 for knee, neck and trunk, else +1.
+    """
+
+    joint: str
+    freedom: int
+    side: str
+    proximal: tuple[str, str]
+    distal: tuple[str, str]
+    flexion_sign: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Movement:
+    """A functional movement: from the neutral position into the named direction and back, three times.
+
+    Parameters
+    ----------
+    joint
+        Name of the joint that moved.
+    axis
+        ``"flexion"``, ``"adduction"``, ``"abduction"`` or ``"rotation"`` (inwards, pronation).
+    blocks
+        Samples of at least the joint's two sensors, by sensor id.
+    one_way
+        Whether the joint can only go the named way from neutral (an elbow flexes, a wrist goes both ways), so
+        that the first way tells the sign.
+    """
+
+    joint: str
+    axis: str
+    blocks: Mapping[str, ImuBlock]
+    one_way: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Direction:
+    """A direction known in the sensor (3,) and in the segment (3,), with the inverse of its covariance."""
+
+    sensor: FloatArray
+    segment: FloatArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """One way to read a movement: its signed hinge and the directions it gives to sensors."""
+
+    hinge: Hinge
+    directions: tuple[tuple[str, _Direction], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What one movement showed: every reading it leaves possible, and where it started."""
+
+    movement: Movement
+    plan: JointPlan
+    readings: tuple[_Reading, ...]
+    first: FloatArray
+
+
+def calibrate_joint(
+    plan: JointPlan, pose: Mapping[str, ImuBlock], movements: Sequence[Movement]
+) -> JointCalibration:
+    """Return the calibration of one joint; see `calibrate_limb`."""
+    return calibrate_limb([plan], pose, movements)[0]
+
+
+def calibrate_limb(
+    plans: Sequence[JointPlan], pose: Mapping[str, ImuBlock], movements: Sequence[Movement]
+) -> list[JointCalibration]:
+    """Return the calibrations of joints that share segments and a pose.
+
+    Parameters
+    ----------
+    plans
+        The joints; a movement of one may help a segment of another.
+    pose
+        Samples of every sensor in the neutral pose, by sensor id, 2 s or more.
+    movements
+        Functional movements.
+
+    Raises
+    ------
+    CalibrationError
+        If a sensor is missing or moved in the pose, sensors seem swapped, a movement is too small or not about
+        one axis, or what the movements say about a segment does not fit together.
+    """
+    by_name = {plan.joint: plan for plan in plans}
+    up = {sensor: still_pose.up_in(block) for sensor, block in pose.items()}
+    for plan in plans:
+        for sensor, segment in (plan.proximal, plan.distal):
+            if sensor not in up:
+                raise CalibrationError(
+                    f"{plan.joint}: the pose holds sensors {sorted(up)}, expected {sensor} on {segment} too; "
+                    "record the pose with every sensor on"
+                )
+    seen = [_look(movement, by_name, up) for movement in movements]
+    chosen = _choose(seen, up)
+    segments = {s: segment for plan in plans for s, segment in (plan.proximal, plan.distal)}
+    known = _known(up, chosen)
+    alignments = {sensor: _align(sensor, segment, known[sensor]) for sensor, segment in segments.items()}
+    return [
+        _joint(
+            plan,
+            alignments,
+            up,
+            [(s, r.hinge) for s, r in zip(seen, chosen, strict=True) if s.plan is plan],
+        )
+        for plan in plans
+    ]
+
+
+def _look(movement: Movement, plans: Mapping[str, JointPlan], up: Mapping[str, FloatArray]) -> _Seen:
+    """Return the readings of one movement, or refuse it."""
+    if movement.joint not in plans or movement.axis not in AXES:
+        raise CalibrationError(
+            f"expected a movement of {sorted(plans)} about {sorted(AXES)}, got {movement.joint!r} about "
+            f"{movement.axis!r}; name the step as the calibration asks"
+        )
+    plan = plans[movement.joint]
+    sensors = [plan.proximal[0], plan.distal[0]]
+    missing = [sensor for sensor in sensors if sensor not in movement.blocks]
+    if missing:
+        raise CalibrationError(
+            f"{plan.joint} {movement.axis}: no samples of {missing}; record it with both sensors on"
+        )
+    frames, rate = frames_of(sensors, movement.blocks)
+    label = f"{plan.joint} {movement.axis}"
+    still_pose.refuse_swapped(label, frames, plan.proximal, plan.distal)
+    free = JointCalibration.uncalibrated(plan.joint, 3, plan.proximal, plan.distal)
+    heading = HeadingEstimator(free, rate).feed(frames)
+    known = np.flatnonzero(np.isfinite(frames.q).all(axis=(1, 2)))
+    first, last = int(known[0]), int(known[-1])
+    looks = [still_pose.magnetic_heading(frames, sensors, movement.blocks)]
+    if math.isfinite(heading.delta[last]):
+        looks.append((float(heading.delta[last]), float(heading.sigma[last])))
+    prior = _merged([look for look in looks if look is not None])
+    try:
+        hinges = candidates(frames.q, frames.gyr, rate, prior)
+    except CalibrationError as error:
+        raise CalibrationError(f"{label}: {error}") from error
+    if hinges[0].residual > LARGEST_RESIDUAL:
+        raise CalibrationError(
+            f"{label}: the two sensors see axes {math.degrees(hinges[0].residual):.0f} deg apart, expected "
+            f"below {math.degrees(LARGEST_RESIDUAL):.0f}; tighten the straps and move in one plane"
+        )
+    readings: list[_Reading] = []
+    for hinge in hinges:
+        signed = hinge if hinge.first_way * _sign(plan, movement.axis) > 0 else hinge.reversed()
+        sure = movement.one_way and AXES[movement.axis] != 1
+        for each in (signed,) if sure else (signed, signed.reversed()):
+            readings.append(_Reading(each, tuple(_directions(plan, movement, each))))
+    return _Seen(movement, plan, tuple(readings), frames.q[first])
+
+
+def _merged(looks: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Return the weighted circular mean of headings and its sigma, rad; None of none."""
+    if not looks:
+        return None
+    weights = [1.0 / sigma**2 for _, sigma in looks]
+    sine = sum(w * math.sin(h) for w, (h, _) in zip(weights, looks, strict=True))
+    cosine = sum(w * math.cos(h) for w, (h, _) in zip(weights, looks, strict=True))
+    return math.atan2(sine, cosine), 1.0 / math.sqrt(sum(weights))
+
+
+def _directions(plan: JointPlan, movement: Movement, hinge: Hinge) -> Iterator[tuple[str, _Direction]]:
+    """Yield what a signed hinge says about the two segments."""
+    axis = AXES[movement.axis]
+    found = (hinge.axis_proximal, hinge.axis_distal)
+    for which, (sensor, _) in enumerate((plan.proximal, plan.distal)):
+        if axis == 1 and which == 0:
+            continue
+        loose = plan.freedom > 1 and which == 1 and axis != 1 and _carried(plan)
+        base = tangent(found[which])
+        block = slice(2 * which, 2 * which + 2)
+        covariance = base.T @ hinge.covariance[block, block] @ base
+        covariance = covariance + np.eye(3) * (LOOSE_SIGMA if loose else AXIS_SIGMA) ** 2
+        yield sensor, _Direction(found[which], np.eye(3)[axis], np.linalg.inv(covariance))
+
+
+def _known(up: Mapping[str, FloatArray], chosen: Sequence[_Reading | None]) -> dict[str, list[_Direction]]:
+    """Return the directions of every sensor: the vertical of the pose and those of the readings."""
+    upright = np.eye(3) / POSE_SIGMA**2
+    known = {sensor: [_Direction(v, np.array([0.0, 1.0, 0.0]), upright)] for sensor, v in up.items()}
+    for reading in chosen:
+        for sensor, direction in () if reading is None else reading.directions:
+            known.setdefault(sensor, []).append(direction)
+    return known
+
+
+def _choose(seen: Sequence[_Seen], up: Mapping[str, FloatArray]) -> list[_Reading]:
+    """Return the reading of every movement such that all directions fit together best.
+
+    The surest movement comes first, each next one is read in the light of those before, and then every
+    one again in the light of all others.
+    """
+    chosen: list[_Reading | None] = [None] * len(seen)
+    order = sorted(range(len(seen)), key=lambda k: len(seen[k].readings))
+    for k in order * 3:
+        costs: list[float] = []
+        for reading in seen[k].readings:
+            trial = [*chosen[:k], reading, *chosen[k + 1 :]]
+            known = _known(up, trial)
+            touched = {sensor for sensor, _ in reading.directions}
+            costs.append(reading.hinge.cost + sum(0.5 * _wahba(known[sensor])[2] for sensor in touched))
+        chosen[k] = seen[k].readings[int(np.argmin(costs))]
+    return [reading for reading in chosen if reading is not None]
+
+
+def _carried(plan: JointPlan) -> bool:
+    """Whether the distal segment can turn about its own length, so that flexion says little about its Z."""
+    return "hand" not in plan.distal[1] and "foot" not in plan.distal[1]
+
+
+def _sign(plan: JointPlan, movement: str) -> int:
+    """Return the right-hand sign of a named movement about its segment axis."""
+    mirrored = -1 if plan.side == "left" else 1
+    return {
+        "flexion": plan.flexion_sign,
+        "adduction": mirrored,
+        "abduction": -mirrored,
+        "rotation": mirrored,
+    }[movement]
+
+
+def _wahba(known: Sequence[_Direction]) -> tuple[FloatArray, FloatArray, float]:
+    """Return `q_sensor_from_segment`, the normal matrix of its error in the segment frame, and the cost."""
+    profile = np.zeros((3, 3))
+    for each in known:
+        profile += float(np.trace(each.weight)) * np.outer(each.sensor, each.segment)
+    u, _, vt = np.linalg.svd(profile)
+    q = quaternion.from_matrix(u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
+    normal, cost = np.zeros((3, 3)), 0.0
+    for _ in range(6):
+        normal, right, cost = np.zeros((3, 3)), np.zeros(3), 0.0
+        turn = quaternion.to_matrix(q)
+        for each in known:
+            local = turn.T @ each.weight @ turn
+            error = turn.T @ each.sensor - each.segment
+            x, y, z = each.segment.tolist()
+            slope = np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]])
+            normal += slope.T @ local @ slope
+            right += slope.T @ local @ error
+            cost += float(error @ local @ error)
+        step = np.linalg.solve(normal + 1e-3 * np.eye(3), right)
+        q = quaternion.normalise(quaternion.multiply(q, quaternion.from_rotation_vector(step)))
+    return q, normal, cost
+
+
+def _align(sensor: str, segment: str, known: Sequence[_Direction]) -> SegmentAlignment:
+    """Return the alignment of one segment, or refuse directions that do not fit together."""
+    q, normal, _ = _wahba(known)
+    back = quaternion.conjugate(q)
+    cosines = [float(quaternion.rotate(back, each.sensor) @ each.segment) for each in known]
+    sigmas = [math.sqrt(3.0 / float(np.trace(each.weight))) for each in known]
+    angles = [math.acos(max(-1.0, min(1.0, cosine))) for cosine in cosines]
+    worst = max(angle / sigma for angle, sigma in zip(angles, sigmas, strict=True))
+    if worst > LARGEST_SURPRISE:
+        raise CalibrationError(
+            f"{segment}: pose and movements disagree by {math.degrees(max(angles)):.0f} deg; check that left "
+            "and right, proximal and distal sensors are where they belong, then calibrate again"
+        )
+    weights = [1.0 / sigma**2 for sigma in sigmas]
+    residual = math.sqrt(sum(w * a * a for w, a in zip(weights, angles, strict=True)) / sum(weights))
+    covariance = np.linalg.inv(normal + np.eye(3) / math.pi**2)
+    return SegmentAlignment(sensor, segment, q, covariance, residual)
+
+
+def _joint(
+    plan: JointPlan,
+    alignments: Mapping[str, SegmentAlignment],
+    up: Mapping[str, FloatArray],
+    own: Sequence[tuple[_Seen, Hinge]],
+) -> JointCalibration:
+    """Return the laws of one joint in the frames of its aligned segments."""
+    proximal, distal = alignments[plan.proximal[0]], alignments[plan.distal[0]]
+    back1 = quaternion.conjugate(proximal.q_sensor_from_segment)
+    back2 = quaternion.conjugate(distal.q_sensor_from_segment)
+    neutral, neutral_sigma = _neutral(proximal, distal, up, own)
+    axis1, axis2 = np.full(3, np.nan), np.full(3, np.nan)
+    carrying, spread, residual = math.nan, math.nan, 0.0
+    by_axis = {seen.movement.axis.replace("abduction", "adduction"): hinge for seen, hinge in own}
+    first = by_axis.get("flexion")
+    second = by_axis.get("rotation") or by_axis.get("adduction")
+    if plan.freedom == 1 and own:
+        hinge = first or own[0][1]
+        axis1 = quaternion.rotate(back1, hinge.axis_proximal)
+        axis2 = quaternion.rotate(back2, hinge.axis_distal)
+        spread, residual = PAIR_SIGMA, hinge.residual
+    elif plan.freedom == 2 and first is not None and second is not None:
+        axis1 = quaternion.rotate(back1, first.axis_proximal)
+        axis2 = quaternion.rotate(back2, second.axis_distal)
+        carrying = math.acos(max(-1.0, min(1.0, float(first.axis_distal @ second.axis_distal))))
+        spread, residual = AXIS_SIGMA, max(first.residual, second.residual)
+    return JointCalibration(
+        plan.joint,
+        plan.freedom,
+        proximal,
+        distal,
+        axis_proximal=axis1,
+        axis_distal=axis2,
+        axis_sigma=spread,
+        carrying=carrying,
+        carrying_sigma=AXIS_SIGMA if math.isfinite(carrying) else math.nan,
+        q_neutral=neutral,
+        up_proximal=quaternion.rotate(back1, up[proximal.sensor]),
+        up_distal=quaternion.rotate(back2, up[distal.sensor]),
+        neutral_sigma=neutral_sigma,
+        limits=_limits(plan),
+        residual=residual,
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _limits(plan: JointPlan) -> FloatArray:
+    """Return the widest ranges of the intrinsic Z-X-Y angles of a joint, rad, (3, 2); NaN where none is useful."""
+    widest = np.full((3, 2), np.nan)
+    name = plan.distal[1].rsplit("_", maxsplit=1)[-1]
+    if name in LIMITS_DEG:
+        widest = np.radians(np.array(LIMITS_DEG[name], dtype=np.float64))
+        if plan.flexion_sign < 0:
+            widest[0] = -widest[0, ::-1]
+        if plan.side == "left":
+            widest[1:] = -widest[1:, ::-1]
+    return widest
+
+
+def _neutral(
+    proximal: SegmentAlignment,
+    distal: SegmentAlignment,
+    up: Mapping[str, FloatArray],
+    own: Sequence[tuple[_Seen, Hinge]],
+) -> tuple[FloatArray, float]:
+    """Return `q_proximal_from_distal` of the pose and the sigma of its heading.
+
+    Gravity fixes the tilt; movements that began in the pose tell the heading, else it is taken as equal.
+    """
+    q1, q2 = proximal.q_sensor_from_segment, distal.q_sensor_from_segment
+    vertical = np.array([0.0, 1.0, 0.0])
+    up1 = quaternion.rotate(quaternion.conjugate(q1), up[proximal.sensor])
+    up2 = quaternion.rotate(quaternion.conjugate(q2), up[distal.sensor])
+    upright1, upright2 = quaternion.between(up1, vertical), quaternion.between(up2, vertical)
+    looks = [(0.0, ASSUMED_NEUTRAL_SIGMA)]
+    for seen, hinge in own:
+        one, two = seen.first
+        lower = quaternion.multiply(quaternion.about_vertical(hinge.heading), quaternion.multiply(two, q2))
+        start = quaternion.multiply(quaternion.conjugate(quaternion.multiply(one, q1)), lower)
+        start = quaternion.multiply(quaternion.multiply(upright1, start), quaternion.conjugate(upright2))
+        w, x, y, z = start.tolist()
+        up_now = quaternion.rotate(quaternion.conjugate(quaternion.multiply(one, q1)), EARTH_UP)
+        leaning = float((up_now * up1).sum()) < math.cos(START_TILT)
+        if leaning or 2.0 * math.atan2(math.hypot(x, z), math.hypot(w, y)) > START_TILT:
+            continue
+        looks.append((2.0 * math.atan2(y, w), math.hypot(hinge.heading_sigma, NEUTRAL_SIGMA)))
+    heading, sigma = _merged(looks) or looks[0]
+    middle = quaternion.from_axis_angle(vertical, heading)
+    q = quaternion.multiply(quaternion.conjugate(upright1), quaternion.multiply(middle, upright2))
+    return q, math.hypot(sigma, NEUTRAL_SIGMA)

@@ -1,0 +1,132 @@
+"""The static neutral pose: which way is up in each sensor, and what cannot be a pose."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from imu import quaternion
+from imu.block import STANDARD_GRAVITY, FloatArray, ImuBlock
+from imu.errors import CalibrationError
+from imu.sync import Frames
+
+LEAST_SECONDS = 1.0
+"""A shorter pose says nothing about whether the person stood still."""
+
+LARGEST_RATE = math.radians(12.0)
+"""Root mean square rate above which the pose was not held, rad/s: a standing person sways below 5 deg/s."""
+
+LARGEST_FORCE_ERROR = 0.6
+"""Mean specific force may differ from gravity by so much, m/s^2: 60 mg, three data-sheet offsets (BMI270)."""
+
+MAGNETIC_SIGMA = 0.2
+"""One sigma of the direction of an uncalibrated magnetometer's field indoors, rad: hard iron and steel furniture
+(a dipole gives 10 to 15 deg in the simulated clinic, algorithms.md 5a)."""
+
+SAME_STRENGTH = 0.25
+"""Two magnetometers see one field if its strength agrees within this share."""
+
+SWAPPED = 2.0
+"""The distal sensor turns less than the proximal one by this factor: they are likely swapped."""
+
+
+def up_in(block: ImuBlock) -> FloatArray:
+    """Return the upward vertical (3,) in the sensor frame during a static pose.
+
+    Raises
+    ------
+    CalibrationError
+        If the pose is too short or was not held, or the force is not gravity's.
+    """
+    known = np.isfinite(block.acc).all(axis=1) & np.isfinite(block.gyr).all(axis=1)
+    seconds = float(block.t[-1] - block.t[0]) if len(block) > 1 else 0.0
+    if seconds < LEAST_SECONDS or np.count_nonzero(known) < 10:
+        raise CalibrationError(
+            f"sensor {block.sensor}: the pose lasts {seconds:.1f} s, expected at least {LEAST_SECONDS:g}; "
+            "hold it for three seconds"
+        )
+    gyr, acc = block.gyr[known], block.acc[known]
+    rate = math.sqrt(float(((gyr - np.median(gyr, axis=0)) ** 2).sum(axis=1).mean()))
+    if rate > LARGEST_RATE:
+        raise CalibrationError(
+            f"sensor {block.sensor} moved during the pose ({math.degrees(rate):.0f} deg/s, expected below "
+            f"{math.degrees(LARGEST_RATE):.0f}); stand still and hold the pose for three seconds"
+        )
+    mean = acc.mean(axis=0)
+    size = float(np.linalg.norm(mean))
+    if abs(size - STANDARD_GRAVITY) > LARGEST_FORCE_ERROR:
+        raise CalibrationError(
+            f"sensor {block.sensor}: the force in the pose is {size:.2f} m/s^2, expected {STANDARD_GRAVITY:.2f} "
+            f"within {LARGEST_FORCE_ERROR:g}; hold still, or calibrate the accelerometer"
+        )
+    return mean / size
+
+
+def refuse_upside_down(segment: str, up: FloatArray, expected: FloatArray) -> None:
+    """Raise `CalibrationError` if a sensor hangs the wrong way round.
+
+    Parameters
+    ----------
+    up, expected : (3,)
+        Upward vertical in the sensor frame, as found and as the way of wearing it wants it.
+    """
+    if float((up * expected).sum()) < -0.5:
+        raise CalibrationError(
+            f"the sensor on {segment} is upside down (its upper end points down); turn it round and calibrate again"
+        )
+
+
+def refuse_swapped(label: str, frames: Frames, proximal: tuple[str, str], distal: tuple[str, str]) -> None:
+    """Raise `CalibrationError` if the proximal sensor does the distal one's movement, or none moves.
+
+    Parameters
+    ----------
+    label
+        What was asked to move.
+    proximal, distal
+        (sensor id, segment name).
+    """
+    rate = np.sqrt((frames.gyr**2).sum(axis=-1))
+    good = np.isfinite(rate).all(axis=1)
+    if not good.any():
+        raise CalibrationError(f"{label}: the two sensors have no time in common; record both together")
+    upper, lower = (math.sqrt(float((rate[good, k] ** 2).mean())) for k in (0, 1))
+    if max(upper, lower) < math.radians(5.0):
+        raise CalibrationError(
+            f"{label}: neither {proximal[0]} on {proximal[1]} nor {distal[0]} on {distal[1]} moved; check that they "
+            "sit on the limb that moves (left and right), then move there and back three times"
+        )
+    if upper > SWAPPED * lower:
+        raise CalibrationError(
+            f"{label}: {proximal[0]} on {proximal[1]} moved {upper / max(lower, 1e-9):.0f} times as much as "
+            f"{distal[0]} on {distal[1]}; the two are swapped, or the sensor sits on the other side: exchange them"
+        )
+
+
+def magnetic_heading(
+    frames: Frames, sensors: Sequence[str], blocks: Mapping[str, ImuBlock]
+) -> tuple[float, float] | None:
+    """Return relative heading and its sigma, rad, from two magnetometers that see the same field, else None."""
+    fields: list[FloatArray] = []
+    for k, sensor in enumerate(sensors):
+        block = blocks[sensor]
+        if block.mag is None:
+            return None
+        at = np.clip(np.searchsorted(block.t, frames.t), 0, len(block) - 1)
+        fields.append(quaternion.rotate(frames.q[:, k], block.mag[at]))
+    first, second = fields
+    good = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
+    if np.count_nonzero(good) < 20:
+        return None
+    first, second = first[good], second[good]
+    size1, size2 = (np.sqrt((v * v).sum(axis=1)) for v in (first, second))
+    flat1, flat2 = (np.hypot(v[:, 0], v[:, 1]) for v in (first, second))
+    strength = float(np.median(np.abs(size1 - size2) / (0.5 * (size1 + size2))))
+    dip1, dip2 = np.arctan2(first[:, 2], flat1), np.arctan2(second[:, 2], flat2)
+    flat = float(np.median(np.minimum(flat1 / size1, flat2 / size2)))
+    sigma = math.hypot(MAGNETIC_SIGMA, float(np.median(np.abs(dip1 - dip2)))) / max(flat, 1e-3)
+    if strength > SAME_STRENGTH or sigma > 1.0:
+        return None
+    apart = np.arctan2(first[:, 1], first[:, 0]) - np.arctan2(second[:, 1], second[:, 0])
+    heading = math.atan2(float(np.sin(apart).mean()), float(np.cos(apart).mean()))
+    return heading, sigma
