@@ -138,11 +138,15 @@ class Acquisition:
     def record(self, writer: RecordingWriter | None) -> None:
         """Write everything from now on into a recording, or into none; the old one is not closed.
 
-        If the disk fails, recording ends, the error is kept in `recording_error`, and the sensors go on.
+        A notice of kind `recording` or `not-recording` stands in the queue before the first block that is,
+        or is not, in a recording. If the disk fails, recording ends, the error is kept in
+        `recording_error`, and the sensors go on.
         """
 
         def change() -> None:
             self._writer = writer
+            kind = "not-recording" if writer is None else "recording"
+            self.queue.put(Notice(self.now, "", kind, kind.replace("-", " ")))
 
         self._later(change)
         self.catch_up()
@@ -289,7 +293,7 @@ class Acquisition:
         except RecordingError as error:
             self.recording_error = error
             self._writer = None
-            self.queue.put(Notice(self.now, "", "recording", str(error)))
+            self.queue.put(Notice(self.now, "", "not-recording", str(error)))
 
     async def _report(self) -> None:
         while True:

@@ -17,7 +17,7 @@ class Notice:
     sensor
         Of which sensor; "" if of all.
     kind
-        A `LinkState`, `gap`, `recording` or `failed`.
+        A `LinkState`, `gap`, `recording`, `not-recording` or `failed`.
     words
         What happened.
     """

@@ -7,7 +7,7 @@ import typer
 
 from imu.errors import RomcapError
 
-FAMILIES: tuple[str, ...] = ("recordings", "sensors", "radio", "measure")
+FAMILIES: tuple[str, ...] = ("recordings", "sensors", "radio", "measure", "capture")
 
 
 def build() -> typer.Typer:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,7 +46,7 @@ def simulate(
         print(ELSEWHERE)
         return
     programme = (Neutral(6.0), Functional(6), Reps(60, start=0.0, end=1.6))
-    worn = worn_parts(driver_named(kind), LimbSpec(programme, side=side), sensors, seed)
+    worn = worn_parts(driver_named(kind), LimbSpec(programme, side=side), sensors, seed).sensors
 
     from tools.emulator.bus import PrivateBus
     from tools.emulator.bus_stage import BusStage
@@ -65,7 +66,7 @@ def simulate(
             print("ended")
 
 
-def _how_to_connect(worn: "list[WornPart]", address: str) -> str:
+def _how_to_connect(worn: "Sequence[WornPart]", address: str) -> str:
     from tools.emulator.bus import VARIABLE
 
     table = [

@@ -65,7 +65,7 @@ def feeders(parts: Sequence[Part]) -> list[Feeder]:
 
 @contextmanager
 def on_air(parts: Sequence[Part]) -> Generator[Backend]:
-    """Put sensors within reach of this process: behind a stand-in service on Linux, inside bleak elsewhere."""
+    """Put sensors within reach of this process: behind a stand-in service on Linux, else inside bleak."""
     if sys.platform == "linux" and bus.available():
         from tools.emulator.bus_stage import BusStage
 

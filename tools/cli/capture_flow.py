@@ -1,0 +1,204 @@
+"""A guided capture in the terminal: steps, keys, live angle. It computes nothing itself."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from calibration.segment import JointCalibration
+from calibration.store import joints_of
+from imu.acquisition import Acquisition
+from imu.errors import CalibrationError, RecordingError
+from imu.health import Notice
+from imu.recording import Recording, RecordingWriter
+from rom.live import LiveTrial
+from rom.passes import Pass, Rep
+from rom.replay import ReplayStep
+from rom.worn import calibrate_recording
+from tools.cli.capture_screen import Screen, View
+from tools.cli.capture_steps import Step
+from tools.cli.keys import Keys
+
+SETTLE = 3.0
+"""Every time base needs three seconds of data before it is worth using (sensor reference C.4, rule 8), s."""
+LAG = 0.3
+"""Longest way of a sample from the sensor to the recording in quiet times, s."""
+LOOK = 0.01
+START_STOP, MARK, DISCARD, QUIT = " ", "m", "d", "q"
+
+
+class EndedError(Exception):
+    """The person ended the capture."""
+
+
+@dataclass
+class Found:
+    """What the live chain found."""
+
+    reps: list[Rep] = field(default_factory=list[Rep])
+    passes: list[Pass] = field(default_factory=list[Pass])
+    calibration: JointCalibration | None = None
+
+
+class Flow:
+    """One guided capture.
+
+    Parameters
+    ----------
+    acquisition
+        Streaming, and recording into `writer`.
+    writer
+        The recording.
+    live
+        The live chain.
+    screen, keys
+        The terminal.
+    seen
+        Called with every step of the live chain.
+    """
+
+    def __init__(
+        self,
+        acquisition: Acquisition,
+        writer: RecordingWriter,
+        live: LiveTrial,
+        screen: Screen,
+        keys: Keys,
+        *,
+        seen: Callable[[ReplayStep], None] | None = None,
+    ) -> None:
+        self.found = Found()
+        self._acquisition = acquisition
+        self._writer = writer
+        self._live = live
+        self._screen = screen
+        self._keys = keys
+        self._seen = seen
+        self._view = View()
+        self._given: tuple[JointCalibration, ...] = ()
+
+    def run(self, steps: Sequence[Step], given: Sequence[JointCalibration] = ()) -> Found:
+        """Go through the steps; Ctrl-C and the key q end the capture early, in good order.
+
+        Parameters
+        ----------
+        steps
+            In order.
+        given
+            Calibrations that are known; without, the calibration steps make one.
+
+        Raises
+        ------
+        CalibrationError
+            If the calibration steps say too little; what was recorded is kept.
+        RecordingError
+            If the disk fails; what it took is kept.
+        """
+        self._given = tuple(given)
+        calibrating = sum(step.kind == "calibration" for step in steps)
+        try:
+            self._say("Keep still")
+            if all(step.begin is None for step in steps):
+                self._until(self._acquisition.now + SETTLE)
+            for number, step in enumerate(steps):
+                self._do(step)
+                if number + 1 == calibrating:
+                    self._calibrate()
+        except (KeyboardInterrupt, EndedError):
+            self._say("Ending")
+        self._acquisition.catch_up()
+        self._drain()
+        self._show(self._live.finish())
+        return self.found
+
+    def _do(self, step: Step) -> None:
+        """Do one step, between its two events."""
+        if step.begin is not None:
+            self._say(f"Next: {step.words}")
+            self._until(step.begin)
+        elif step.seconds is None:
+            self._say(f"{step.words}: press space to start")
+            self._until(None)
+        start = self._event(f"{step.kind}_start", step)
+        self._say(step.words)
+        try:
+            if step.kind != "calibration" and not self._live.begun:
+                self._show(self._live.begin(self._given))
+            self._until(None if step.seconds is None else start + step.seconds)
+        finally:
+            self._event(f"{step.kind}_stop", step)
+
+    def _event(self, kind: str, step: Step) -> float:
+        event = self._acquisition.event(kind, step.data)
+        self._live.take(event)
+        return event.t
+
+    def _calibrate(self) -> None:
+        """Compute the calibration from the disk, as a replay does, embed it and begin to show angles."""
+        self._say("Calibrating")
+        self._until(self._acquisition.now + LAG)
+        self._acquisition.catch_up()
+        self._writer.flush()
+        calibrations = calibrate_recording(Recording.open(self._writer.part))
+        if not calibrations:
+            raise CalibrationError("no samples came during the calibration; check the sensors")
+        documents = [calibration.to_document() for calibration in calibrations]
+        for document in documents:
+            self._acquisition.calibration(document)
+        known = [joint for document in documents for joint in joints_of(document)]
+        self.found.calibration = known[-1]
+        self._show(self._live.begin(known))
+
+    def _until(self, deadline: float | None) -> None:
+        """Take what comes until a time on the capture clock, or until the start/stop key."""
+        while deadline is None or self._acquisition.now < deadline:
+            self._drain()
+            if self._acquisition.recording_error is not None:
+                raise self._acquisition.recording_error
+            if self._acquisition.error is not None:
+                raise RecordingError(
+                    self._writer.part, f"the capture ended by itself ({self._acquisition.error}); start again"
+                )
+            if self._key(self._keys.pressed()):
+                return
+            self._refresh(deadline)
+            time.sleep(LOOK)
+
+    def _key(self, key: str) -> bool:
+        """Do what a key says; return whether it starts or stops the step."""
+        if key == QUIT:
+            raise EndedError
+        if key == MARK:
+            self._acquisition.event("mark")
+        elif key == DISCARD:
+            self._acquisition.event("discard", {"of": "rep", "reason": "key in the terminal"})
+        elif key.isdigit():
+            self._acquisition.event("pain", {"nprs": int(key)})
+        return key == START_STOP
+
+    def _drain(self) -> None:
+        queue = self._acquisition.queue
+        while not queue.empty():
+            item = queue.get()
+            if isinstance(item, Notice):
+                self._view.notice = f"{item.sensor}: {item.words}" if item.sensor else item.words
+            else:
+                self._show(self._live.feed(item))
+
+    def _show(self, step: ReplayStep) -> None:
+        self.found.reps += step.reps
+        self.found.passes += step.passes
+        self._view.reps, self._view.passes = len(self.found.reps), len(self.found.passes)
+        if len(step.series):
+            self._view.angle = float(step.series.angle[-1, 0])
+            self._view.sigma = float(step.series.sigma[-1, 0])
+        if self._seen is not None:
+            self._seen(step)
+
+    def _say(self, words: str) -> None:
+        self._view.words = words
+        self._screen.prompt(words)
+
+    def _refresh(self, deadline: float | None) -> None:
+        self._view.left = None if deadline is None else deadline - self._acquisition.now
+        self._view.health = self._acquisition.health()
+        self._screen.show(self._view)

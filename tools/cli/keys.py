@@ -1,0 +1,48 @@
+"""Single keys from the terminal, without Enter, while something else runs."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+class Keys:
+    """The keyboard: `pressed` never waits."""
+
+    def pressed(self) -> str:
+        """Return a key that was pressed, "" if none."""
+        if sys.platform == "win32":
+            import msvcrt
+
+            return msvcrt.getwch() if msvcrt.kbhit() else ""
+        import select
+
+        ready, _, _ = select.select([sys.stdin], [], [], 0.0)
+        return sys.stdin.read(1) if ready else ""
+
+
+class NoKeys(Keys):
+    """No keyboard: a script, a pipe."""
+
+    def pressed(self) -> str:
+        """Return no key."""
+        return ""
+
+
+@contextmanager
+def keyboard() -> Generator[Keys]:
+    """Return the keyboard with single keys switched on, or none if there is no terminal."""
+    if not sys.stdin.isatty():
+        yield NoKeys()
+        return
+    if sys.platform == "win32":
+        yield Keys()
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield Keys()
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
