@@ -66,7 +66,7 @@ class OpenProfile:
     """Sensors that speak our own profile."""
 
     capability: Capability = CAPABILITY
-    reads: tuple[str, ...] = (BATTERY_LEVEL, CONFIGURATION)
+    reads: tuple[str, ...] = (BATTERY_LEVEL,)
 
     def recognises(self, advertisement: Advertisement) -> bool:
         """Tell whether an advertisement offers the profile."""
@@ -165,7 +165,7 @@ class OpenDecoder:
 
     def _configuration(self, payload: bytes) -> Ack:
         expect_length(payload, CONFIGURATION_LAYOUT.size, "the open profile's configuration")
-        version, axes, running, _, rate, gyr, acc, *scales = CONFIGURATION_LAYOUT.unpack(payload)
+        version, axes, _, _, rate, gyr, acc, *scales = CONFIGURATION_LAYOUT.unpack(payload)
         if version != VERSION or axes not in AXES.values():
             raise PacketError("version 1 of the open profile with 6 or 9 axes was expected", payload)
         taken = (rate / 10.0, gyr, acc, axes)
@@ -177,7 +177,7 @@ class OpenDecoder:
         )
         if taken != wanted:
             words = f"the sensor took {rate / 10.0:g} Hz, {gyr} deg/s, {acc} g, {axes} axes"
-            return Ack("configuration", not running, words)
+            return Ack("configuration", False, words)
         for scale, limit in zip(scales[: axes // 3], self._limits, strict=False):
             if not 0.0 < scale <= limit / 32767.0:
                 raise PacketError("scales above 0 that keep counts within the range were expected", payload)

@@ -8,6 +8,7 @@ from tools.exchange.archive import read_archive
 from tools.exchange.columns import load_mapping, read_columns
 from tools.exchange.incoming import Incoming
 from tools.exchange.movella import is_movella, read_movella
+from tools.exchange.onsensor import is_witmotion, read_witmotion
 
 
 def read_incoming(
@@ -53,7 +54,9 @@ def read_incoming(
         return read_columns(paths, load_mapping(columns), segments)
     if all(is_movella(path) for path in paths):
         return read_movella(paths, segments)
+    if all(is_witmotion(path) for path in paths):
+        return read_witmotion(paths, segments)
     raise InputError(
-        f"{names}: neither an .npz trial nor a Movella DOT export; for other tables declare columns and "
-        "units with --columns FILE.toml"
+        f"{names}: neither an .npz trial nor a Movella DOT export nor a WitMotion file; for other tables "
+        "declare columns and units with --columns FILE.toml"
     )
