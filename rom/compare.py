@@ -165,6 +165,13 @@ class Comparison:
             return ""
         if self.change.value <= 0:
             return "Soreness, guarding or a strap that moved could explain less range."
+        return " ".join(part for part in (self._levelling(), self._by_warm_up()) if part)
+
+    def _levelling(self) -> str:
+        unsettled = self.change.sem is not None and self.plateau is None
+        return "The reps before were still changing by more than the SEM." if unsettled else ""
+
+    def _by_warm_up(self) -> str:
         if self.control is not None:
             return self._by_control(self.control)
         gained = None if self.trend is None else self.change.value - self.trend.value

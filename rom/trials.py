@@ -8,10 +8,53 @@ import numpy as np
 
 from calibration.segment import JointCalibration
 from imu.errors import InputError
+from imu.recording import Recording
+from rom.catalogue.movement import Movement, Side
 from rom.compare import Comparison, Target, compare
 from rom.sample import Aggregate, End, RepSample
 from rom.symmetry import Symmetry, symmetry
-from rom.trial import Trial
+from rom.trial import Trial, analyse
+
+
+def analyse_pair(
+    pre: Recording,
+    post: Recording,
+    movement: Movement | str = "",
+    side: Side | Literal[""] = "",
+    *,
+    restrapped: bool = False,
+) -> tuple[Trial, Trial]:
+    """Return two recordings analysed so that their error is as common as their straps.
+
+    With the straps kept on, the calibration of the first serves both: what it gets wrong is the same
+    before and after, and cancels. With straps put on again each recording needs its own.
+
+    Parameters
+    ----------
+    pre, post
+        Open recordings.
+    movement, side
+        As in `rom.trial.analyse`.
+    restrapped
+        Whether sensors came off or were moved in between.
+
+    Raises
+    ------
+    RomcapError
+        As `rom.trial.analyse`; also if the straps are said to be kept on, but the sensors are others.
+    """
+    first = analyse(pre, movement, side)
+    calibration = first.setup.calibration
+    if restrapped or calibration is None:
+        return first, analyse(post, movement, side)
+    second = analyse(post, movement, side, calibrations=(calibration,))
+    used = [[sensor.sensor for sensor in trial.setup.sensors] for trial in (first, second)]
+    if used[0] != used[1]:
+        raise InputError(
+            f"straps kept on means the same sensors, but before it was {' and '.join(used[0])} and after "
+            f"{' and '.join(used[1])}; say that the straps were put on again"
+        )
+    return first, second
 
 
 def compare_trials(

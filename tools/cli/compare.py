@@ -67,14 +67,14 @@ def compare(
     if (control_pre is None) != (control_post is None):
         raise InputError("a control needs two recordings: give both --control-pre and --control-post")
     known = _movement(movement, catalogue)
-    trials = {"pre": _trial(pre, known, side), "post": _trial(post, known, side)}
+    pair = _pair(pre, post, known, side, restrapped)
+    trials = {"pre": pair[0], "post": pair[1]}
     control = None
     if control_pre is not None and control_post is not None:
-        trials |= {"control_pre": _trial(control_pre, "", ""), "control_post": _trial(control_post, "", "")}
-        control = trials["control_pre"], trials["control_post"]
+        control = _pair(control_pre, control_post, "", "", restrapped)
+        trials |= {"control_pre": control[0], "control_post": control[1]}
     result = compare_trials(
-        trials["pre"],
-        trials["post"],
+        *pair,
         restrapped=restrapped,
         control=control,
         aggregate=aggregate,
@@ -114,7 +114,7 @@ def symmetry(
     from rom.trials import symmetry_of_trials
 
     known = _movement(movement, catalogue)
-    trials = {"left": _trial(left, known, ""), "right": _trial(right, known, "")}
+    trials = {"left": _trial(left, known), "right": _trial(right, known)}
     result = symmetry_of_trials(
         trials["left"],
         trials["right"],
@@ -155,13 +155,22 @@ def _movement(movement: str, catalogue: Path | None) -> "Movement | str":
     return load_catalogue(catalogue).movement(movement)
 
 
-def _trial(path: Path, movement: "Movement | str", side: str) -> "Trial":
+def _pair(
+    pre: Path, post: Path, movement: "Movement | str", side: str, restrapped: bool
+) -> "tuple[Trial, Trial]":
     from imu.recording import Recording
-    from rom.trial import analyse
+    from rom.trials import analyse_pair
 
     if side not in ("", "left", "right", "midline"):
         raise InputError(f"--side must be left, right or midline, got {side}")
-    return analyse(Recording.open(path), movement, side)
+    return analyse_pair(Recording.open(pre), Recording.open(post), movement, side, restrapped=restrapped)
+
+
+def _trial(path: Path, movement: "Movement | str") -> "Trial":
+    from imu.recording import Recording
+    from rom.trial import analyse
+
+    return analyse(Recording.open(path), movement)
 
 
 def _reps(sample: "RepSample") -> str:
