@@ -207,12 +207,33 @@ class _GapFilter:
                 f"sensor {block.sensor}: blocks must follow each other in time, but one begins at "
                 f"{block.t[0]:.6f} s after a sample at {self._seen:.6f} s"
             )
+        if n and self._runs_on(block):
+            gyr, acc = np.ascontiguousarray(block.gyr), np.ascontiguousarray(block.acc)
+            mag = None if block.mag is None else np.ascontiguousarray(block.mag)
+            run = self._core.run(gyr, acc, mag)
+            self._seen = self._t = float(block.t[-1])
+            self._sample = np.concatenate([gyr[-1], acc[-1]])
+            return Orientation(block.sensor, block.t, run.q, run.rest, run.bias, run.sigma, np.zeros(n))
+        return self._feed_broken(block)
+
+    def _runs_on(self, block: ImuBlock) -> bool:
+        """Whether every sample is known and follows its predecessor in step."""
+        if not math.isfinite(float(block.gyr.sum()) + float(block.acc.sum())):
+            return False
+        step = 1.5 / self._rate
+        if math.isfinite(self._t) and block.t[0] - self._t > step:
+            return False
+        return len(block) == 1 or float((block.t[1:] - block.t[:-1]).max()) <= step
+
+    def _feed_broken(self, block: ImuBlock) -> Orientation:
+        """Take a block with unknown samples or gaps, stretch by stretch."""
+        n = len(block)
         whole = np.concatenate([block.gyr, block.acc], axis=1)
         good = np.isfinite(whole).all(axis=1)
         known = np.flatnonzero(good)
         t = block.t[known]
-        steps = np.diff(t, prepend=self._t) * self._rate
-        starts = np.flatnonzero(steps > 1.5)
+        steps = np.diff(t, prepend=self._t)
+        starts = np.flatnonzero(steps > 1.5 / self._rate)
         out = _Run(
             np.full((n, 4), np.nan), np.zeros(n, np.bool_), np.full((n, 3), np.nan), np.full(n, np.nan)
         )
@@ -224,7 +245,7 @@ class _GapFilter:
             if first == last:
                 continue
             rows = known[first:last]
-            if steps[first] > 1.5 and math.isfinite(self._t):
+            if steps[first] > 1.5 / self._rate and math.isfinite(self._t):
                 lost[rows[0]] = self._cross(t[first] - self._t, whole[first])
             run = self._core.run(
                 np.ascontiguousarray(whole[first:last, :3]),

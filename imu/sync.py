@@ -96,6 +96,16 @@ class Synchroniser:
         self._order = {sensor: i for i, sensor in enumerate(sensors)}
         self._tracks = [_Track(BRIDGE + 1.5 / rates.get(sensor, rate)) for sensor in sensors]
         self._next: int | None = None
+        size = len(sensors)
+        self._nothing = Frames(
+            np.zeros(0),
+            np.zeros((0, size, 4)),
+            np.zeros((0, size), np.bool_),
+            np.zeros((0, size, 3)),
+            np.zeros((0, size, 3)),
+            np.zeros((0, size)),
+            np.zeros((0, size)),
+        )
 
     def feed(self, orientation: Orientation, block: ImuBlock) -> Frames:
         """Take one sensor's next samples and their orientations; return the instants they complete.
@@ -121,13 +131,13 @@ class Synchroniser:
             if begin > horizon:
                 for track in self._tracks:
                     track.forget(horizon)
-                return self._frames(np.zeros(0))
+                return self._nothing
             self._next = math.ceil(begin * self._rate)
         stop = math.floor(horizon * self._rate) + 1
         while (stop - 1) / self._rate > horizon:
             stop -= 1
         if stop <= self._next:
-            return self._frames(np.zeros(0))
+            return self._nothing
         instants = np.arange(self._next, stop) / self._rate
         frames = self._frames(instants)
         self._next = stop
@@ -136,7 +146,9 @@ class Synchroniser:
         return frames
 
     def _frames(self, t: FloatArray) -> Frames:
-        rows = np.stack([track.at(t) for track in self._tracks], axis=1)
+        rows = _between([track.around(t) for track in self._tracks], t)
+        for i, track in enumerate(self._tracks):
+            track.note_lost(t, rows[:, i, _LOST])
         return Frames(
             t,
             rows[..., _Q],
@@ -167,6 +179,7 @@ class _Track:
         self._rows = np.zeros((0, _WIDTH))
         self.seen = -math.inf
         self.begin = math.inf
+        self._any_lost = False
 
     @property
     def horizon(self) -> float:
@@ -176,64 +189,58 @@ class _Track:
 
     def append(self, orientation: Orientation, block: ImuBlock) -> None:
         """Keep the samples whose orientation is known."""
-        if not len(block):
+        n = len(block)
+        if not n:
             return
         self.seen = float(block.t[-1])
-        rows = np.empty((len(block), _WIDTH))
+        rows = np.empty((n, _WIDTH))
         rows[:, _Q] = orientation.q
         rows[:, _GYR] = block.gyr - orientation.gyr_bias
         rows[:, _ACC] = block.acc
         rows[:, _REST] = orientation.rest
         rows[:, _SIGMA] = orientation.gyr_bias_sigma
         rows[:, _LOST] = orientation.lost_heading
+        t = block.t
         known = np.isfinite(rows[:, 0])
-        if known.all():
-            t = block.t
-        else:
-            t, rows = block.t[known], rows[known]
+        if not known.all():
+            t, rows = t[known], rows[known]
         if len(t):
+            self._any_lost = self._any_lost or bool(rows[:, _LOST].any())
             self.begin = min(self.begin, float(t[0]))
             self._t = np.concatenate([self._t, t])
             self._rows = np.concatenate([self._rows, rows])
 
-    def at(self, t: FloatArray) -> FloatArray:
-        """Return the values at instants, shape (M, 13)."""
-        if not len(t):
-            return np.zeros((0, _WIDTH))
-        after = np.searchsorted(self._t, t, side="right")
-        inside = (after > 0) & (after < len(self._t))
-        exact = np.zeros(len(t), np.bool_)
-        before = np.maximum(after - 1, 0)
-        if len(self._t):
-            exact = self._t[before] == t
-            after = np.where(exact, before, np.minimum(after, len(self._t) - 1))
-        else:
-            return self._unknown(len(t))
-        t0, t1 = self._t[before], self._t[after]
-        known = exact | (inside & (t1 - t0 <= self._reach))
-        share = np.where(t1 > t0, (t - t0) / np.where(t1 > t0, t1 - t0, 1.0), 0.0)[:, None]
-        a, b = self._rows[before], self._rows[after]
-        rows = a + share * (b - a)
-        rows[:, _Q] = _slerp(a[:, _Q], b[:, _Q], share)
-        rows[~known] = np.nan
-        rows[:, _LOST] = self._lost(t)
-        return rows
+    def around(self, t: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+        """Return, per instant, the rows before and after it (M, 13), the share of the way, and if known.
 
-    def _lost(self, t: FloatArray) -> FloatArray:
-        """Return, per instant, the heading lost at samples since the instant before."""
-        lost = np.zeros(len(t))
+        At the very time of a sample both rows are that sample: what comes later must not count.
+        """
+        last = len(self._t) - 1
+        if last < 0:
+            blank = np.zeros((len(t), _WIDTH))
+            return blank, blank, np.zeros(len(t)), np.zeros(len(t), np.bool_)
+        after = np.searchsorted(self._t, t, side="right")
+        before = after - 1
+        before[before < 0] = 0
+        t0 = self._t[before]
+        exact = t0 == t
+        after[exact | (after > last)] = before[exact | (after > last)]
+        step = self._t[after] - t0
+        known = exact | ((step > 0.0) & (t0 < t) & (step <= self._reach))
+        share = (t - t0) / np.where(step > 0.0, step, 1.0)
+        return self._rows[before], self._rows[after], share, known
+
+    def note_lost(self, t: FloatArray, lost: FloatArray) -> None:
+        """Write, per instant, the heading lost at samples since the instant before into `lost` (M,)."""
+        lost[:] = 0.0
+        if not self._any_lost:
+            return
         for i in np.flatnonzero(self._rows[:, _LOST]).tolist():
             k = int(np.searchsorted(t, self._t[i], side="left"))
             if k < len(t):
                 lost[k] = max(float(lost[k]), float(self._rows[i, _LOST]))
                 self._rows[i, _LOST] = 0.0
-        return lost
-
-    @staticmethod
-    def _unknown(count: int) -> FloatArray:
-        rows = np.full((count, _WIDTH), np.nan)
-        rows[:, _LOST] = 0.0
-        return rows
+        self._any_lost = bool(self._rows[:, _LOST].any())
 
     def forget(self, t: float) -> None:
         """Drop what no instant from `t` on can need."""
@@ -248,21 +255,33 @@ class _Track:
         self._t = np.array(state["t"], dtype=np.float64)
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, _WIDTH)
         self.seen, self.begin = float(state["seen"]), float(state["begin"])
+        self._any_lost = bool(self._rows[:, _LOST].any())
 
 
-def _slerp(q0: FloatArray, q1: FloatArray, share: FloatArray) -> FloatArray:
-    """Return the rotation a share (M, 1) of the way on the shorter arc, both ends (M, 4).
+def _between(
+    sides: Sequence[tuple[FloatArray, FloatArray, FloatArray, BoolArray]], t: FloatArray
+) -> FloatArray:
+    """Return the values at instants, shape (M, S, 13): linear, orientation by slerp, NaN where not known.
 
-    The angle comes from the chord, which keeps its digits for the small steps between samples. Source:
-    K. Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
+    The angle of the slerp comes from the chord, which keeps its digits for the small steps between samples.
+    Source: K. Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
     """
-    dot = q0[:, 0] * q1[:, 0] + q0[:, 1] * q1[:, 1] + q0[:, 2] * q1[:, 2] + q0[:, 3] * q1[:, 3]
-    near = np.where(dot[:, None] < 0.0, -q1, q1)
-    d = near - q0
-    chord = np.sqrt(d[:, :1] ** 2 + d[:, 1:2] ** 2 + d[:, 2:3] ** 2 + d[:, 3:] ** 2)
+    size = (len(t), len(sides))
+    a, b = np.empty((*size, _WIDTH)), np.empty((*size, _WIDTH))
+    share, known = np.empty((*size, 1)), np.empty(size, np.bool_)
+    for i, (before, after, part, certain) in enumerate(sides):
+        a[:, i], b[:, i], share[:, i, 0], known[:, i] = before, after, part, certain
+    rows = a + share * (b - a)
+    q0, q1 = a[..., _Q], b[..., _Q]
+    product = q0 * q1
+    dot = product[..., :1] + product[..., 1:2] + product[..., 2:3] + product[..., 3:]
+    near = q1 * np.where(dot < 0.0, -1.0, 1.0)
+    square = (near - q0) ** 2
+    chord = np.sqrt(square[..., :1] + square[..., 1:2] + square[..., 2:3] + square[..., 3:])
     angle = 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))
-    small = angle < 1e-9
-    scale = 1.0 / np.where(small, 1.0, np.sin(angle))
-    first = np.where(small, 1.0 - share, np.sin((1.0 - share) * angle) * scale)
-    second = np.where(small, share, np.sin(share * angle) * scale)
-    return first * q0 + second * near
+    still = angle < 1e-9
+    angle[still] = 1e-9
+    sine = np.sin(angle)
+    rows[..., _Q] = (np.sin((1.0 - share) * angle) * q0 + np.sin(share * angle) * near) / sine
+    rows[~known] = np.nan
+    return rows
