@@ -11,10 +11,12 @@ import numpy as np
 from imu.virtual import CONSUMER, SensorGrade
 from rom.limb import LimbRecording, simulate_limb
 from rom.limb_script import Functional, Neutral, Passes, Phase, Reps, Supported, TableRest, TakePosition
-from rom.limb_world import LimbSpec
+from rom.limb_world import LimbSpec, Sway
 
 _DEG = np.pi / 180.0
 _WARM_UPS = 2
+_AGAINST_BAR = Sway(fast=0.3 * _DEG, slow=1.0 * _DEG)
+"""The thigh rests against a bar or strap (`kn_ake`), so it sways less than a leg in the air (assumed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ def _world(spec: VisitSpec, step: _Step, person: int) -> LimbSpec:
         LimbSpec((still, Neutral(), Functional(), TakePosition(), work)),
         side=step.side,
         person=person,
+        sway=_AGAINST_BAR,
         grade=spec.grade,
         rate=spec.rate,
     )
