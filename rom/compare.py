@@ -11,7 +11,7 @@ from rom.sample import RepSample, check_comparable
 from rom.verdict import Between, Difference, weigh
 from rom.wording import degrees, span, yardstick
 
-SCHEMA = "rom.comparison/1"
+SCHEMA = "romcap.comparison/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,13 @@ class Comparison:
         return f"{'More' if self.change.value > 0 else 'Less'} than {baseline} ({value}; {chance})."
 
     def to_document(self) -> dict[str, object]:
-        """Return everything for JSON, angles in degrees; documented in `docs` as `SCHEMA`."""
+        """Return the comparison for `--json`: schema `romcap.comparison/1`.
+
+        Angles in degrees, of which positive differences are more range; null is not known. `change` is
+        described at `rom.verdict.Difference.document`; `trend_adjusted` and
+        `control.difference_in_differences` hold `value_deg`, `interval95_deg`, `p_above_0`;
+        `plateau_reps` is how many reps before it took until two in a row agreed within the SEM.
+        """
         document: dict[str, object] = {
             "schema": SCHEMA,
             "movement": self.pre.movement.id,

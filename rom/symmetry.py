@@ -11,7 +11,7 @@ from rom.sample import RepSample, check_comparable
 from rom.verdict import Difference, weigh
 from rom.wording import degrees, number, span, yardstick
 
-SCHEMA = "rom.symmetry/1"
+SCHEMA = "romcap.symmetry/1"
 
 
 def limb_symmetry_index(involved: float, uninvolved: float) -> float:
@@ -110,7 +110,13 @@ class Symmetry:
         return f"{first} {what} {self.indices.lsi:.0f} % of the {other} side."
 
     def to_document(self) -> dict[str, object]:
-        """Return everything for JSON, angles in degrees."""
+        """Return the symmetry for `--json`: schema `romcap.symmetry/1`.
+
+        Angles in degrees, null is not known. `difference` is described at
+        `rom.verdict.Difference.document`; it is positive where the involved side has more range, while
+        `right_minus_left_deg` is that of the bare angles. `indices` is null where percentages mislead,
+        and `index_refusal` says why.
+        """
         indices = self.indices
         return {
             "schema": SCHEMA,

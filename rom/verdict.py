@@ -141,7 +141,23 @@ class Difference:
         return self.estimate.value
 
     def document(self) -> dict[str, object]:
-        """Return the numbers for JSON: angles in degrees, None for what is not known."""
+        """Return the numbers for `--json`; null is not known.
+
+        ``value_deg``, ``interval95_deg``, ``df``
+            The estimate, its 95 % credible interval and degrees of freedom.
+        ``t_interval95_deg``
+            The same without the prior.
+        ``permutation_p``, ``permutation_floor``
+            Exact two-sided p, and the least that so few reps could give.
+        ``p_above_0``, ``p_above_mdc``
+            Probability of more range, and of more by at least the MDC95.
+        ``mdc95_deg``, ``mdc90_deg``, ``mdc_basis``, ``class``
+            The yardstick and the outcome.
+        ``reps_would_tell``
+            How many reps a side would settle an open question.
+        ``rep_sd_deg``, ``session_sd_deg``, ``sem_deg``
+            SD of a rep; SD of the difference that reps do not shrink; SEM used.
+        """
         low, high = self.estimate.interval()
         plain = self.plain.interval() if self.plain else None
         limit = self.yardstick.mdc95

@@ -38,7 +38,7 @@ def movements(query: QueryArgument = None, *, extra: ExtraOption = None, as_json
         text = _movement_page(found[0])
     else:
         text = "\n".join(_movement_line(movement) for movement in found)
-    document = {"schema": "rom.movements/1", "movements": [_movement_document(one) for one in found]}
+    document = {"schema": "romcap.movements/1", "movements": [_movement_document(one) for one in found]}
     emit(document, text, as_json=as_json)
 
 
@@ -59,7 +59,7 @@ def structures(
         text = "\n".join(
             f"{one.id:<22}{one.name} ({one.region}), pass on {one.pass_movement}" for one in found
         )
-    document = {"schema": "rom.structures/1", "structures": [_structure_document(one) for one in found]}
+    document = {"schema": "romcap.structures/1", "structures": [_structure_document(one) for one in found]}
     emit(document, text, as_json=as_json)
 
 

@@ -28,7 +28,7 @@ def reliability(
     from rom.clinic.tables import read_repeats
 
     report = reliability_report(read_repeats(file, person=person, device=device, rep=rep, value=value))
-    emit({"schema": "rom.reliability/1", **asdict(report)}, _reliability_text(report), as_json=as_json)
+    emit({"schema": "romcap.reliability/1", **asdict(report)}, _reliability_text(report), as_json=as_json)
 
 
 def change(
@@ -47,7 +47,7 @@ def change(
 
     reports = change_reports(read_changes(file, person=person, group=group, side=side), treated)
     document = {
-        "schema": "rom.group_change/1",
+        "schema": "romcap.group_change/1",
         "effect_formulas": EFFECT_FORMULAS,
         "measures": [asdict(report) for report in reports],
     }

@@ -69,7 +69,7 @@ def test_the_untreated_side_shows_the_warm_up(visit: dict[str, Any], controlled:
 
 
 def test_the_document_says_where_it_comes_from(controlled: dict[str, Any]) -> None:
-    assert controlled["schema"] == "rom.comparison/1"
+    assert controlled["schema"] == "romcap.comparison/1"
     source = controlled["recordings"]["pre"]
     assert source["provenance"]["simulated"] is True
     assert source["provenance"]["recording_sha256"]
@@ -88,7 +88,7 @@ def test_left_against_right(visit: dict[str, Any]) -> None:
     truth = visit["baseline_right"][1] - visit["baseline_left"][1]
     low, high = document["difference"]["interval95_deg"]
     assert low <= truth <= high, "more range on the involved left side is less deficit there"
-    assert document["schema"] == "rom.symmetry/1"
+    assert document["schema"] == "romcap.symmetry/1"
     assert document["sentence"].startswith("Left knee straightening against right: ")
 
 

@@ -48,7 +48,7 @@ def changes(path: Path) -> Path:
 
 def test_reliability_finds_the_injected_error(tmp_path: Path) -> None:
     document = json.loads(run("reliability", str(repeats(tmp_path / "x.csv")), "--json"))
-    assert document["schema"] == "rom.reliability/1"
+    assert document["schema"] == "romcap.reliability/1"
     assert 0.85 < document["analysis"]["sem_intra"] < 1.15
     assert -2.4 < document["agreement"]["bias"] < -1.6
     text = run("reliability", str(repeats(tmp_path / "x.csv")))
