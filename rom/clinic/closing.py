@@ -154,6 +154,19 @@ def end_course(desk: Desk, code: str, target: State, decision: str) -> None:
             ledger.change(episode, status="closed")
 
 
+def log_adverse(
+    store: Store, actor: str, code: str, *, grade: str, description: str, action: str = ""
+) -> AdverseEvent:
+    """Write an adverse event of the client's last visit down, open or not."""
+    with store.writing(actor) as ledger:
+        visits = visits_of(ledger, ledger.client(code))
+        if not visits:
+            raise VisitError(f"{code} has no visit that it could belong to")
+        return ledger.add(
+            AdverseEvent(visit_id=visits[-1].id, grade=grade, description=description, action=action or None)
+        )
+
+
 def add_score(step: Step, instrument: str, value: float, unit: str, moment: str = "") -> Score:
     """Write a total down; the text of the questionnaire stays with its owner."""
     return step.ledger.add(
