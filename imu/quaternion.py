@@ -11,24 +11,31 @@ import numpy as np
 from imu.block import FloatArray
 
 
+def columns(*parts: FloatArray) -> FloatArray:
+    """Return n arrays of shape (...) side by side, shape (..., n); for few values faster than stacking."""
+    out = np.empty((*np.shape(parts[0]), len(parts)))
+    for i, part in enumerate(parts):
+        out[..., i] = part
+    return out
+
+
 def multiply(q: FloatArray, p: FloatArray) -> FloatArray:
     """Return the product q p, shape (..., 4): first the rotation p, then q."""
     qw, qx, qy, qz = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
     pw, px, py, pz = p[..., 0], p[..., 1], p[..., 2], p[..., 3]
-    return np.stack(
-        [
-            qw * pw - qx * px - qy * py - qz * pz,
-            qw * px + qx * pw + qy * pz - qz * py,
-            qw * py - qx * pz + qy * pw + qz * px,
-            qw * pz + qx * py - qy * px + qz * pw,
-        ],
-        axis=-1,
+    return columns(
+        qw * pw - qx * px - qy * py - qz * pz,
+        qw * px + qx * pw + qy * pz - qz * py,
+        qw * py - qx * pz + qy * pw + qz * px,
+        qw * pz + qx * py - qy * px + qz * pw,
     )
 
 
 def conjugate(q: FloatArray) -> FloatArray:
     """Return the inverse rotation of a unit quaternion, shape (..., 4)."""
-    return np.stack([q[..., 0], -q[..., 1], -q[..., 2], -q[..., 3]], axis=-1)
+    out = -q
+    out[..., 0] = q[..., 0]
+    return out
 
 
 def rotate(q_b_from_a: FloatArray, vector_a: FloatArray) -> FloatArray:
@@ -36,13 +43,10 @@ def rotate(q_b_from_a: FloatArray, vector_a: FloatArray) -> FloatArray:
     w, x, y, z = q_b_from_a[..., 0], q_b_from_a[..., 1], q_b_from_a[..., 2], q_b_from_a[..., 3]
     vx, vy, vz = vector_a[..., 0], vector_a[..., 1], vector_a[..., 2]
     tx, ty, tz = 2.0 * (y * vz - z * vy), 2.0 * (z * vx - x * vz), 2.0 * (x * vy - y * vx)
-    return np.stack(
-        [
-            vx + w * tx + (y * tz - z * ty),
-            vy + w * ty + (z * tx - x * tz),
-            vz + w * tz + (x * ty - y * tx),
-        ],
-        axis=-1,
+    return columns(
+        vx + w * tx + (y * tz - z * ty),
+        vy + w * ty + (z * tx - x * tz),
+        vz + w * tz + (x * ty - y * tx),
     )
 
 

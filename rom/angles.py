@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imu.block import FloatArray
 from imu.errors import InputError
+from imu.quaternion import columns
 from rom.catalogue.movement import AngleRule, Side
 
 GAP = 1
@@ -293,8 +294,8 @@ def _decompose(rule: AngleRule, side: Side, m: _Matrix) -> tuple[FloatArray, Flo
         order = [rule.component, *(axis for axis in (0, 1, 2) if axis != rule.component)]
         sides = (1.0, mirror, mirror)
         signs = [sign, *(sides[axis] for axis in order[1:])]
-        angle = np.stack([(z, x, y)[axis] * s for axis, s in zip(order, signs, strict=True)], axis=-1)
-        return angle, np.stack([(gz, gx, gy)[axis] for axis in order], axis=1)
+        angle = columns(*((z, x, y)[axis] * s for axis, s in zip(order, signs, strict=True)))
+        return angle, _layers(*((gz, gx, gy)[axis] for axis in order))
     if rule.kind == "inclination":
         raise InputError("an inclination belongs to one segment; use segment_inclination")
     sine = np.sqrt(m.r01 * m.r01 + m.r21 * m.r21)
@@ -306,17 +307,13 @@ def _decompose(rule: AngleRule, side: Side, m: _Matrix) -> tuple[FloatArray, Flo
     zero = np.zeros_like(nx)
     far = 1.0 / np.maximum(sine, 1e-9)
     near = 1.0 / np.maximum(1.0 + m.r11, 1e-9)
-    by_elevation = np.stack([nx, zero, nz], axis=-1)
+    by_elevation = columns(nx, zero, nz)
     cotangent = m.r11 * far
-    by_plane = np.stack([nz * cotangent, np.ones_like(nx), -nx * cotangent], axis=-1)
-    by_twist = np.stack([m.r01 * near, (1.0 + m.r11) * near, m.r21 * near], axis=-1)
+    by_plane = columns(nz * cotangent, np.ones_like(nx), -nx * cotangent)
+    by_twist = columns(m.r01 * near, (1.0 + m.r11) * near, m.r21 * near)
     if rule.kind == "elevation":
-        return np.stack([sign * elevation, mirror * plane, twist], axis=-1), np.stack(
-            [by_elevation, by_plane, by_twist], axis=1
-        )
-    return np.stack([sign * plane, elevation, twist], axis=-1), np.stack(
-        [by_plane, by_elevation, by_twist], axis=1
-    )
+        return columns(sign * elevation, mirror * plane, twist), _layers(by_elevation, by_plane, by_twist)
+    return columns(sign * plane, elevation, twist), _layers(by_plane, by_elevation, by_twist)
 
 
 def _cardan_zxy(m: _Matrix) -> tuple[FloatArray, ...]:
@@ -327,9 +324,9 @@ def _cardan_zxy(m: _Matrix) -> tuple[FloatArray, ...]:
     safe = np.maximum(cosine, 1e-9)
     cz, sz = m.r11 / safe, -m.r01 / safe
     tangent, zero = m.r21 / safe, np.zeros_like(cz)
-    by_z = np.stack([sz * tangent, -cz * tangent, np.ones_like(cz)], axis=-1)
-    by_x = np.stack([cz, sz, zero], axis=-1)
-    by_y = np.stack([-sz / safe, cz / safe, zero], axis=-1)
+    by_z = columns(sz * tangent, -cz * tangent, np.ones_like(cz))
+    by_x = columns(cz, sz, zero)
+    by_y = columns(-sz / safe, cz / safe, zero)
     return z, x, y, by_z, by_x, by_y
 
 
@@ -341,9 +338,9 @@ def _cardan_xzy(m: _Matrix) -> tuple[FloatArray, ...]:
     safe = np.maximum(cosine, 1e-9)
     cx, sx = m.r11 / safe, m.r21 / safe
     tangent, zero = -m.r01 / safe, np.zeros_like(cx)
-    by_x = np.stack([np.ones_like(cx), cx * tangent, sx * tangent], axis=-1)
-    by_z = np.stack([zero, -sx, cx], axis=-1)
-    by_y = np.stack([zero, cx / safe, sx / safe], axis=-1)
+    by_x = columns(np.ones_like(cx), cx * tangent, sx * tangent)
+    by_z = columns(zero, -sx, cx)
+    by_y = columns(zero, cx / safe, sx / safe)
     return z, x, y, by_z, by_x, by_y
 
 
@@ -365,14 +362,22 @@ def _incline(rule: AngleRule, side: Side, q_earth_from_segment: FloatArray) -> t
     slope = out / np.maximum(flat, 1e-9)
     safe = np.maximum(flat, 1e-9)
     if rule.component == 0:
-        by_main = np.stack([slope * ux / safe, slope * uy / safe, -one], axis=-1)
-        by_tilt = np.stack([-uy / safe, ux / safe, zero], axis=-1)
+        by_main = columns(slope * ux / safe, slope * uy / safe, -one)
+        by_tilt = columns(-uy / safe, ux / safe, zero)
     else:
-        by_main = np.stack([-one, slope * uy / safe, slope * uz / safe], axis=-1)
-        by_tilt = np.stack([zero, -uz / safe, uy / safe], axis=-1)
-    by_nothing = np.stack([unknown, unknown, unknown], axis=-1)
-    angle = np.stack([float(rule.sign(side)) * inclination, tilt, unknown], axis=-1)
-    return angle, np.stack([by_main, by_tilt, by_nothing], axis=1)
+        by_main = columns(-one, slope * uy / safe, slope * uz / safe)
+        by_tilt = columns(zero, -uz / safe, uy / safe)
+    by_nothing = columns(unknown, unknown, unknown)
+    angle = columns(float(rule.sign(side)) * inclination, tilt, unknown)
+    return angle, _layers(by_main, by_tilt, by_nothing)
+
+
+def _layers(*parts: FloatArray) -> FloatArray:
+    """Return vectors (N, 3) as rows of matrices (N, n, 3)."""
+    out = np.empty((len(parts[0]), len(parts), 3))
+    for i, part in enumerate(parts):
+        out[:, i] = part
+    return out
 
 
 def _up_in(q_earth_from_segment: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -139,13 +139,15 @@ class _Joint:
     def __init__(self, setup: TrackerSetup, calibration: JointCalibration) -> None:
         self._setup, self._calibration = setup, calibration
         self._heading = HeadingEstimator(calibration, setup.output_rate)
+        alignments = (calibration.proximal, calibration.distal)
+        self._mounting = np.stack([each.q_sensor_from_segment for each in alignments])
 
     def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         heading = self._heading.feed(frames)
         alignments = self._calibration.proximal, self._calibration.distal
-        upper = quaternion.multiply(frames.q[:, 0], alignments[0].q_sensor_from_segment)
-        lower = quaternion.multiply(frames.q[:, 1], alignments[1].q_sensor_from_segment)
-        lower = quaternion.multiply(heading.q_earth1_from_earth2, lower)
+        segments = quaternion.multiply(frames.q, self._mounting)
+        upper = segments[:, 0]
+        lower = quaternion.multiply(heading.q_earth1_from_earth2, segments[:, 1])
         covariance = heading.covariance.copy()
         covariance[:, 0, 0] += 2.0 * TILT_SIGMA**2
         covariance[:, 1, 1] += 2.0 * TILT_SIGMA**2
