@@ -7,7 +7,7 @@ import typer
 
 from imu.errors import RomcapError
 
-FAMILIES: tuple[str, ...] = ("recordings", "sensors", "radio", "measure", "capture")
+FAMILIES: tuple[str, ...] = ("demo", "recordings", "sensors", "radio", "measure", "capture", "clinic")
 
 
 def build() -> typer.Typer:
