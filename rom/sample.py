@@ -43,6 +43,9 @@ class RepSample:
     strap_sigma, soft_tissue_sigma
         The same of what stays as long as the straps stay: alignment to the segment, skin against
         bone, rad. They cancel between two tests with the straps kept on, and count in full otherwise.
+    alignment
+        Fingerprint of the calibration the angles were computed with. Where it differs between two tests
+        with the straps kept on, the strap error counts after all.
     end
         What stands for the end of a rep: the held "plateau", the "peak", or the "headline" of each rep,
         which is the plateau where there is one.
@@ -65,6 +68,7 @@ class RepSample:
     sensor_sigma: float = 0.0
     strap_sigma: float = 0.0
     soft_tissue_sigma: float = 0.0
+    alignment: str = ""
     end: End = "headline"
     numbers: tuple[int, ...] = ()
 

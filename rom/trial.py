@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -90,6 +91,8 @@ class Trial:
             sensor_sigma=float(np.median(own)) if own else 0.0,
             strap_sigma=float(np.median(strap)) if strap else 0.0,
             soft_tissue_sigma=SOFT_TISSUE_ANGLE,
+            alignment=_alignment(self.setup.calibration),
+            numbers=tuple(rep.number for rep in reps),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -233,6 +236,14 @@ def analyse(
             "measure_params": asdict(measure_params or MeasureParams()),
         },
     )
+
+
+def _alignment(calibration: JointCalibration | None) -> str:
+    """Return a fingerprint of how the sensors are taken to sit; empty without a calibration."""
+    if calibration is None:
+        return ""
+    ends = (calibration.proximal, calibration.distal)
+    return sha256(b"".join(end.q_sensor_from_segment.tobytes() for end in ends)).hexdigest()[:16]
 
 
 def _best(ends: FloatArray, gain_sign: int) -> float:

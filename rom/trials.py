@@ -1,12 +1,10 @@
 """Trials made comparable: one end of the reps for all, and the straps' error where it belongs."""
 
-import math
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from calibration.segment import JointCalibration
 from imu.errors import InputError
 from imu.recording import Recording
 from rom.catalogue.movement import Movement, Side
@@ -79,7 +77,7 @@ def compare_trials(
         Before and after.
     restrapped
         Whether sensors came off or were moved in between. If they did not but the joint was calibrated
-        again, the error of the alignments does not cancel and counts as the sensors' own.
+        again, the error of the alignments does not cancel; see `analyse_pair`.
     control
         The untreated side or movement, before and after.
     aggregate
@@ -95,11 +93,15 @@ def compare_trials(
         If a trial has too few valid reps, or they do not measure the same thing in the same way.
     """
     end = _common_end(pre, post, *(control or ()))
-    before, after = _pair(pre, post, end, aggregate, restrapped=restrapped)
+    before = _sample(pre, end, aggregate, restrapped=False)
+    after = replace(_sample(post, end, aggregate, restrapped=restrapped), elapsed=elapsed)
     untreated = None
     if control is not None:
-        untreated = _pair(*control, end, aggregate, restrapped=restrapped)
-    after = replace(after, elapsed=elapsed)
+        first, second = control
+        untreated = (
+            _sample(first, end, aggregate, restrapped=False),
+            _sample(second, end, aggregate, restrapped=restrapped),
+        )
     return compare(before, after, control=untreated, target=target, mcid=mcid, own_sem=own_sem)
 
 
@@ -134,30 +136,6 @@ def symmetry_of_trials(
     return symmetry(one, other, involved=involved, own_sem=own_sem)
 
 
-def _pair(
-    pre: Trial, post: Trial, end: End, aggregate: Aggregate, *, restrapped: bool
-) -> tuple[RepSample, RepSample]:
-    before = _sample(pre, end, aggregate, restrapped=False)
-    after = _sample(post, end, aggregate, restrapped=restrapped)
-    if restrapped or _same_alignment(pre.setup.calibration, post.setup.calibration):
-        return before, after
-    return _with_alignment_error(before), _with_alignment_error(after)
-
-
-def _with_alignment_error(sample: RepSample) -> RepSample:
-    return replace(sample, sensor_sigma=math.hypot(sample.sensor_sigma, sample.strap_sigma), strap_sigma=0.0)
-
-
-def _same_alignment(first: JointCalibration | None, second: JointCalibration | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    pairs = (
-        (first.proximal.q_sensor_from_segment, second.proximal.q_sensor_from_segment),
-        (first.distal.q_sensor_from_segment, second.distal.q_sensor_from_segment),
-    )
-    return all(np.array_equal(one, other) for one, other in pairs)
-
-
 def _common_end(*trials: Trial) -> End:
     held = all(rep.end_kind == "plateau" for trial in trials for rep in trial.valid_reps)
     return "plateau" if held else "peak"
@@ -171,6 +149,5 @@ def _sample(trial: Trial, end: End, aggregate: Aggregate, *, restrapped: bool) -
             f"{trial.movement.title(trial.side)}: no valid rep in the recording{why}; record the test again"
         )
     ends = [rep.end_plateau if end == "plateau" else rep.end_peak for rep in reps]
-    numbers = tuple(rep.number for rep in reps)
     sample = trial.sample(aggregate, restrapped=restrapped)
-    return replace(sample, values=np.array(ends, dtype=np.float64), end=end, numbers=numbers)
+    return replace(sample, values=np.array(ends, dtype=np.float64), end=end)

@@ -57,13 +57,15 @@ class Yardstick:
 def session_variance(first: RepSample, second: RepSample, sem: float | None, between: Between) -> float:
     """Return the variance of a difference that the number of reps does not shrink, rad^2.
 
-    What each recording has for itself counts always. What comes with the strapping counts when the
-    straps changed: the published error between sessions or the straps' own, whichever is larger; not
-    both, as the published figure contains the other.
+    What each recording has for itself counts always, the error of the alignments where they were not
+    the same. What comes with the strapping counts when the straps changed: the published error between
+    sessions or the straps' own, whichever is larger; not both, as the published figure contains the
+    other.
     """
     own = first.sensor_sigma**2 + second.sensor_sigma**2
     if between == "straps kept on":
-        return own
+        same = first.alignment == second.alignment
+        return own if same else own + first.strap_sigma**2 + second.strap_sigma**2
     return own + max(first.strap_variance + second.strap_variance, 2.0 * (sem or 0.0) ** 2)
 
 

@@ -136,4 +136,6 @@ def _sample(trial: Trial, aggregate: Any) -> dict[str, Any]:
         "sensor_sigma": sample.sensor_sigma,
         "strap_sigma": sample.strap_sigma,
         "soft_tissue_sigma": sample.soft_tissue_sigma,
+        "alignment": sample.alignment,
+        "numbers": list(sample.numbers),
     }

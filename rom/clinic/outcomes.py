@@ -33,6 +33,9 @@ def sample_of(trial: TrialRecord, catalogue: Catalogue) -> RepSample:
     side: Any = trial.side
     aggregate: Any = trial.aggregate
     content = trial.sample or {}
+    sigmas: dict[str, Any] = {
+        name: value or 0.0 for name, value in content.items() if name.endswith("_sigma")
+    }
     return RepSample(
         np.array(content.get("values", []), dtype=np.float64),
         catalogue.movement(trial.movement),
@@ -40,7 +43,9 @@ def sample_of(trial: TrialRecord, catalogue: Catalogue) -> RepSample:
         aggregate,
         restrapped=bool(trial.restrapped_since_baseline),
         elapsed=None if trial.elapsed_min is None else 60.0 * trial.elapsed_min,
-        **{name: value or 0.0 for name, value in content.items() if name.endswith("_sigma")},
+        alignment=content.get("alignment", ""),
+        numbers=tuple(content.get("numbers", ())),
+        **sigmas,
     )
 
 

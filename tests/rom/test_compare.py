@@ -182,6 +182,8 @@ def test_strap_error_cancels_while_the_straps_stay() -> None:
     bare = sample(values)
     strapped = replace(bare, strap_sigma=0.05, soft_tissue_sigma=0.02)
     assert compare(strapped, strapped).change.estimate == compare(bare, bare).change.estimate
+    recalibrated = replace(strapped, alignment="another")
+    assert compare(strapped, recalibrated).change.session_variance == pytest.approx(2 * 0.05**2)
     again = replace(strapped, restrapped=True)
     assert compare(strapped, again).change.session_variance == pytest.approx(2 * (0.05**2 + 0.02**2))
 

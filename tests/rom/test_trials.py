@@ -27,7 +27,7 @@ class Standing:
         peaks: list[float],
         plateaus: list[float] | None = None,
         side: Any = "left",
-        alignment: float = 0.0,
+        alignment: str = "as strapped",
     ) -> None:
         holds = plateaus or [math.nan] * len(peaks)
         self.movement, self.side = AKE, side
@@ -41,10 +41,7 @@ class Standing:
             )
             for number, (peak, hold) in enumerate(zip(peaks, holds, strict=True), start=1)
         )
-        q = np.array([math.cos(alignment), math.sin(alignment), 0.0, 0.0])
-        segment = SimpleNamespace(q_sensor_from_segment=q)
-        calibration = SimpleNamespace(proximal=segment, distal=segment)
-        self.setup = SimpleNamespace(calibration=calibration)
+        self.alignment = alignment
 
     def sample(self, aggregate: Any, *, restrapped: bool) -> RepSample:
         return RepSample(
@@ -55,6 +52,8 @@ class Standing:
             restrapped=restrapped,
             sensor_sigma=SENSOR,
             strap_sigma=STRAP,
+            alignment=self.alignment,
+            numbers=tuple(rep.number for rep in self.valid_reps),
         )
 
 
@@ -77,7 +76,7 @@ def test_the_plateau_counts_only_if_every_rep_of_every_trial_has_one() -> None:
 
 def test_a_common_calibration_cancels_and_another_one_does_not() -> None:
     kept = compare_trials(standing(BEFORE), standing(AFTER)).change.session_variance
-    again = compare_trials(standing(BEFORE), standing(AFTER, alignment=0.1)).change.session_variance
+    again = compare_trials(standing(BEFORE), standing(AFTER, alignment="once more")).change.session_variance
     assert kept == pytest.approx(2 * SENSOR**2)
     assert again == pytest.approx(2 * (SENSOR**2 + STRAP**2))
 
