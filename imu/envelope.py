@@ -20,6 +20,8 @@ SKEW_WINDOW_S = 600.0
 OFFSET_WINDOW_S = 15.0
 QUANTILE = 0.25
 ENOUGH_BINS = 8
+WORTH_S = 1e-4
+"""A packet must be this much earlier than the line to be worth a fit before its bin is full."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Envelope:
             self._fit()
         elif late < self._bins[-1].least:
             self._bins[-1].t, self._bins[-1].least = t, late
-            if late < self.lateness(t):
+            if late < self.lateness(t) - WORTH_S:
                 self._fit()
         self._inside.append(late)
 
