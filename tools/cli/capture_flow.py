@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from calibration.segment import JointCalibration
@@ -36,7 +37,6 @@ class Found:
 
     reps: list[Rep] = field(default_factory=list[Rep])
     passes: list[Pass] = field(default_factory=list[Pass])
-    calibration: JointCalibration | None = None
 
 
 class Flow:
@@ -74,7 +74,8 @@ class Flow:
         self._keys = keys
         self._seen = seen
         self._view = View()
-        self._given: tuple[JointCalibration, ...] = ()
+        self._known: Future[tuple[JointCalibration, ...]] = Future()
+        self._worn = False
 
     def run(self, steps: Sequence[Step], given: Sequence[JointCalibration] = ()) -> Found:
         """Go through the steps; Ctrl-C and the key q end the capture early, in good order.
@@ -93,20 +94,24 @@ class Flow:
         RecordingError
             If the disk fails; what it took is kept.
         """
-        self._given = tuple(given)
         calibrating = sum(step.kind == "calibration" for step in steps)
-        try:
-            self._say("Keep still")
-            if all(step.begin is None for step in steps):
-                self._until(self._acquisition.now + SETTLE)
-            for number, step in enumerate(steps):
-                self._do(step)
-                if number + 1 == calibrating:
-                    self._calibrate()
-        except (KeyboardInterrupt, EndedError):
-            self._say("Ending")
+        if not calibrating:
+            self._known.set_result(tuple(given))
+        with ThreadPoolExecutor(1, "calibration") as worker:
+            try:
+                self._say("Keep still")
+                if all(step.begin is None for step in steps):
+                    self._until(self._acquisition.now + SETTLE)
+                for number, step in enumerate(steps):
+                    self._do(step)
+                    if number + 1 == calibrating:
+                        self._known = worker.submit(self._calibrate)
+            except (KeyboardInterrupt, EndedError):
+                self._say("Ending")
         self._acquisition.catch_up()
         self._drain()
+        if self._known.done():
+            self._begin()
         self._show(self._live.finish())
         return self.found
 
@@ -121,8 +126,6 @@ class Flow:
         start = self._event(f"{step.kind}_start", step)
         self._say(step.words)
         try:
-            if step.kind != "calibration" and not self._live.begun:
-                self._show(self._live.begin(self._given))
             self._until(None if step.seconds is None else start + step.seconds)
         finally:
             self._event(f"{step.kind}_stop", step)
@@ -130,28 +133,33 @@ class Flow:
     def _event(self, kind: str, step: Step) -> float:
         event = self._acquisition.event(kind, step.data)
         self._live.take(event)
+        self._worn = True
         return event.t
 
-    def _calibrate(self) -> None:
-        """Compute the calibration from the disk, as a replay does, embed it and begin to show angles."""
-        self._say("Calibrating")
-        self._until(self._acquisition.now + LAG)
+    def _calibrate(self) -> tuple[JointCalibration, ...]:
+        """Compute the calibration from the disk, as a replay does, and embed it; in a thread of its own."""
+        time.sleep(LAG)
         self._acquisition.catch_up()
         self._writer.flush()
         calibrations = calibrate_recording(Recording.open(self._writer.part))
         if not calibrations:
-            raise CalibrationError("no samples came during the calibration; check the sensors")
+            raise CalibrationError("no samples came during the calibration; check the sensors, start again")
         documents = [calibration.to_document() for calibration in calibrations]
         for document in documents:
             self._acquisition.calibration(document)
-        known = [joint for document in documents for joint in joints_of(document)]
-        self.found.calibration = known[-1]
-        self._show(self._live.begin(known))
+        return tuple(joint for document in documents for joint in joints_of(document))
+
+    def _begin(self) -> None:
+        """Begin to show angles, from the first sample of the recording on."""
+        if not self._live.begun:
+            self._show(self._live.begin(self._known.result()))
 
     def _until(self, deadline: float | None) -> None:
         """Take what comes until a time on the capture clock, or until the start/stop key."""
         while deadline is None or self._acquisition.now < deadline:
             self._drain()
+            if self._worn and self._known.done():
+                self._begin()
             if self._acquisition.recording_error is not None:
                 raise self._acquisition.recording_error
             if self._acquisition.error is not None:
