@@ -7,7 +7,18 @@ import typer
 
 from imu.errors import RomcapError
 
-FAMILIES: tuple[str, ...] = ("demo", "recordings", "sensors", "radio", "measure", "capture", "clinic")
+FAMILIES: tuple[str, ...] = (
+    "demo",
+    "recordings",
+    "sensors",
+    "radio",
+    "measure",
+    "compare",
+    "catalogue",
+    "tables",
+    "capture",
+    "clinic",
+)
 
 
 def build() -> typer.Typer:
