@@ -17,6 +17,7 @@ FAMILIES: tuple[str, ...] = (
     "catalogue",
     "tables",
     "capture",
+    "doctor",
     "clinic",
 )
 
