@@ -12,14 +12,14 @@ lost chunk never takes the meaning of the others with it.
 import json
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imu.block import FloatArray, ImuBlock
+from imu.block import ImuBlock
 from imu.recording_values import Event, RawPacket, RecordingHeader, Status
 
 PROFILE = "romcap"
@@ -86,11 +86,11 @@ IMU_RECORD = np.dtype(
         ("mag", "<f8", 3),
     ]
 )
-_IMU_BODY = np.dtype([(name, *rest) for name, *rest in IMU_RECORD.descr[6:]])
-IMU_BODY_BYTES = _IMU_BODY.itemsize
+_SAMPLE = struct.Struct("<4sdII9d")
 
 RECORD_HEAD = struct.Struct("<BQ")
 _SAMPLE_START = RECORD_HEAD.pack(_MESSAGE, IMU_RECORD.itemsize - RECORD_HEAD.size)
+_SAMPLE_HEAD = np.frombuffer(_SAMPLE_START, np.uint8)
 
 RecordArray = NDArray[np.void]
 
@@ -132,17 +132,13 @@ def channels(header: RecordingHeader) -> list[Channel]:
     ]
 
 
-def encode_block(block: ImuBlock, first_number: int) -> bytes:
-    """Return the CDR messages of a block, `IMU_BODY_BYTES` each, one after the other."""
-    body = np.zeros(len(block), _IMU_BODY)
-    body["cdr"] = np.void(_CDR_LITTLE_ENDIAN)
-    body["t"] = block.t
-    body["number"] = np.arange(first_number, first_number + len(block))
-    body["gyr"] = block.gyr
-    body["acc"] = block.acc
-    body["mag"] = np.nan if block.mag is None else block.mag
-    body["flags"] = 0 if block.mag is None else _HAS_MAG
-    return body.tobytes()
+def encode_samples(block: ImuBlock, first_number: int) -> Iterator[bytes]:
+    """Yield the CDR message of each sample of a block."""
+    flags = 0 if block.mag is None else _HAS_MAG
+    mag = np.full((len(block), 3), np.nan) if block.mag is None else block.mag
+    rows = zip(block.t.tolist(), block.gyr.tolist(), block.acc.tolist(), mag.tolist(), strict=True)
+    for number, (t, gyr, acc, field) in enumerate(rows, start=first_number):
+        yield _SAMPLE.pack(_CDR_LITTLE_ENDIAN, t, number, flags, *gyr, *acc, *field)
 
 
 def imu_block(sensor: str, records: RecordArray) -> ImuBlock:
@@ -214,9 +210,9 @@ def unseal(name: str, entries: Mapping[str, str]) -> tuple[int, dict[str, Any]] 
     return int(number), json.loads(text)
 
 
-def nanoseconds(t: FloatArray | float, created_ns: int) -> NDArray[np.int64]:
-    """Return capture times, s, as the container's log times: ns since 1970, never negative."""
-    return np.maximum(np.rint(np.asarray(t) * 1e9).astype(np.int64) + created_ns, 0)
+def log_time(t: float, created_ns: int) -> int:
+    """Return a capture time, s, as the container's log time: ns since 1970, within 0 and 2**63 - 1."""
+    return min(max(round(t * 1e9) + created_ns, 0), 2**63 - 1)
 
 
 def split_chunk(chunk: bytes) -> tuple[bytes, list[Message]]:
@@ -224,6 +220,8 @@ def split_chunk(chunk: bytes) -> tuple[bytes, list[Message]]:
 
     Both are in the order of the file. Schemas and channels are passed over: they follow from the header.
     """
+    if _holds_samples_only(chunk):
+        return chunk, []
     samples: list[bytes] = []
     others: list[Message] = []
     start = at = 0
@@ -242,6 +240,16 @@ def split_chunk(chunk: bytes) -> tuple[bytes, list[Message]]:
         at = start
     samples.append(chunk[start:at])
     return b"".join(samples), others
+
+
+def _holds_samples_only(chunk: bytes) -> bool:
+    if not chunk or len(chunk) % IMU_RECORD.itemsize:
+        return False
+    heads = np.frombuffer(chunk, np.uint8).reshape(-1, IMU_RECORD.itemsize)[:, : len(_SAMPLE_START) + 1]
+    channel = heads[:, -1]
+    return bool(
+        (heads[:, :-1] == _SAMPLE_HEAD).all() and ((channel & 1 == 1) & (channel != EVENT_CHANNEL)).all()
+    )
 
 
 def _text_message(t: float, text: str, data: Mapping[str, Any]) -> bytes:

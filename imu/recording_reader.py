@@ -1,7 +1,7 @@
 """Read a recording, finished or not, whole or damaged: what is intact, and what is missing."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -69,7 +69,7 @@ class Recording:
     samples: Mapping[str, int]
     start: float
     stop: float
-    _chunks: tuple[tuple[ChunkPlace, float], ...] = field(repr=False)
+    _chunks: tuple[tuple[ChunkPlace, float, float], ...] = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -103,7 +103,7 @@ class Recording:
             samples,
             survey.first_t if any_sample else np.nan,
             survey.last_t if any_sample else np.nan,
-            tuple(zip(found.chunks, survey.later_starts(), strict=True)),
+            tuple(zip(found.chunks, survey.chunk_starts, survey.later_starts(), strict=True)),
         )
 
     @property
@@ -157,7 +157,7 @@ class Recording:
     def pieces(self) -> Iterator[tuple[list[ImuBlock], list[RawPacket]]]:
         """Yield samples and raw packets together, in the order of the file, a fraction of a second each."""
         sensors, packets = self._streams("/imu/"), self._streams("/raw/")
-        for content in self._contents():
+        for content in self._contents([place for place, _, _ in self._chunks]):
             samples, others = split_chunk(content)
             blocks = list(_split(np.frombuffer(samples, IMU_RECORD), sensors))
             yield blocks, [decode_raw(packets[m.channel], m.body) for m in others if m.channel in packets]
@@ -172,13 +172,15 @@ class Recording:
         return {c.number: c.sensor for c in channels(self.header) if c.topic.startswith(kind)}
 
     def _samples(self) -> Iterator[tuple[bytes, float]]:
-        """Yield the samples of each chunk with the earliest sample time that comes after it, s."""
-        for content, (_, later_start) in zip(self._contents(), self._chunks, strict=True):
+        """Yield the samples of each chunk that has any, with the earliest sample time after it, s."""
+        chosen = [(place, later_start) for place, start, later_start in self._chunks if np.isfinite(start)]
+        contents = self._contents([place for place, _ in chosen])
+        for content, (_, later_start) in zip(contents, chosen, strict=True):
             yield split_chunk(content)[0], later_start
 
-    def _contents(self) -> Iterator[bytes]:
+    def _contents(self, places: Sequence[ChunkPlace]) -> Iterator[bytes]:
         with self.path.open("rb", buffering=1 << 18) as file:
-            for place, _ in self._chunks:
+            for place in places:
                 content = read_chunk(file, place)
                 if content is None:
                     raise RecordingError(self.path, "has changed since it was opened; open it again")

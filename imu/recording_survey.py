@@ -29,7 +29,7 @@ class Survey:
         self.messages: list[Message] = []
         self.counts: dict[int, int] = {}
         self.first_t, self.last_t = np.inf, -np.inf
-        self._chunk_starts: list[float] = []
+        self.chunk_starts: list[float] = []
         self._pending: list[bytes] = []
         self._reached: dict[int, tuple[int, float]] = {}
         self._missing: list[tuple[int, int, float, float]] = []
@@ -37,7 +37,7 @@ class Survey:
     def add(self, chunk: bytes) -> None:
         """Take the content of the next chunk."""
         samples, others = split_chunk(chunk)
-        self._chunk_starts.append(float(np.frombuffer(samples, IMU_RECORD)["t"].min()) if samples else np.inf)
+        self.chunk_starts.append(float(np.frombuffer(samples, IMU_RECORD)["t"].min()) if samples else np.inf)
         for message in others:
             self.counts[message.channel] = self.counts.get(message.channel, 0) + 1
         self.messages += [message for message in others if message.channel in _COMMON_CHANNELS]
@@ -55,7 +55,7 @@ class Survey:
 
     def later_starts(self) -> list[float]:
         """Return, per chunk, the earliest sample time in any later chunk, s; infinite for the last."""
-        starts = np.array([*self._chunk_starts, np.inf])
+        starts = np.array([*self.chunk_starts, np.inf])
         return np.minimum.accumulate(starts[::-1])[::-1][1:].tolist()
 
     def finish(self) -> None:

@@ -1,5 +1,6 @@
 """Write a recording: every sample to disk before anything is computed from it."""
 
+import math
 import os
 import threading
 from collections.abc import Generator, Mapping
@@ -17,15 +18,14 @@ from imu.recording_format import (
     CHUNK_BYTES,
     END_DOCUMENT,
     HEADER_DOCUMENT,
-    IMU_BODY_BYTES,
     PROFILE,
     SCHEMAS,
     channels,
-    encode_block,
     encode_event,
     encode_raw,
+    encode_samples,
     encode_status,
-    nanoseconds,
+    log_time,
     seal,
 )
 from imu.recording_values import Event, RawPacket, RecordingHeader, Status
@@ -77,7 +77,7 @@ class RecordingWriter:
         except OSError as error:
             problem = f"cannot be made ({error.strerror}); choose a folder that can be written to"
             raise RecordingError(self.part, problem) from None
-        self._created_ns = int(nanoseconds(header.created_at.timestamp(), 0))
+        self._created_ns = log_time(header.created_at.timestamp(), 0)
         self._lock = threading.Lock()
         self._failure: OSError | None = None
         self._closed = threading.Event()
@@ -87,6 +87,8 @@ class RecordingWriter:
         self._has_mag: dict[str, bool] = {}
         self._messages: dict[int, int] = {}
         self._documents = 0
+        self._waiting: list[tuple[int, int, bytes, int]] = []
+        self._waiting_bytes = 0
         self._latest_t = 0.0
         self._flushed_t = 0.0
         self._mcap = Writer(
@@ -129,10 +131,9 @@ class RecordingWriter:
         with self._guarded():
             self._check(block)
             number, channel = self._next_number[sensor], self._imu[sensor]
-            data = encode_block(block, number)
-            times = nanoseconds(block.t, self._created_ns).tolist()
-            for row, time in enumerate(times):
-                body = data[row * IMU_BODY_BYTES : (row + 1) * IMU_BODY_BYTES]
+            bodies = encode_samples(block, number)
+            for row, (t, body) in enumerate(zip(block.t.tolist(), bodies, strict=True)):
+                time = log_time(t, self._created_ns)
                 self._mcap.add_message(channel, time, body, time, number + row)
             self._messages[channel] = self._next_number[sensor] = number + len(block)
             self._last_t[sensor] = float(block.t[-1])
@@ -162,7 +163,7 @@ class RecordingWriter:
         """Append a calibration as a JSON document."""
         with self._guarded():
             self._put_document(CALIBRATION_DOCUMENT, document)
-            self._mcap.flush()
+            self._flush()
 
     def put_document(self, name: str, document: Mapping[str, Any]) -> None:
         """Append a document of another kind; its name starts with `romcap.`."""
@@ -172,7 +173,7 @@ class RecordingWriter:
     def flush(self) -> None:
         """Hand everything accepted so far to the system."""
         with self._guarded():
-            self._mcap.flush()
+            self._flush()
 
     def close(self) -> None:
         """Finish the file and give it its name; a second call does nothing.
@@ -188,6 +189,7 @@ class RecordingWriter:
         self._keeper.join()
         try:
             with self._guarded():
+                self._flush()
                 self._put_document(HEADER_DOCUMENT, self.header.to_document())
                 self._put_document(END_DOCUMENT, {"messages": {str(c): n for c, n in self._messages.items()}})
                 self._mcap.finish()
@@ -261,16 +263,31 @@ class RecordingWriter:
             )
 
     def _add(self, channel: int, t: float, body: bytes) -> None:
-        time = int(nanoseconds(t, self._created_ns))
+        """Keep a message that is not a sample for the next chunk of such messages.
+
+        Samples and the rest have chunks of their own, so that a replay skips the rest unread.
+        """
+        time = log_time(t if math.isfinite(t) else self._latest_t, self._created_ns)
         number = self._messages.get(channel, 0)
-        self._mcap.add_message(channel, time, body, time, number)
+        self._waiting.append((channel, time, body, number))
+        self._waiting_bytes += len(body)
         self._messages[channel] = number + 1
+        if self._waiting_bytes >= CHUNK_BYTES:
+            self._flush()
 
     def _advance(self, t: float) -> None:
         self._latest_t = max(self._latest_t, t)
         if self._latest_t - self._flushed_t >= _FLUSH_STREAM_SECONDS:
-            self._mcap.flush()
+            self._flush()
             self._flushed_t = self._latest_t
+
+    def _flush(self) -> None:
+        self._mcap.flush()
+        for channel, time, body, number in self._waiting:
+            self._mcap.add_message(channel, time, body, time, number)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._mcap.flush()
 
     def _keep(self) -> None:
         """Flush and sync until closed; a failure waits for the next caller."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -258,6 +259,7 @@ def test_an_empty_recording_is_a_recording(tmp_path: Path) -> None:
 
 WRITES_UNTIL_KILLED = """
 import sys
+import tracemalloc
 from pathlib import Path
 import numpy as np
 from imu.block import ImuBlock
@@ -325,3 +327,18 @@ def test_a_full_disk_says_so_and_keeps_what_it_took(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     expected = np.concatenate([rng.normal(size=(10, 3)) for _ in range(len(block) // 10 + 1)])[: len(block)]
     np.testing.assert_array_equal(block.gyr, expected)
+
+
+def test_reading_blocks_takes_no_more_memory_from_a_longer_recording(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    peaks: list[int] = []
+    for seconds in (20, 200):
+        path = tmp_path / f"{seconds}.mcap"
+        whole = {sensor: random_block(rng, sensor, 100 * seconds, rate=100.0) for sensor in "AB"}
+        write_all(path, [whole[sensor][k : k + 50] for k in range(0, 100 * seconds, 50) for sensor in "AB"])
+        recording = Recording.open(path)
+        tracemalloc.start()
+        assert sum(len(block) for block in recording.blocks()) == 200 * seconds
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]

@@ -162,7 +162,7 @@ def test_a_slow_or_fast_turn_in_the_right_unit_is_believed(tmp_path: Path, seed:
 
 def test_acceleration_that_hides_some_turns_is_believed(tmp_path: Path) -> None:
     block = swing()
-    still = slice(200, 300)
+    still = slice(200, 400)
     acc = block.acc.copy()
     acc[still] = acc[200]
     gyr = block.gyr.copy()
