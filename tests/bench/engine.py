@@ -1,0 +1,138 @@
+"""What the engine costs, as ratios against vqf's own batch filter on the same samples in the same run.
+
+Run: `OPENBLAS_NUM_THREADS=1 python tests/bench/engine.py [--minutes 30] [--sensors 4]`. Nothing is asserted.
+"""
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from vqf import VQF
+
+from calibration.segment import JointCalibration, SegmentAlignment
+from imu.block import FloatArray, ImuBlock
+from imu.recording import Recording, RecordingHeader, RecordingWriter, SensorInfo
+from rom.catalogue.loader import load_catalogue
+from rom.passes import PassDetector
+from rom.replay import Replay
+from rom.tracker import JointTracker
+from rom.worn import tracker_setup
+
+RATE = 120.0
+SEGMENTS = ("left_thigh", "left_shank", "right_thigh", "right_shank")
+
+
+def limb_like(sensor: str, minutes: float, seed: int, angle_scale: float) -> ImuBlock:
+    """Return samples of a segment that swings slowly about its Z axis, with noise and bias."""
+    rng = np.random.default_rng(seed)
+    n = int(minutes * 60.0 * RATE)
+    t = np.arange(n) / RATE
+    angle = angle_scale * (1.0 - np.cos(2.0 * np.pi * t / 8.0)) / 2.0
+    gyr = np.zeros((n, 3))
+    gyr[:, 2] = np.gradient(angle, t)
+    acc = 9.81 * np.stack([np.sin(angle), np.cos(angle), np.zeros(n)], axis=-1)
+    gyr += rng.normal(0.0, 1e-3, (n, 3)) + rng.normal(0.0, 3e-3, 3)
+    return ImuBlock(sensor, t, gyr, acc + rng.normal(0.0, 0.01, (n, 3)))
+
+
+def cpu(work: Callable[[], object], repeats: int = 3) -> float:
+    """Return the median processor time of a piece of work, s."""
+    times: list[float] = []
+    for _ in range(repeats):
+        begin = time.process_time()
+        work()
+        times.append(time.process_time() - begin)
+    return statistics.median(times)
+
+
+def peak_memory() -> float:
+    """Return the largest resident memory so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--sensors", type=int, choices=(2, 4), default=4)
+    args = parser.parse_args()
+    segments = SEGMENTS[: args.sensors]
+    movement = load_catalogue().movement("kn_flexion")
+    infos = tuple(SensorInfo(f"S{i}", segment, "bench", RATE) for i, segment in enumerate(segments))
+    header = RecordingHeader(movement=movement.id, side="left", sensors=infos, simulated=True)
+    axis = np.array([0.0, 0.0, 1.0])
+    alignments = [SegmentAlignment.identity(f"S{i}", segments[i]) for i in (0, 1)]
+    calibration = JointCalibration("left_knee", 1, *alignments, axis, axis, 0.02)
+    setup = tracker_setup(header, movement, "left", calibration)
+    scales = (0.2, 1.4, 0.2, 1.2)
+    blocks = [limb_like(info.sensor, args.minutes, i, scales[i]) for i, info in enumerate(infos)]
+    frames = len(blocks[0])
+
+    def vqf_batch() -> list[dict[str, FloatArray]]:
+        return [dict(VQF(1.0 / RATE).updateBatch(b.gyr, b.acc)) for b in blocks]
+
+    batch = cpu(vqf_batch)
+    print(f"vqf batch, {len(blocks)} sensors x {frames} samples: {batch:.2f} s")
+
+    def in_blocks() -> None:
+        tracker, detector = JointTracker(setup), PassDetector()
+        step = int(RATE)
+        for first in range(0, frames, step):
+            for block in blocks[:2]:
+                series = tracker.feed(block[first : first + step])
+                detector.feed(series.t, series.angle[:, 0])
+
+    each = cpu(in_blocks) / frames * 1e6
+    print(f"two sensors and a joint, blocks of 1 s: {each:.1f} us per frame (goal <= 20)")
+    live = min(frames, 20000)
+
+    def notifications(length: int) -> Callable[[], None]:
+        def run() -> None:
+            tracker, detector = JointTracker(setup), PassDetector()
+            for first in range(0, live, length):
+                for block in blocks[:2]:
+                    series = tracker.feed(block[first : first + length])
+                    detector.feed(series.t, series.angle[:, 0])
+
+        return run
+
+    for length in (1, 4):
+        cost = cpu(notifications(length)) / (2 * live / length) * 1e6
+        print(f"live, {length} sample(s) a notification: {cost:.0f} us per notification (goal <= 100)")
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.mcap"
+        header = RecordingHeader(
+            created_at=datetime.now(UTC), movement=movement.id, side="left", sensors=infos, simulated=True
+        )
+        with RecordingWriter(path, header) as writer:
+            writer.write_calibration(calibration.to_document())
+            step = int(RATE)
+            for first in range(0, frames, step):
+                for block in blocks:
+                    writer.write(block[first : first + step])
+        blocks.clear()
+        reading = cpu(lambda: [len(block) for block in Recording.open(path).blocks()])
+
+        def replay() -> None:
+            for _ in Replay(Recording.open(path)).steps():
+                pass
+
+        before = peak_memory()
+        whole = cpu(replay)
+        print(f"reading the file: {reading:.2f} s")
+        print(
+            f"replay: {whole:.2f} s = {whole / (3.0 * batch + reading):.2f} of "
+            "(3 x vqf batch + reading) (goal <= 1)"
+        )
+        print(f"peak memory: {before:.0f} MB before, {peak_memory():.0f} MB after the replays")
+
+
+if __name__ == "__main__":
+    main()
