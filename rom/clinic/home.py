@@ -11,21 +11,19 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from imu.errors import InputError
 from rom.catalogue.loader import Catalogue
+from rom.clinic.outcomes import sample_from
 from rom.clinic.sealed import Keys, seal_for
 from rom.compare import Comparison, compare
-from rom.sample import RepSample
+from rom.sample import End, RepSample
 
 SCHEMA = "rom.home/1"
-SAMPLE_FIELDS = ("sensor_sigma", "strap_sigma", "soft_tissue_sigma")
 
 
 @dataclass(frozen=True)
@@ -80,18 +78,29 @@ class HomeTest:
                 f"{path}: expected the file that the clinic made with `rom client home`; ask for it again"
             ) from None
 
-    def baseline(self, catalogue: Catalogue) -> RepSample:
+    def baseline(self, catalogue: Catalogue, end: End) -> RepSample:
         """Return what the clinic measured."""
         side: Any = self.side
         aggregate: Any = self.aggregate
-        errors = {name: self.sample[name] for name in SAMPLE_FIELDS if self.sample.get(name) is not None}
-        values = np.array(self.sample["values"], dtype=np.float64)
-        return RepSample(values, catalogue.movement(self.movement), side, aggregate, **errors)
+        return sample_from(self.sample, catalogue.movement(self.movement), side, aggregate, end=end)
 
-    def against(self, sample: RepSample, catalogue: Catalogue) -> Comparison:
-        """Compare a test at home with the clinic's: the straps were put on again."""
-        at_home = replace(sample, restrapped=True)
-        return compare(self.baseline(catalogue), at_home)
+    def against(self, sample: Mapping[str, Any], catalogue: Catalogue) -> Comparison:
+        """Compare a test at home with the clinic's: the straps were put on again.
+
+        Parameters
+        ----------
+        sample
+            Of the test at home, as `rom.clinic.measured.Measured.sample`.
+        catalogue
+            The movements.
+        """
+        ends = [angle for one in (self.sample, sample) for angle in one["plateau"]]
+        end: End = "peak" if None in ends else "plateau"
+        side: Any = self.side
+        aggregate: Any = self.aggregate
+        movement = catalogue.movement(self.movement)
+        post = sample_from(sample, movement, side, aggregate, end=end, restrapped=True)
+        return compare(self.baseline(catalogue, end), post)
 
     def called(self, today: date) -> str:
         """Return what the client calls the clinic's test: the day of the week, or the date."""

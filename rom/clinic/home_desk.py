@@ -8,14 +8,13 @@ from pathlib import Path
 from rom.catalogue.loader import Catalogue
 from rom.clinic.home import HomeTest, open_answer
 from rom.clinic.measuring import measure
-from rom.clinic.outcomes import FEWEST_REPS, sample_of, valid_reps, write_change
+from rom.clinic.outcomes import FEWEST_REPS, change_between, sample_of, valid_reps, write_change
 from rom.clinic.sealed import Keys, write_whole
 from rom.clinic.store import RECORDINGS, Store
 from rom.clinic.store_people import Client, HomeLog, HomeTask
 from rom.clinic.store_visits import RecordingFile, TrialRecord, Visit
 from rom.clinic.trials import keep, write_reps
 from rom.clinic.visit import VisitError
-from rom.compare import compare
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def receive(store: Store, catalogue: Catalogue, actor: str, keys: Keys, content:
         sentence = "Too few valid reps to compare."
         if min(valid_reps(trial), valid_reps(clinic)) >= FEWEST_REPS:
             ledger.change(trial, value_deg=math.degrees(sample_of(trial, catalogue).value))
-            change = compare(sample_of(clinic, catalogue), sample_of(trial, catalogue))
+            change = change_between(catalogue, clinic, trial)
             write_change(ledger, visit, clinic, trial, change)
             sentence = change.sentence()
         write_reps(ledger, trial, measured)

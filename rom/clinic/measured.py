@@ -56,8 +56,8 @@ class Measured:
     calibration
         The calibration as a document, None if there was none.
     sample
-        What comparisons use, in rad: `values` of the valid reps in order, and their shared errors
-        `sensor_sigma`, `strap_sigma`, `soft_tissue_sigma`, as `rom.sample.RepSample` takes them.
+        What comparisons use, in rad: `peak` and `plateau` (None where not held) of the valid reps in order,
+        their `numbers`, and their shared errors as `rom.sample.RepSample` takes them.
     quality, provenance
         Documents that go with the trial.
     """

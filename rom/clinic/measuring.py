@@ -2,9 +2,11 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from calibration.segment import JointCalibration
 from imu.errors import InputError, RecordingError
 from imu.recording import Recording
 from rom.catalogue.loader import Catalogue
@@ -18,7 +20,13 @@ SAID_WITHIN_S = 5.0
 
 
 def measure(
-    path: Path, catalogue: Catalogue, *, movement: str = "", side: str = "", aggregate: str = "mean_2_to_k"
+    path: Path,
+    catalogue: Catalogue,
+    *,
+    movement: str = "",
+    side: str = "",
+    aggregate: str = "mean_2_to_k",
+    calibrations: Sequence[JointCalibration] = (),
 ) -> Measured:
     """Analyse a recording for a visit.
 
@@ -32,6 +40,9 @@ def measure(
         What to measure; as the recording says where empty.
     aggregate
         How its reps are summed up.
+    calibrations
+        Calibrations of the same strapping, used instead of the recording's own where the sensors are the
+        same: what they get wrong is then the same before and after, and cancels.
 
     Raises
     ------
@@ -44,7 +55,11 @@ def measure(
         raise RecordingError(path, "there is no such file; give the path of a recording")
     recording = Recording.open(path)
     asked: Any = side
-    trial = analyse(recording, catalogue.movement(movement) if movement else "", asked)
+    worn = {info.sensor for info in recording.header.sensors}
+    fitting = [c for c in calibrations if {c.proximal.sensor, c.distal.sensor} <= worn]
+    trial = analyse(
+        recording, catalogue.movement(movement) if movement else "", asked, calibrations=fitting[-1:]
+    )
     kind: Any = aggregate
     header = recording.header
     calibration = trial.setup.calibration
@@ -126,16 +141,19 @@ def _pass(recording: Recording, marked: MarkedPass) -> MeasuredPass:
 
 
 def _sample(trial: Trial, aggregate: Any) -> dict[str, Any]:
-    values = [rep.end for rep in trial.valid_reps]
+    reps = trial.valid_reps
+    content: dict[str, Any] = {
+        "peak": [rep.end_peak for rep in reps],
+        "plateau": [None if math.isnan(rep.end_plateau) else rep.end_plateau for rep in reps],
+        "numbers": [rep.number for rep in reps],
+    }
     try:
         sample = trial.sample(aggregate)
     except InputError:
-        return {"values": values}
-    return {
-        "values": values,
+        return content
+    return content | {
         "sensor_sigma": sample.sensor_sigma,
         "strap_sigma": sample.strap_sigma,
         "soft_tissue_sigma": sample.soft_tissue_sigma,
         "alignment": sample.alignment,
-        "numbers": list(sample.numbers),
     }

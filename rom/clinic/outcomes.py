@@ -1,16 +1,18 @@
 """What a re-test showed against its baseline and the other side, and how that is kept."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from rom.catalogue.loader import Catalogue
+from rom.catalogue.movement import Movement, Side
 from rom.clinic.desk import Step
 from rom.clinic.store import Ledger
 from rom.clinic.store_visits import Outcome, TrialRecord, Visit
 from rom.compare import Comparison, compare
-from rom.sample import RepSample
+from rom.sample import Aggregate, End, RepSample
 from rom.symmetry import Symmetry, symmetry
 
 FEWEST_REPS = 2
@@ -19,11 +21,19 @@ FEWEST_REPS = 2
 
 def valid_reps(trial: TrialRecord) -> int:
     """Return how many reps of a trial count."""
-    return len((trial.sample or {}).get("values", []))
+    return len((trial.sample or {}).get("peak", []))
 
 
-def sample_of(trial: TrialRecord, catalogue: Catalogue) -> RepSample:
+def held(trial: TrialRecord) -> bool:
+    """Return whether every valid rep of a trial was held at its end."""
+    return all(angle is not None for angle in (trial.sample or {}).get("plateau", [None]))
+
+
+def sample_of(trial: TrialRecord, catalogue: Catalogue, *together: TrialRecord) -> RepSample:
     """Return the reps of a trial as comparisons take them.
+
+    The end of a rep is the held plateau if every valid rep of this trial and of those it is looked at
+    `together` with has one, else the peak: the rule of `rom.trials.compare_trials`.
 
     Raises
     ------
@@ -32,26 +42,40 @@ def sample_of(trial: TrialRecord, catalogue: Catalogue) -> RepSample:
     """
     side: Any = trial.side
     aggregate: Any = trial.aggregate
-    content = trial.sample or {}
-    sigmas: dict[str, Any] = {
-        name: value or 0.0 for name, value in content.items() if name.endswith("_sigma")
-    }
-    return RepSample(
-        np.array(content.get("values", []), dtype=np.float64),
+    end: End = "plateau" if all(held(one) for one in (trial, *together)) else "peak"
+    return sample_from(
+        trial.sample or {},
         catalogue.movement(trial.movement),
         side,
         aggregate,
+        end=end,
         restrapped=bool(trial.restrapped_since_baseline),
         elapsed=None if trial.elapsed_min is None else 60.0 * trial.elapsed_min,
-        alignment=content.get("alignment", ""),
-        numbers=tuple(content.get("numbers", ())),
-        **sigmas,
     )
+
+
+def sample_from(
+    content: Mapping[str, Any],
+    movement: Movement,
+    side: Side,
+    aggregate: Aggregate,
+    *,
+    end: End,
+    **known: Any,
+) -> RepSample:
+    """Return the sample that a trial's `sample` document holds, with one end of the reps."""
+    errors: dict[str, Any] = {
+        name: content[name]
+        for name in ("sensor_sigma", "strap_sigma", "soft_tissue_sigma", "alignment")
+        if content.get(name) is not None
+    }
+    values = np.array(content.get(end, []), dtype=np.float64)
+    numbers = tuple(content.get("numbers", ()))
+    return RepSample(values, movement, side, aggregate, end=end, numbers=numbers, **errors, **known)
 
 
 def judge(step: Step, trial: TrialRecord, baseline: TrialRecord) -> tuple[Comparison, Symmetry | None]:
     """Compare a re-test with its baseline and with the other side; write both down."""
-    pre, post = sample_of(baseline, step.catalogue), sample_of(trial, step.catalogue)
     others = [
         t
         for t in step.ledger.find(TrialRecord, visit_id=step.visit.id, movement=trial.movement)
@@ -60,16 +84,17 @@ def judge(step: Step, trial: TrialRecord, baseline: TrialRecord) -> tuple[Compar
     others = [t for t in others if valid_reps(t) >= FEWEST_REPS]
     before = [t for t in others if t.phase == "baseline"]
     after = [t for t in others if t.phase != "baseline"]
-    control = None
+    untreated = None
     if trial.phase == "retest" and before and [t for t in after if t.phase == "control"]:
-        control = (sample_of(before[-1], step.catalogue), sample_of(after[-1], step.catalogue))
-    change = compare(pre, post, control=control)
+        untreated = (before[-1], after[-1])
+    change = change_between(step.catalogue, baseline, trial, untreated)
     write_change(step.ledger, step.visit, baseline, trial, change)
     if trial.phase == "control":
         _judge_again(step, (baseline, trial))
     if not others:
         return change, None
-    other = sample_of(others[-1], step.catalogue)
+    post = sample_of(trial, step.catalogue, others[-1])
+    other = sample_of(others[-1], step.catalogue, trial)
     left, right = (post, other) if trial.side == "left" else (other, post)
     involved: Literal["left", "right"] = "right" if step.episode.side == "right" else "left"
     sides = symmetry(left, right, involved=involved)
@@ -77,16 +102,28 @@ def judge(step: Step, trial: TrialRecord, baseline: TrialRecord) -> tuple[Compar
     return change, sides
 
 
+def change_between(
+    catalogue: Catalogue,
+    pre: TrialRecord,
+    post: TrialRecord,
+    control: tuple[TrialRecord, TrialRecord] | None = None,
+) -> Comparison:
+    """Return what changed between two trials, beside the untreated side if it was tested twice."""
+    every = (pre, post, *(control or ()))
+    before, after = sample_of(pre, catalogue, *every), sample_of(post, catalogue, *every)
+    untreated = None
+    if control is not None:
+        untreated = (sample_of(control[0], catalogue, *every), sample_of(control[1], catalogue, *every))
+    return compare(before, after, control=untreated)
+
+
 def _judge_again(step: Step, control: tuple[TrialRecord, TrialRecord]) -> None:
     """Compare the treated side's re-tests again, now that a control is there."""
-    untreated = (sample_of(control[0], step.catalogue), sample_of(control[1], step.catalogue))
     for outcome in step.ledger.find(Outcome, visit_id=step.visit.id, kind="change"):
         pre = step.ledger.get(TrialRecord, outcome.first_trial_id)
         post = step.ledger.get(TrialRecord, outcome.second_trial_id)
         if post.phase == "retest" and post.movement == control[0].movement:
-            change = compare(
-                sample_of(pre, step.catalogue), sample_of(post, step.catalogue), control=untreated
-            )
+            change = change_between(step.catalogue, pre, post, control)
             write_change(step.ledger, step.visit, pre, post, change)
 
 

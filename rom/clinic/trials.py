@@ -18,11 +18,11 @@ from rom.clinic.store_visits import (
     PassRecord,
     RecordingFile,
     RepRecord,
-    SensorSetup,
     Treatment,
     TrialRecord,
     Visit,
 )
+from rom.clinic.straps import came_off as straps_came_off
 from rom.clinic.visit import State, VisitError
 from rom.compare import Comparison
 from rom.symmetry import Symmetry
@@ -98,7 +98,7 @@ def attach(
         baseline = None
         if step.state is State.RETEST:
             baseline = _baseline_of(step, measured)
-            came_off = _came_off(step, measured, baseline, came_off)
+            came_off = straps_came_off(step, measured, baseline, came_off)
         elif despite.strip() == "":
             _check_order(step, measured)
         file = keep(desk.store.folder, measured, step.ledger, step.visit.id)
@@ -249,25 +249,6 @@ def _baseline_of(step: Step, measured: Measured) -> TrialRecord:
             f"nothing was compared: use --aggregate {same[-1].aggregate}"
         )
     return same[-1]
-
-
-def _came_off(step: Step, measured: Measured, baseline: TrialRecord, said: bool | None) -> bool:
-    segments = {info.segment for info in measured.sensors}
-    remounted = [
-        row
-        for row in step.ledger.find(SensorSetup, visit_id=step.visit.id)
-        if row.mounted_at > baseline.at and (not segments or row.segment in segments)
-    ]
-    if said is False and remounted:
-        raise VisitError(
-            f"a sensor was put on {remounted[0].segment} after the baseline, so sensors did come off: "
-            "say --came-off"
-        )
-    if said is None and not remounted:
-        raise VisitError(
-            "did sensors come off since the baseline? Say --came-off or --stayed-on; it picks the MDC"
-        )
-    return bool(said or remounted)
 
 
 def _write(

@@ -190,14 +190,15 @@ def record(
     as_json: JsonOption = False,
 ) -> None:
     """Make a recording a test of the visit: baseline before treatment, re-test after it."""
-    from rom.clinic.measuring import measure
+    from rom.clinic.straps import measure_in_visit
     from rom.clinic.trials import attach
 
     practice = practice_of(context)
-    measured = measure(recording, practice.catalogue, movement=movement, side=side, aggregate=aggregate)
-    done = attach(
-        practice.desk, code, measured, came_off=came_off, nprs=pain, variant=variant, despite=despite
+    desk = practice.desk
+    measured = measure_in_visit(
+        desk, code, recording, movement=movement, side=side, aggregate=aggregate, came_off=came_off
     )
+    done = attach(desk, code, measured, came_off=came_off, nprs=pain, variant=variant, despite=despite)
     emit(_document(done), _text(done, practice.catalogue.movement(done.trial.movement)), as_json=as_json)
 
 

@@ -91,14 +91,14 @@ def one_pass(
     as_json: JsonOption = False,
 ) -> None:
     """Log passes: contact on, contact off, or all of a recording."""
-    from rom.clinic.measuring import measure
+    from rom.clinic.straps import measure_in_visit
     from rom.clinic.treating import contact_off, contact_on, passes_from
 
     if [on, off, recording is not None].count(True) != 1:
         raise InputError("say one of --on, --off or a recording")
     practice = practice_of(context)
     if recording is not None:
-        rows = passes_from(practice.desk, code, measure(recording, practice.catalogue))
+        rows = passes_from(practice.desk, code, measure_in_visit(practice.desk, code, recording))
         lines = [f"pass {r.n}: {r.start_deg or 0:.0f}° to {r.end_deg or 0:.0f}°" for r in rows]
         emit({"passes": [row.values() for row in rows]}, "\n".join(lines), as_json=as_json)
     elif on:

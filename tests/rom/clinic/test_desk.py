@@ -115,7 +115,14 @@ class Bench:
             passes=tuple(MeasuredPass(9.0 * n, 9.0 * n + 4, 90.0, 40.0, 12.0, 5.0) for n in range(passes)),
             residual_deg=2.0,
             calibration={"source": "embedded"},
-            sample={"values": [math.radians(v) for v in values], "sensor_sigma": 0.01, "strap_sigma": 0.02},
+            sample={
+                "peak": [math.radians(v) for v in values],
+                "plateau": [None for _ in values],
+                "numbers": list(range(1, len(values) + 1)),
+                "sensor_sigma": 0.01,
+                "strap_sigma": 0.02,
+                "alignment": "as worn",
+            },
         )
 
     def until_baseline(self) -> None:
