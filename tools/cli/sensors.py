@@ -38,9 +38,11 @@ def _table(capabilities: Sequence[Capability]) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(show_lines=True)
-    for title in ("family", "recognised by", "rates, Hz", "streams", "clock", "sync", "cannot do"):
-        table.add_column(title, overflow="fold", min_width=8)
+    table = Table("family", show_lines=True)
+    table.columns[0].no_wrap = True
+    for title in ("recognised by", "rates, Hz", "streams", "clock", "sync"):
+        table.add_column(title, max_width=24)
+    table.add_column("cannot do", min_width=30)
     for capability in capabilities:
         table.add_row(
             capability.family,
