@@ -23,6 +23,9 @@ class PassParams:
         catalogue (ankle eversion) is 15 deg.
     travel_share
         A turn back shorter than this share of the last travels is a loosening of the hold, not a return.
+    min_peak_deg_s
+        A travel whose speed never exceeds this is drift: the sway of a held limb stays below 2.5 deg/s, a
+        slow pass of 15 deg in 6 s peaks at 4.7 deg/s.
     speed_share, speed_floor_deg_s
         A travel starts and ends where its speed crosses this share of its peak, at least the floor
         (reference: clinical 2.1, "5 % of peak, floor 2 to 3 deg/s", to verify). Creep in a hold is slower.
@@ -39,7 +42,8 @@ class PassParams:
     """
 
     min_travel_deg: float = 8.0
-    travel_share: float = 0.2
+    travel_share: float = 0.15
+    min_peak_deg_s: float = 4.0
     speed_share: float = 0.05
     speed_floor_deg_s: float = 2.5
     settle_s: float = 0.5
@@ -240,7 +244,7 @@ class PassDetector:
         forward = np.where(inside, speed * self._direction, -math.inf)
         peak = float(forward.max())
         floor = math.radians(self.params.speed_floor_deg_s)
-        if not peak > floor:
+        if not peak > math.radians(self.params.min_peak_deg_s):
             return None
         fast = np.flatnonzero(forward > max(floor, self.params.speed_share * peak))
         first, last = max(int(fast[0]) - 1, 0), min(int(fast[-1]) + 1, len(t) - 1)
@@ -258,14 +262,11 @@ class PassDetector:
         )
 
     def _leave(self, now: float) -> float:
-        """Return when the limb left the extreme for the turn that was noticed `now`."""
+        """Return when the limb left the far end for the turn that is noticed `now`, not for a slip before."""
         t, _, speed = self._speeds()
-        back = np.flatnonzero(
-            (t >= self._extreme[0])
-            & (t <= now)
-            & (-speed * self._direction > math.radians(self.params.speed_floor_deg_s))
-        )
-        return float(t[max(int(back[0]) - 1, 0)]) if len(back) else now
+        resting = -speed * self._direction < math.radians(self.params.speed_floor_deg_s)
+        before = np.flatnonzero(resting & (t >= self._extreme[0]) & (t <= now))
+        return float(t[before[-1]]) if len(before) else self._extreme[0]
 
     def _speeds(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return times, angles and speeds of the looks: three later against three earlier ones."""
