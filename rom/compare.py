@@ -7,7 +7,7 @@ import numpy as np
 
 from imu.errors import InputError
 from rom.estimate import Estimate, combined, reps_until_plateau, trend_adjusted
-from rom.sample import RepSample, check_comparable
+from rom.sample import RepSample, check_comparable, doubts
 from rom.verdict import Between, Difference, weigh
 from rom.wording import degrees, span, yardstick
 
@@ -78,11 +78,15 @@ class Comparison:
         return 100.0 * self.change.value / missing if missing > limit else None
 
     def sentence(self) -> str:
-        """Return value, interval, judgement with its yardstick, and what else could explain it."""
+        """Return value, interval, judgement with its yardstick, and what else could explain it.
+
+        What cannot be (`rom.sample.doubts`) comes before all of it.
+        """
         low, high = self.change.estimate.interval()
         title = self.pre.movement.title(self.pre.side)
         value = f"{title}: {degrees(self.change.value, signed=True)} (95 % {span(low, high)})."
-        return " ".join(part for part in (value, self._judgement(), self._explanation()) if part)
+        parts = (*(f"{doubt}." for doubt in self._doubts()), value, self._judgement(), self._explanation())
+        return " ".join(part for part in parts if part)
 
     def home_sentence(self, baseline: str) -> str:
         """Return one sentence for the athlete, such as "About the same as Tuesday (...)".
@@ -138,9 +142,14 @@ class Comparison:
             "p_above_mcid": None if self.mcid is None else self.change.estimate.probability_above(self.mcid),
             "evidence_grade": self.pre.movement.evidence_grade,
             "published_error": self.pre.movement.error_note,
+            "doubts": self._doubts(),
             "sentence": self.sentence(),
         }
         return document
+
+    def _doubts(self) -> list[str]:
+        samples = (self.pre, self.post) + ((self.control.pre, self.control.post) if self.control else ())
+        return list(doubts(*samples))
 
     def _control_document(self) -> dict[str, object] | None:
         if self.control is None:

@@ -9,6 +9,7 @@ from imu.block import FloatArray
 from imu.errors import InputError
 from rom.catalogue.movement import Movement, Side
 from rom.estimate import VARIANCE_OF_BEST_OF_3, reps_until_plateau
+from rom.wording import degrees
 
 Aggregate = Literal["mean_2_to_k", "best_of_3"]
 End = Literal["plateau", "peak", "headline"]
@@ -134,6 +135,19 @@ class RepSample:
     def strap_variance(self) -> float:
         """Variance that another strapping would bring, rad^2."""
         return self.strap_sigma**2 + self.soft_tissue_sigma**2
+
+
+def doubts(*samples: RepSample) -> tuple[str, ...]:
+    """Return what speaks against samples that can be compared: values that the joint cannot have."""
+    found: list[str] = []
+    for sample in samples:
+        low, high = sample.movement.plausible_min, sample.movement.plausible_max
+        if not low <= sample.value <= high:
+            found.append(
+                f"{sample.movement.title(sample.side)} of {degrees(sample.value)} cannot be "
+                f"({degrees(low)} to {degrees(high)}): check side, straps and calibration"
+            )
+    return tuple(found)
 
 
 def check_comparable(first: RepSample, second: RepSample, *, sides: Literal["same", "opposite"]) -> None:

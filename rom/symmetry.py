@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from imu.errors import InputError
-from rom.sample import RepSample, check_comparable
+from rom.sample import RepSample, check_comparable, doubts
 from rom.verdict import Difference, weigh
 from rom.wording import degrees, number, span, yardstick
 
@@ -104,6 +104,7 @@ class Symmetry:
             f"{title} against {other}: {_gap(self.difference.value)} (95 % {span(low, high)}{was}). "
             f"{self._judgement()}"
         )
+        first = " ".join((*(f"{doubt}." for doubt in doubts(self.left, self.right)), first))
         if self.indices is None:
             return f"{first} No percentage: {self.refusal}."
         what = "Deficit" if self.left.movement.gain_sign < 0 else "Limb symmetry"
@@ -143,6 +144,7 @@ class Symmetry:
             },
             "index_refusal": self.refusal or None,
             "index_of": "deficit from straight" if self.left.movement.gain_sign < 0 else "end angle",
+            "doubts": list(doubts(self.left, self.right)),
             "evidence_grade": self.left.movement.evidence_grade,
             "published_error": self.left.movement.error_note,
             "sentence": self.sentence(),

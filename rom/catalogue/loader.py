@@ -72,7 +72,14 @@ class Catalogue:
     def find_movements(self, query: str) -> list[Movement]:
         """Return the movements that fit what a person typed, best first; all of them for no query."""
         names = {
-            m.id: (m.title_pattern.replace("{side}", "").replace("{Side}", ""), m.movement, m.joint, m.region)
+            m.id: (
+                m.title_pattern.replace("{side}", "").replace("{Side}", ""),
+                m.movement,
+                m.joint,
+                m.region,
+                m.lengthened_at_end,
+                m.shortened_at_end,
+            )
             for m in self.movements.values()
         }
         return [self.movements[found] for found in rank(query, names)]

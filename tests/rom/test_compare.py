@@ -415,6 +415,15 @@ def test_no_sentence_claims_more_than_a_measurement(
             assert word not in text.lower()
 
 
+def test_what_a_joint_cannot_do_comes_first() -> None:
+    odd = sample([-96.0, -95, -97, -96, -96], AKE)
+    result = compare(odd, sample([35.0, 34, 35, 33, 34], AKE))
+    assert result.sentence().startswith(
+        "Left knee straightening of −96° cannot be (0° to 90°): check side, straps and calibration."
+    )
+    assert result.to_document()["doubts"] == [result.sentence().split(". ")[0]]
+
+
 def test_the_document_is_json_in_degrees() -> None:
     document = compare(sample([60.0, 61, 62, 61, 60]), sample([70.0, 71, 72, 71, 70])).to_document()
     assert json.loads(json.dumps(document)) == document

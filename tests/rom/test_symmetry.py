@@ -164,6 +164,12 @@ def test_no_percentage_of_a_small_range() -> None:
     assert result.to_document()["indices"] is None
 
 
+def test_what_a_joint_cannot_do_comes_first() -> None:
+    result = symmetry(sample(around(42), AKE), sample(around(120), AKE, "right"))
+    assert result.sentence().startswith("Right knee straightening of 120° cannot be (0° to 90°)")
+    assert result.to_document()["doubts"]
+
+
 def test_no_percentage_at_or_below_zero() -> None:
     extension = CATALOGUE.movement("kn_extension")
     result = symmetry(sample(around(-4), extension), sample(around(2), extension, "right"))

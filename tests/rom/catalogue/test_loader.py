@@ -174,6 +174,7 @@ def test_a_few_letters_find_the_structure(catalogue: Catalogue, typed: str, firs
 def test_search_keeps_what_cannot_be_meant_out(catalogue: Catalogue) -> None:
     assert [s.id for s in catalogue.find_structures("biceps f")] == ["hamstrings"]
     assert catalogue.find_structures("xyzzy") == []
+    assert "hip_slr" in [m.id for m in catalogue.find_movements("biceps f")], "by what it lengthens"
     assert len(catalogue.find_movements("")) == 50
 
 
