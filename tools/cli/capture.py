@@ -66,15 +66,15 @@ def capture(
     given = [joint for path in calibration or () for joint in load_joints(path)]
     with keyboard() as keys, LiveScreen() if sys.stdout.isatty() and not as_json else Screen() as screen:
         if virtual:
-            _capture_virtual(order, kind, given, screen, keys)
+            capture_virtual(order, kind, given, screen, keys)
         else:
-            _capture_worn(order, pairing, given, screen, keys)
+            capture_worn(order, pairing, given, screen, keys)
     if not as_json:
         print(f"Recorded {file}")
     measure(file, movement=movement, side=side, as_json=as_json)
 
 
-def _capture_worn(
+def capture_worn(
     order: "Order", pairing: Path | None, given: "Sequence[JointCalibration]", screen: "Screen", keys: "Keys"
 ) -> None:
     """Capture with the sensors that are paired, and keep what was learnt of their clocks."""
@@ -94,7 +94,7 @@ def _capture_worn(
         save_pairing(file, with_rates(sensors, acquisition.learnt()))
 
 
-def _capture_virtual(
+def capture_virtual(
     order: "Order", kind: str, given: "Sequence[JointCalibration]", screen: "Screen", keys: "Keys"
 ) -> None:
     """Capture with emulated sensors on an imagined limb that does what the steps ask for."""

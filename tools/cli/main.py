@@ -19,6 +19,7 @@ FAMILIES: tuple[str, ...] = (
     "capture",
     "doctor",
     "clinic",
+    "retest",
 )
 
 
