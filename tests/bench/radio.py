@@ -1,0 +1,208 @@
+"""Sensors through bleak's own Linux back end: losses, order, arrival to angle, cost of a notification.
+
+Run `python tests/bench/radio.py [SECONDS]`. The sensors are emulated in another process. The peer is bleak
+alone: the same load with a callback that only counts.
+"""
+
+import asyncio
+import math
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from imu.acquisition import Acquisition
+from imu.ble_link import SensorRequest
+from imu.health import Notice
+from imu.recording import RawPacket, Recording, RecordingHeader, RecordingWriter, SensorInfo
+from imu.sensors.registry import driver_named
+from imu.sensors.stream import SensorStream
+from rom.catalogue.movement import AngleRule
+from rom.reading import TrackedSensor, TrackerSetup
+from rom.tracker import JointTracker
+from tools.emulator.bus import VARIABLE
+
+ROOT = Path(__file__).parents[2]
+CASES = (("open", 4, 120.0), ("movella-dot", 7, 60.0))
+SETTLE = 5.0
+PEER_SECONDS = 10.0
+
+
+@contextmanager
+def emulated(kind: str, count: int, seconds: float) -> Generator[None]:
+    """Publish sensors from a process of their own, and connect this one to their bus."""
+    command = [sys.executable, "-c", "from tools.cli.main import main; main()", "simulate", "--kind", kind]
+    command += ["--sensors", str(count), "--seconds", str(seconds)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if VARIABLE in line:
+            os.environ[VARIABLE] = line.split(f"{VARIABLE}=")[1].strip()
+        if line.startswith("Ctrl-C"):
+            break
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10.0)
+        process.stdout.close()
+
+
+def address(number: int) -> str:
+    """Return the address that `rom simulate` gives to a sensor."""
+    return f"D4:22:CD:00:00:{number + 1:02X}"
+
+
+class Timed(Acquisition):
+    """An acquisition that remembers when the bytes of each block arrived."""
+
+    def __init__(self, requests: list[SensorRequest]) -> None:
+        super().__init__(requests)
+        self.stamps: dict[str, deque[int]] = {request.sensor: deque() for request in requests}
+        self.enqueue_ns: list[int] = []
+        self.streams = {request.driver.notify(request.settings)[-1] for request in requests}
+
+    def arrived(self, sensor: str, arrival_ns: int, characteristic: str, payload: bytes) -> None:
+        """Queue as always, and note how long it took."""
+        begin = time.thread_time_ns()
+        super().arrived(sensor, arrival_ns, characteristic, payload)
+        self.enqueue_ns.append(time.thread_time_ns() - begin)
+        if characteristic in self.streams:
+            self.stamps[sensor].append(arrival_ns)
+
+
+def trackers(sensors: list[str], rate: float) -> dict[str, JointTracker]:
+    """Return one joint for each pair of sensors; a lone last one is measured alone."""
+    rule = AngleRule("cardan_zxy", 0, 1, 1)
+    found: dict[str, JointTracker] = {}
+    for first in range(0, len(sensors), 2):
+        pair = sensors[first : first + 2]
+        tracked = [TrackedSensor(name, rate) for name in pair]
+        setup = TrackerSetup(
+            rule=rule, side="right", distal=tracked[-1], proximal=tracked[0] if len(pair) > 1 else None
+        )
+        tracker = JointTracker(setup)
+        found |= dict.fromkeys(pair, tracker)
+    return found
+
+
+def ours(kind: str, count: int, rate: float, seconds: float, file: Path) -> None:
+    """Capture, record and track; print what was lost and how late the angles were."""
+    driver = driver_named(kind)
+    settings = driver.settings(rate_hz=rate)
+    requests = [SensorRequest(f"s{i}", address(i), driver, settings) for i in range(count)]
+    joints = trackers([request.sensor for request in requests], rate)
+    late: list[float] = []
+    last: dict[str, float] = {}
+    received = dict.fromkeys(joints, 0)
+    cpu = 0.0
+    with Timed(requests) as acquisition:
+        acquisition.wait_for_all(30.0)
+        infos = tuple(SensorInfo(r.sensor, r.sensor, kind, rate) for r in requests)
+        header = RecordingHeader(created_at=acquisition.started_at, sensors=infos, simulated=True)
+        with RecordingWriter(file, header) as writer:
+            acquisition.record(writer)
+            cpu = -time.process_time()
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                item = acquisition.queue.get(timeout=5.0)
+                if isinstance(item, Notice):
+                    continue
+                stamp = acquisition.stamps[item.sensor].popleft()
+                joints[item.sensor].feed(item)
+                if acquisition.now > SETTLE:
+                    late.append((time.monotonic_ns() - stamp) * 1e-6)
+                assert item.t[0] > last.get(item.sensor, -math.inf), "order"
+                last[item.sensor] = float(item.t[-1])
+                received[item.sensor] += len(item)
+            cpu += time.process_time()
+            health = acquisition.health()
+            acquisition.record(None)
+    print(
+        f"{kind}: {count} sensors x {rate:g} Hz for {seconds:g} s, load {os.getloadavg()[0]:.1f} on "
+        f"{os.cpu_count()} cores, {100 * cpu / seconds:.0f} % of a core"
+    )
+    for item in health:
+        c = item.clock
+        print(
+            f"  {item.sensor}: {c.samples} samples, {c.lost} lost, {c.duplicates} repeated, late p50 "
+            f"{c.late_p50 * 1e3:.1f} p95 {c.late_p95 * 1e3:.1f} most {c.late_most * 1e3:.1f} ms"
+        )
+    p50, p95, p99 = np.percentile(late, [50, 95, 99])
+    print(f"  arrival to angle: p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms (wanted: p99 below 10)")
+    queueing = np.median(acquisition.enqueue_ns) * 1e-3
+    decoding = decode_cost(file, requests, acquisition.origin_ns)
+    print(
+        f"  queueing {queueing:.1f} us, decoding {decoding:.1f} us a notification "
+        f"(wanted: together below 20, median)"
+    )
+
+
+def decode_cost(file: Path, requests: list[SensorRequest], origin_ns: int) -> float:
+    """Return the median time to turn one recorded notification into samples, us."""
+    streams = {r.sensor: SensorStream(r.sensor, r.driver, r.settings) for r in requests}
+    taken: list[int] = []
+    packets: list[RawPacket] = list(Recording.open(file).raw())
+    for packet in packets:
+        begin = time.thread_time_ns()
+        streams[packet.sensor].feed(
+            (packet.arrival_ns - origin_ns) * 1e-9, packet.characteristic, packet.payload
+        )
+        taken.append(time.thread_time_ns() - begin)
+    return float(np.median(taken)) * 1e-3
+
+
+def peer(kind: str, count: int, rate: float) -> float:
+    """Return the share of a core that bleak alone takes for the same load."""
+    from bleak import BleakClient, BleakScanner
+
+    driver = driver_named(kind)
+    settings = driver.settings(rate_hz=rate)
+    seen = [0]
+
+    def count_only(_: object, __: bytearray) -> None:
+        seen[0] += 1
+
+    async def run() -> float:
+        clients: list[BleakClient] = []
+        for number in range(count):
+            found = await BleakScanner.find_device_by_address(address(number))
+            assert found is not None
+            client = BleakClient(found)
+            await client.connect()
+            for write in driver.configure(settings):
+                await client.write_gatt_char(write.characteristic, write.payload, response=write.response)
+            for uuid in driver.notify(settings):
+                await client.start_notify(uuid, count_only)
+            clients.append(client)
+        for client in clients:
+            for write in driver.start(settings):
+                await client.write_gatt_char(write.characteristic, write.payload, response=write.response)
+        begin = time.process_time()
+        await asyncio.sleep(PEER_SECONDS)
+        used = time.process_time() - begin
+        for client in clients:
+            await client.disconnect()
+        return used / PEER_SECONDS
+
+    return asyncio.run(run())
+
+
+def main() -> None:
+    """Run every case."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    for kind, count, rate in CASES:
+        with TemporaryDirectory() as folder, emulated(kind, count, seconds + 60.0):
+            ours(kind, count, rate, seconds, Path(folder) / "bench.mcap")
+            print(f"  bleak alone: {100 * peer(kind, count, rate):.0f} % of a core")
+
+
+if __name__ == "__main__":
+    main()
