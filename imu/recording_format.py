@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +95,7 @@ _SAMPLE_HEAD = np.frombuffer(_SAMPLE_START, np.uint8)
 RecordArray = NDArray[np.void]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message that is not a sample."""
 
     channel: int

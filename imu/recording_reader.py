@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -33,6 +33,15 @@ _UNKNOWN_HEADER = RecordingHeader(
     software={},
     notes="the header is missing",
 )
+
+
+class _Chunk(NamedTuple):
+    """An intact chunk: its place, its earliest sample time, that of all later chunks, s, and its kind."""
+
+    place: ChunkPlace
+    start: float
+    later_start: float
+    samples_only: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class Recording:
     samples: Mapping[str, int]
     start: float
     stop: float
-    _chunks: tuple[tuple[ChunkPlace, float, float], ...] = field(repr=False)
+    _chunks: tuple[_Chunk, ...] = field(repr=False)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -103,7 +112,12 @@ class Recording:
             samples,
             survey.first_t if any_sample else np.nan,
             survey.last_t if any_sample else np.nan,
-            tuple(zip(found.chunks, survey.chunk_starts, survey.later_starts(), strict=True)),
+            tuple(
+                _Chunk(*parts)
+                for parts in zip(
+                    found.chunks, survey.chunk_starts, survey.later_starts(), survey.samples_only, strict=True
+                )
+            ),
         )
 
     @property
@@ -157,7 +171,7 @@ class Recording:
     def pieces(self) -> Iterator[tuple[list[ImuBlock], list[RawPacket]]]:
         """Yield samples and raw packets together, in the order of the file, a fraction of a second each."""
         sensors, packets = self._streams("/imu/"), self._streams("/raw/")
-        for content in self._contents([place for place, _, _ in self._chunks]):
+        for content in self._contents(self._chunks):
             samples, others = split_chunk(content)
             blocks = list(_split(np.frombuffer(samples, IMU_RECORD), sensors))
             yield blocks, [decode_raw(packets[m.channel], m.body) for m in others if m.channel in packets]
@@ -173,15 +187,14 @@ class Recording:
 
     def _samples(self) -> Iterator[tuple[bytes, float]]:
         """Yield the samples of each chunk that has any, with the earliest sample time after it, s."""
-        chosen = [(place, later_start) for place, start, later_start in self._chunks if np.isfinite(start)]
-        contents = self._contents([place for place, _ in chosen])
-        for content, (_, later_start) in zip(contents, chosen, strict=True):
-            yield split_chunk(content)[0], later_start
+        chosen = [chunk for chunk in self._chunks if np.isfinite(chunk.start)]
+        for content, chunk in zip(self._contents(chosen), chosen, strict=True):
+            yield content if chunk.samples_only else split_chunk(content)[0], chunk.later_start
 
-    def _contents(self, places: Sequence[ChunkPlace]) -> Iterator[bytes]:
+    def _contents(self, chunks: Sequence[_Chunk]) -> Iterator[bytes]:
         with self.path.open("rb", buffering=1 << 18) as file:
-            for place in places:
-                content = read_chunk(file, place)
+            for chunk in chunks:
+                content = read_chunk(file, chunk.place)
                 if content is None:
                     raise RecordingError(self.path, "has changed since it was opened; open it again")
                 yield content

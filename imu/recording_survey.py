@@ -30,6 +30,7 @@ class Survey:
         self.counts: dict[int, int] = {}
         self.first_t, self.last_t = np.inf, -np.inf
         self.chunk_starts: list[float] = []
+        self.samples_only: list[bool] = []
         self._pending: list[bytes] = []
         self._reached: dict[int, tuple[int, float]] = {}
         self._missing: list[tuple[int, int, float, float]] = []
@@ -37,6 +38,7 @@ class Survey:
     def add(self, chunk: bytes) -> None:
         """Take the content of the next chunk."""
         samples, others = split_chunk(chunk)
+        self.samples_only.append(len(samples) == len(chunk))
         self.chunk_starts.append(float(np.frombuffer(samples, IMU_RECORD)["t"].min()) if samples else np.inf)
         for message in others:
             self.counts[message.channel] = self.counts.get(message.channel, 0) + 1

@@ -50,7 +50,8 @@ def measure(path: Path, minutes: float, *, raw: bool) -> None:
     tracemalloc.stop()
     print(f"{path.stem}: {minutes:g} min, 4 sensors, {samples} samples, {path.stat().st_size / 1e6:.1f} MB")
     print(
-        f"  write        {writing / samples * 1e6:6.1f} us a sample, {writing / minutes / 0.6:.2f} % of a core live"
+    live_share = writing / minutes / 0.6
+    print(f"  write        {writing / samples * 1e6:6.1f} us a sample, {live_share:.2f} % of a core live")
     )
     print(f"  open, verify {opening:6.2f} s = {opening / filtering:.2f} x vqf batch")
     print(f"  read blocks  {reading:6.2f} s = {reading / filtering:.2f} x vqf batch")
@@ -68,9 +69,8 @@ def motion(minutes: float) -> list[ImuBlock]:
         swing = np.sin(2.0 * np.pi * 0.2 * t + seed)
         gyr = swing[:, None] * [1.0, 0.3, 0.1] + rng.normal(0.0, 0.005, (n, 3))
         acc = np.array([0.0, 9.81, 0.0]) + swing[:, None] * [3.0, 1.0, 2.0] + rng.normal(0.0, 0.03, (n, 3))
-        blocks.append(
-            ImuBlock(segment, t, np.rint(gyr / GYR_STEP) * GYR_STEP, np.rint(acc / ACC_STEP) * ACC_STEP)
-        )
+        gyr, acc = np.rint(gyr / GYR_STEP) * GYR_STEP, np.rint(acc / ACC_STEP) * ACC_STEP
+        blocks.append(ImuBlock(segment, t, gyr, acc))
     return blocks
 
 

@@ -152,6 +152,14 @@ def test_everything_else_comes_back_too(tmp_path: Path) -> None:
     assert len(recording.sha256) == 64
 
 
+@pytest.mark.parametrize("t", [float("nan"), float("inf"), -5.0, 1e15])
+def test_an_event_of_unknown_or_absurd_time_is_kept_as_it_is(tmp_path: Path, t: float) -> None:
+    with RecordingWriter(tmp_path / "x.mcap", HEADER) as writer:
+        writer.write_event(Event(t, "note"))
+    (event,) = Recording.open(tmp_path / "x.mcap").events
+    assert event.t == pytest.approx(t, nan_ok=True)
+
+
 def test_a_stock_reader_understands_the_file(tmp_path: Path) -> None:
     block = write_of_everything(tmp_path / "x.mcap")
     with (tmp_path / "x.mcap").open("rb") as file:

@@ -108,7 +108,7 @@ def chunks(original: Original) -> list[tuple[int, int]]:
     return list(zip(ends, sizes, strict=True))
 
 
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @MANY
@@ -129,10 +129,10 @@ def test_one_flipped_bit_costs_one_chunk_at_most(
 
 @pytest.mark.parametrize("region", ["start", "end"])
 def test_one_flipped_bit_in_the_head_or_the_index(original: Original, path: Path, region: str) -> None:
-    places = range(2600) if region == "start" else range(len(original.data) - 200, len(original.data))
+    places = range(0, 2600, 7) if region == "start" else range(len(original.data) - 200, len(original.data))
     for place in places:
         data = bytearray(original.data)
-        data[place] ^= 1 << (place % 8)
+        data[place] ^= 1 << (place // 7 % 8)
         path.write_bytes(data)
         recording = Recording.open(path)
         assert recording.header == HEADER
