@@ -49,10 +49,8 @@ def measure(path: Path, minutes: float, *, raw: bool) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     print(f"{path.stem}: {minutes:g} min, 4 sensors, {samples} samples, {path.stat().st_size / 1e6:.1f} MB")
-    print(
-    live_share = writing / minutes / 0.6
-    print(f"  write        {writing / samples * 1e6:6.1f} us a sample, {live_share:.2f} % of a core live")
-    )
+    share = writing / minutes / 0.6
+    print(f"  write        {writing / samples * 1e6:6.1f} us a sample, {share:.2f} % of a core live")
     print(f"  open, verify {opening:6.2f} s = {opening / filtering:.2f} x vqf batch")
     print(f"  read blocks  {reading:6.2f} s = {reading / filtering:.2f} x vqf batch")
     print(f"  vqf batch    {filtering:6.2f} s")
