@@ -18,7 +18,15 @@ from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows, laws
 from calibration.motion import stretches
-from calibration.relative import HEADING, Moment, RelativeParams, RelativeState, copied
+from calibration.relative import (
+    HEADING,
+    Moment,
+    RelativeParams,
+    RelativeState,
+    Stretch,
+    copied,
+    first_covariance,
+)
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
@@ -110,6 +118,8 @@ class _Inputs:
     end: FloatArray
     force: FloatArray
     lever: FloatArray
+    carried: FloatArray
+    swept: FloatArray
     turned: FloatArray
     known: BoolArray
     laws: Laws
@@ -117,6 +127,18 @@ class _Inputs:
     lower: FloatArray
     bias: FloatArray
     lost: FloatArray
+
+    def stretch(self, k: int) -> Stretch:
+        """Return one stretch."""
+        return Stretch(
+            self.force[k],
+            self.lever[k],
+            self.carried[k],
+            self.swept[k],
+            self.begin[k],
+            self.end[k],
+            self.turned[k],
+        )
 
 
 class HeadingEstimator:
@@ -152,7 +174,7 @@ class HeadingEstimator:
         self._index = np.zeros(0, dtype=np.int64)
         self._acquisition = Acquisition()
         self._relative = RelativeState()
-        self._relative.covariance[HEADING, HEADING] = math.pi**2 / 3.0
+        self._relative.covariance = first_covariance(self.params.relative, math.pi / math.sqrt(3.0), REACH)
         self._known = False
         self._since = math.inf
         self._age = 0
@@ -192,14 +214,10 @@ class HeadingEstimator:
         so that a second pass over the same samples weighs them once.
         """
         learnt = other._relative
-        covariance = np.diag(self._first_variances(heading_sigma))
-        self._relative = replace(copied(learnt), turn=turn, rate=0.0, covariance=covariance)
+        covariance = first_covariance(self.params.relative, heading_sigma, REACH / 3.0)
+        self._relative = replace(learnt, turn=turn, rate=0.0, covariance=covariance)
         self._hinge_variance = other._hinge_variance
         self._known = True
-
-    def _first_variances(self, heading_sigma: float) -> list[float]:
-        tilt = math.radians(2.0) ** 2
-        return [tilt, tilt, heading_sigma**2, self.params.relative.rate_sigma**2, *[(REACH / 3.0) ** 2] * 6]
 
     def save(self) -> dict[str, Any]:
         """Return the memory of the estimator as plain values (JSON with NaN)."""
@@ -251,6 +269,11 @@ class HeadingEstimator:
         lever = np.stack([quaternion.rotate(start, s.lever[..., k]) for k in range(3)], axis=-1)
         own = quaternion.multiply(start, quaternion.multiply(s.turn, quaternion.conjugate(stop)))
         angle = quaternion.angle_of(s.turn)
+        into_start, into_stop = quaternion.to_matrix(start), quaternion.to_matrix(stop)
+        turned = np.stack(
+            [quaternion.rotate(quaternion.multiply(start, s.turn), e) for e in np.eye(3)], axis=-1
+        )
+        swept = into_stop * quaternion.to_rotation_vector(s.turn)[..., None, :]
         joint = self.calibration
         upper = quaternion.multiply(stop[:, 0], joint.proximal.q_sensor_from_segment)
         lower = quaternion.multiply(stop[:, 1], joint.distal.q_sensor_from_segment)
@@ -264,7 +287,9 @@ class HeadingEstimator:
             own[:, 1],
             force,
             lever,
-            np.hypot(angle[:, 0], angle[:, 1]),
+            0.5 * (into_start + turned),
+            swept,
+            angle,
             s.known & np.isfinite(own).all(axis=(1, 2)),
             laws(joint, upper, lower, held, self.params.neutral_tilt),
             upper,
@@ -290,37 +315,35 @@ class HeadingEstimator:
         self._since += dt
         self._age += 1
         self._acquisition.fade(dt)
-        was_known, still = self._known, _STILL
+        was_known = self._known
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
-        if self._known:
-            bias = float(i.bias[k])
-            limit = p.relative.rate_sigma
-            rate_sigma = min(bias, limit) if math.isfinite(bias) else limit
-            relative.predict(s, p.relative, dt, float(i.turned[k]) if i.known[k] else 0.0, rate_sigma)
-        before = relative.copied(s) if self.tape is not None else s
-        if i.known[k]:
-            self._acquisition.force(i.force[k], i.lever[k])
+        stretch = i.stretch(k) if i.known[k] else None
+        if stretch is not None:
+            self._acquisition.force(stretch.force, stretch.lever)
             if self._known:
-                relative.feel(s, p.relative, dt, i.force[k], i.lever[k])
-                still = (i.begin[k], i.end[k])
-                s.turn = quaternion.multiply(still[0], quaternion.multiply(s.turn, still[1]))
-                if math.hypot(i.force[k, 0, 0], i.force[k, 0, 1]) > 0.5:
+                relative.feel(s, p.relative, dt, stretch)
+                if math.hypot(stretch.force[0, 0], stretch.force[0, 1]) > 0.5:
                     self._since = 0.0
+        looked = copied(s) if self.tape is not None else s
+        way = relative.predict(s, p.relative, dt, stretch, self._rate_sigma(float(i.bias[k])))
+        predicted = copied(s) if self.tape is not None else s
         self._obey(i.laws, k)
         pose = self._pose(i.laws, k)
         if self._age % max(1, round(1.0 / dt)) == 0 or pose:
-            if i.known[k]:
-                span = 2.0 * p.evidence_time
-                limits = self.calibration.limits
-                if np.isfinite(limits).any():
-                    self._acquisition.limits(i.upper[k], i.lower[k], limits, max(1.0, span))
+            limits = self.calibration.limits
+            if i.known[k] and np.isfinite(limits).any():
+                self._acquisition.limits(i.upper[k], i.lower[k], limits, 2.0 * p.evidence_time)
             if self._acquire():
                 was_known = False
         if self.tape is not None:
-            fade = math.exp(-dt / p.relative.rate_time)
-            after = relative.copied(s)
-            self.tape.append(Moment(before, after, fade, dt, *still, not (was_known and self._known)))
+            fresh = not (was_known and self._known)
+            ends = _STILL if stretch is None else (stretch.begin, stretch.end)
+            self.tape.append(Moment(looked, predicted, copied(s), way, fresh, *ends))
+
+    def _rate_sigma(self, bias_sigma: float) -> float:
+        limit = self.params.relative.rate_sigma
+        return min(bias_sigma, limit) if math.isfinite(bias_sigma) else limit
 
     def _lose(self, sigma: float) -> None:
         """Take note that a gap cost `sigma` rad of heading."""
@@ -397,7 +420,8 @@ class HeadingEstimator:
         s.turn = quaternion.about_vertical(delta)
         s.centre = centres[at] if sure else np.zeros(6)
         s.rate = 0.0
-        s.covariance = np.diag(self._first_variances(max(spread, math.radians(5.0))))
+        wide = max(spread, math.radians(5.0))
+        s.covariance = first_covariance(p.relative, wide, REACH / 3.0 if sure else REACH)
         self._known = sure
         return True
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.heading import Heading, HeadingEstimator, HeadingParams
-from calibration.relative import HEADING, RATE, Moment, RelativeState, rotate_by
+from calibration.relative import HEADING, Moment, RelativeState, apart, move
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
@@ -45,67 +45,42 @@ def smooth(
     second.start_from(first, _carried_back(first.tape, starts[-1]), RESTART_SIGMA)
     second.tape = []
     again = second.feed(frames)
+    if not second.tape:
+        return again
     states = _swept(second.tape)
     index = np.rint(frames.t * rate).astype(np.int64)
     borders = np.flatnonzero(index % second.stride == 0)
-    if len(states) < 2 or borders.size != len(states):
+    if borders.size != len(states):
         return again
     return _between(borders, states, live)
 
 
 def _carried_back(tape: list[Moment], start: int) -> FloatArray:
     """Return the turn at the beginning from the one that the filter started with at a step."""
-    smoothed = _swept(tape[start + 1 :])
-    turn = smoothed[0].turn if smoothed else tape[start].after.turn
+    later = tape[start + 1 :]
+    turn = _swept(later)[0].turn if later else tape[start].after.turn
     for moment in reversed(tape[: start + 1]):
-        turn = _back(moment, turn)
+        inner = quaternion.multiply(quaternion.conjugate(moment.begin), turn)
+        turn = quaternion.multiply(inner, quaternion.conjugate(moment.end))
     return turn
 
 
-def _back(moment: Moment, turn: FloatArray) -> FloatArray:
-    inner = quaternion.multiply(quaternion.conjugate(moment.begin), turn)
-    return quaternion.multiply(inner, quaternion.conjugate(moment.end))
-
-
 def _swept(tape: list[Moment]) -> list[RelativeState]:
-    """Return the smoothed states before the first step and after each one."""
-    if not tape:
-        return []
+    """Return the smoothed states at the start of every step and at the end of the last."""
     states = [tape[-1].after]
-    for k in range(len(tape) - 1, -1, -1):
-        moment, later = tape[k], states[-1]
-        looked = replace(later, turn=_back(moment, later.turn))
-        if k == 0:
-            states.append(looked)
-        elif moment.fresh:
-            states.append(tape[k - 1].after)
-        else:
-            states.append(_one_back(tape[k - 1].after, moment, looked))
+    for moment in reversed(tape):
+        states.append(moment.looked if moment.fresh else _one_back(moment, states[-1]))
     return states[::-1]
 
 
-def _one_back(earlier: RelativeState, moment: Moment, later: RelativeState) -> RelativeState:
-    """Return the smoothed state before a step from the one after it, both in the same earth frames."""
-    before = moment.before
-    moved = earlier.covariance.copy()
-    moved[:, HEADING] += moment.dt * moved[:, RATE]
-    moved[:, RATE] *= moment.fade
-    gain = np.linalg.solve(before.covariance, moved.T).T
-    off = np.empty(10)
-    off[:3] = quaternion.to_rotation_vector(
-        quaternion.multiply(later.turn, quaternion.conjugate(before.turn))
-    )
-    off[RATE] = later.rate - before.rate
-    off[4:] = later.centre - before.centre
-    step = gain @ off
-    covariance = earlier.covariance + gain @ (later.covariance - before.covariance) @ gain.T
-    return replace(
-        earlier,
-        turn=rotate_by(step[:3], earlier.turn),
-        rate=earlier.rate + float(step[RATE]),
-        centre=earlier.centre + step[4:],
-        covariance=0.5 * (covariance + covariance.T),
-    )
+def _one_back(moment: Moment, later: RelativeState) -> RelativeState:
+    """Return the smoothed state at the start of a step from the one at its end."""
+    looked, predicted = moment.looked, moment.predicted
+    gain: FloatArray = np.linalg.solve(predicted.covariance, moment.way @ looked.covariance).T
+    covariance = looked.covariance + gain @ (later.covariance - predicted.covariance) @ gain.T
+    state = replace(looked, covariance=0.5 * (covariance + covariance.T))
+    move(state, gain @ apart(later, predicted))
+    return state
 
 
 def _between(borders: NDArray[np.intp], states: list[RelativeState], live: Heading) -> Heading:
