@@ -56,6 +56,7 @@ class Limb:
             phase.write(self.script, trial)
         self.duration = self.script.now
         self._profiles = self.script.profiles()
+        self._leans = self.script.leans()
         self._life = _life(self.script)
         self._draw_person(person)
         self._draw_trial(trial)
@@ -145,7 +146,12 @@ class Limb:
             way = to_rotation_vector(multiply(_position(self.spec), conjugate(_UPRIGHT)))
             angle = float(np.linalg.norm(way))
             steps.append(turn(way / angle, stroked(0.0, [(*self.script.positioned, angle)]).at(t)))
-        return chain(*steps, fixed(_UPRIGHT, n))
+        axes = np.eye(3)[list(self.spec.order)]
+        leans = [
+            turn(axis, profile.at(t).scaled(-sign))
+            for axis, profile, sign in zip(axes, self._leans, self.spec.signs, strict=True)
+        ]
+        return chain(*steps, fixed(_UPRIGHT, n), *leans)
 
     def joint(self, t: FloatArray) -> Turning:
         """Return the distal segment in the frame of the proximal one."""

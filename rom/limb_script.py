@@ -61,19 +61,23 @@ class Script:
     events: list[Event] = field(default_factory=list[Event])
     neutral: list[float] = field(init=False)
     _moves: list[list[tuple[float, float, float]]] = field(init=False)
+    _leans: list[list[tuple[float, float, float]]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Remember where the limb began: its neutral pose."""
         self.neutral = list(self.angle)
         self._moves = [[] for _ in self.angle]
+        self._leans = [[] for _ in self.angle]
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now += float(seconds)
 
-    def move(self, component: int, target: float, seconds: float) -> None:
-        """Move one angle to a target in one minimum-jerk stroke."""
+    def move(self, component: int, target: float, seconds: float, *, lean: float | None = None) -> None:
+        """Move one angle to a target in one minimum-jerk stroke; the proximal segment leans to `lean`."""
         self._moves[component].append((self.now, self.now + seconds, target))
+        if lean is not None:
+            self._leans[component].append((self.now, self.now + seconds, lean))
         self.angle[component] = float(target)
         self.now += float(seconds)
 
@@ -106,6 +110,10 @@ class Script:
     def profiles(self) -> list[Profile]:
         """Return the three angles over time."""
         return [stroked(first, moves) for first, moves in zip(self.neutral, self._moves, strict=True)]
+
+    def leans(self) -> list[Profile]:
+        """Return over time how far the proximal segment leans against each of the three angles."""
+        return [stroked(0.0, moves) for moves in self._leans]
 
 
 SETTLING = 2.0
@@ -206,12 +214,28 @@ class Neutral:
 
 @dataclass(frozen=True, slots=True)
 class Functional:
-    """The functional movement of the calibration: there and back a few times about one axis."""
+    """The functional movement of the calibration: there and back a few times about one axis.
+
+    Parameters
+    ----------
+    times
+        How often.
+    reach
+        How far, rad.
+    seconds
+        Duration of each way, s.
+    component
+        Which angle moves.
+    proximal_share
+        Share of the angle by which the proximal segment leans the other way: 0 keeps it still, 0.5 is a
+        half squat, which shows the axis to both sensors.
+    """
 
     times: int = 4
     reach: float = np.radians(80.0)
     seconds: float = 1.5
     component: int = 0
+    proximal_share: float = 0.0
 
     def write(self, script: Script, rng: np.random.Generator) -> None:
         """Bend and straighten."""
@@ -219,7 +243,8 @@ class Functional:
         script.mark("calibration_start", step="functional", joint=script.joint, axis=axis)
         for _ in range(self.times):
             for target in (home + self.reach, home):
-                script.move(self.component, target, self.seconds * rng.uniform(0.9, 1.1))
+                lean = self.proximal_share * (target - home)
+                script.move(self.component, target, self.seconds * rng.uniform(0.9, 1.1), lean=lean)
                 script.wait(0.2)
         script.mark("calibration_stop", step="functional", joint=script.joint, axis=axis)
         script.wait(0.5)

@@ -156,7 +156,7 @@ def _world(spec: VisitSpec, step: _Step, person: int) -> LimbSpec:
         )
     still: Phase = TableRest() if first else Supported()
     return replace(
-        LimbSpec((still, Neutral(), Functional(), TakePosition(), work)),
+        LimbSpec((still, Neutral(), Functional(proximal_share=0.5), TakePosition(), work)),
         side=step.side,
         person=person,
         sway=_AGAINST_BAR,

@@ -51,6 +51,7 @@ WORLDS = {
         programme=(*SHORT[:3], Functional(1, reach=-1.0, component=1), Functional(1, reach=1.0, component=2)),
         grade=PERFECT,
     ),
+    "half squats": replace(KNEE, programme=(*SHORT[:2], Functional(1, proximal_share=0.5), *SHORT[3:])),
     "slipping": replace(KNEE, slips=(Slip(20.0, 0.2), Slip(22.0, -0.1, "proximal"))),
 }
 
@@ -205,6 +206,21 @@ def test_a_still_proximal_segment_is_perfectly_still_and_a_held_one_is_not() -> 
     held = simulate_limb(replace(KNEE, tissue=None), 2)
     rate = held.blocks[held.sensors[0]].gyr[held.blocks[held.sensors[0]].t > 26.0]
     assert 0.2 * DEG < np.sqrt((rate**2).mean()) < 3.0 * DEG
+
+
+def test_a_half_squat_leans_the_proximal_segment_by_its_share_and_keeps_the_physics() -> None:
+    share, reach = 0.5, 1.2
+    spec = LimbSpec(
+        (Neutral(), Functional(reach=reach, proximal_share=share)), grade=PERFECT, sway=None, tissue=None,
+        non_hinge=0.0, tremor=0.0,
+    )  # fmt: skip
+    truth = simulate_limb(spec, 3).truth
+    lean = angle_of(multiply(conjugate(truth.q_earth_from_proximal[:1]), truth.q_earth_from_proximal))
+    distal = angle_of(multiply(conjugate(truth.q_earth_from_distal[:1]), truth.q_earth_from_distal))
+    bent = np.abs(truth.angle[:, 0] - truth.angle[0, 0])
+    assert float(bent.max()) == pytest.approx(reach, abs=0.01)
+    assert lean == pytest.approx(share * bent, abs=0.01)
+    assert distal == pytest.approx((1.0 - share) * bent, abs=0.01)
 
 
 def test_sway_has_the_size_asked_for() -> None:
