@@ -48,9 +48,9 @@ class Estimate:
 
     def half_width(self, confidence: float = 0.95) -> float:
         """Return half the width of the central interval, rad."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
-        return float(t.ppf(0.5 + confidence / 2.0, self.df)) * self.scale
+        return float(stdtrit(self.df, 0.5 + confidence / 2.0)) * self.scale
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the central interval, rad."""
@@ -59,11 +59,11 @@ class Estimate:
 
     def probability_above(self, limit: float) -> float:
         """Return the probability that the difference is larger than a limit (rad)."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
         if self.scale == 0.0:
             return float(self.value > limit)
-        return float(t.sf((limit - self.value) / self.scale, self.df))
+        return float(stdtr(self.df, (self.value - limit) / self.scale))
 
 
 @dataclass(frozen=True, slots=True)
