@@ -152,7 +152,8 @@ class Flow:
     def _begin(self) -> None:
         """Begin to show angles, from the first sample of the recording on."""
         if not self._live.begun:
-            self._show(self._live.begin(self._known.result()))
+            self._view.calibrations = self._known.result()
+            self._show(self._live.begin(self._view.calibrations))
 
     def _until(self, deadline: float | None) -> None:
         """Take what comes until a time on the capture clock, or until the start/stop key."""

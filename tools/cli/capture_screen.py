@@ -12,6 +12,8 @@ from imu.health import Health
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from calibration.segment import JointCalibration
+
 LIGHTS = {LinkState.STREAMING: "[green]●[/]", LinkState.WEAK: "[yellow]▲[/]", LinkState.READY: "[yellow]▲[/]"}
 LOST = "[red]✕[/]"
 KEYS = "space start/stop   m mark   d discard rep   0-9 pain   q end"
@@ -30,6 +32,7 @@ class View:
     passes: int = 0
     left: float | None = None
     health: tuple[Health, ...] = field(default_factory=tuple[Health, ...])
+    calibrations: "tuple[JointCalibration, ...]" = ()
 
     @property
     def missing(self) -> Health | None:
