@@ -58,24 +58,23 @@ class Acquisition:
         r = beyond_limits(upper, lower, _GRID, limits) / LIMIT_SIGMA
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
-    def force(self, forces: FloatArray, levers: FloatArray) -> None:
-        """Take the mean forces (2, 3) and lever maps (2, 3, 3) of a stretch, each in its own earth frame."""
-        (f1, f2), (l1, l2) = forces, levers
-        self.count += 1.0
-        m1, m2 = l1.T, l2.T
-        self._sums[0] += m1 @ l1
-        self._sums[1] += m2 @ l2
+    def force(self, force: FloatArray, lever: FloatArray) -> None:
+        """Take mean forces (K, 2, 3) and lever maps (K, 2, 3, 3) of stretches, each in its own earth frame."""
+        f1, f2, l1, l2 = force[:, 0], force[:, 1], lever[:, 0], lever[:, 1]
+        self.count += float(len(f1))
+        # Stretches and their three components are summed as one; `turn` acts on each vector.
+        tall1, tall2 = l1.reshape(-1, 3), l2.reshape(-1, 3)
+        self._sums[0] += tall1.T @ tall1
+        self._sums[1] += tall2.T @ tall2
+        self._loads[0] += tall1.T @ f1.ravel()
+        self._loads[4] += tall2.T @ f2.ravel()
         for k, turn in enumerate(_TURNS):
-            self._sums[2 + k] += m1 @ turn @ l2
-            self._loads[1 + k] += m1 @ (turn @ f2)
-            self._loads[5 + k] += m2 @ (turn.T @ f1)
-        self._loads[0] += m1 @ f1
-        self._loads[4] += m2 @ f2
-        self._total += [
-            f1 @ f1 + f2 @ f2 - 2.0 * f1[2] * f2[2],
-            f1[:2] @ f2[:2],
-            f1[1] * f2[0] - f1[0] * f2[1],
-        ]
+            self._sums[2 + k] += tall1.T @ (turn @ l2).reshape(-1, 3)
+            self._loads[1 + k] += tall1.T @ (f2 @ turn.T).ravel()
+            self._loads[5 + k] += tall2.T @ (f1 @ turn).ravel()
+        flat = f1[:, :2].ravel() @ f2[:, :2].ravel()
+        whole = f1.ravel() @ f1.ravel() + f2.ravel() @ f2.ravel() - 2.0 * (f1[:, 2] @ f2[:, 2])
+        self._total += [whole, flat, f1[:, 1] @ f2[:, 0] - f1[:, 0] @ f2[:, 1]]
 
     def solve(self, seconds: float, noise: float, lasting: float) -> tuple[FloatArray, FloatArray]:
         """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6) for each delta.

@@ -179,6 +179,7 @@ class HeadingEstimator:
         self._since = math.inf
         self._age = 0
         self._held = 0
+        self._felt: list[tuple[FloatArray, FloatArray]] = []
         self._hinge_variance = self.params.hinge_sigma**2
         self.tape: list[Moment] | None = None
 
@@ -230,6 +231,7 @@ class HeadingEstimator:
             "since": self._since,
             "age": self._age,
             "held": self._held,
+            "felt": [[force.tolist(), lever.tolist()] for force, lever in self._felt],
             "hinge_variance": self._hinge_variance,
         }
 
@@ -241,6 +243,7 @@ class HeadingEstimator:
         self._relative = RelativeState.from_document(state["relative"])
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._held = int(state["held"])
+        self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
     def _pack(self, frames: Frames) -> FloatArray:
@@ -314,13 +317,12 @@ class HeadingEstimator:
         p, s, dt = self.params, self._relative, self.seconds
         self._since += dt
         self._age += 1
-        self._acquisition.fade(dt)
         was_known = self._known
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
         stretch = i.stretch(k) if i.known[k] else None
         if stretch is not None:
-            self._acquisition.force(stretch.force, stretch.lever)
+            self._felt.append((stretch.force, stretch.lever))
             if self._known:
                 relative.feel(s, p.relative, dt, stretch)
                 if math.hypot(stretch.force[0, 0], stretch.force[0, 1]) > 0.5:
@@ -373,7 +375,7 @@ class HeadingEstimator:
             self._since = 0.0
         if not self._known:
             return
-        v = quaternion.rotate(s.turn, second)
+        v = relative.matrix_of(s.turn) @ second
         x, y, z = v.tolist()
         if joint.freedom == 1:
             error = first - v
@@ -410,6 +412,11 @@ class HeadingEstimator:
     def _acquire(self) -> bool:
         """Start, or start again where the circle contradicts what is followed; return whether it did."""
         p, s = self.params, self._relative
+        if self._felt:
+            forces, levers = zip(*self._felt, strict=True)
+            self._acquisition.fade(len(forces) * self.seconds)
+            self._acquisition.force(np.stack(forces), np.stack(levers))
+            self._felt = []
         weight, centres = self._acquisition.solve(
             self.seconds, math.sqrt(s.force_variance), p.relative.force_time
         )

@@ -10,7 +10,7 @@ from its own residuals, so that a rigid rig and a soft thigh are each believed a
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from imu.block import STANDARD_GRAVITY, FloatArray
 HEADING, RATE = 2, 3
 TURN, CENTRE, SCALE, OFFSET = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22)
 SIZE = 22
-_EYE3 = np.eye(3)
+_EYE, _EYE3 = np.eye(SIZE), np.eye(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +194,17 @@ def predict(
 ) -> FloatArray:
     """Let dt seconds pass, with what the sensors did in them if that is known; return the transition."""
     fade = math.exp(-dt / params.rate_time)
-    way = np.eye(SIZE)
+    way = _EYE.copy()
     way[HEADING, RATE] = dt
     way[RATE, RATE] = fade
     turned = 0.0
     state.turn = rotate_by(np.array([0.0, 0.0, state.rate * dt]), state.turn)
     state.rate *= fade
     if stretch is not None:
-        state.turn = quaternion.multiply(stretch.begin, quaternion.multiply(state.turn, stretch.end))
+        turn = product(state.turn.tolist(), stretch.end.tolist())
+        state.turn = product(stretch.begin.tolist(), turn.tolist())
         way[TURN, SCALE.start : SCALE.start + 3] = stretch.swept[0]
-        way[TURN, SCALE.start + 3 : SCALE.stop] = -quaternion.to_matrix(state.turn) @ stretch.swept[1]
+        way[TURN, SCALE.start + 3 : SCALE.stop] = -matrix_of(state.turn) @ stretch.swept[1]
         state.turn = rotate_by(way[TURN, SCALE] @ state.scale, state.turn)
         turned = math.hypot(*stretch.turned.tolist())
     cov = way @ state.covariance @ way.T
@@ -218,7 +219,7 @@ def predict(
 
 def feel(state: RelativeState, params: RelativeParams, dt: float, stretch: Stretch) -> None:
     """Take the forces of a stretch."""
-    c = quaternion.to_matrix(state.turn)
+    c = matrix_of(state.turn)
     (f1, f2), (l1, l2), (m1, m2) = stretch.force, stretch.lever, stretch.carried
     lever2, carried2 = c @ l2, c @ m2
     felt = c @ f2 - lever2 @ state.centre[3:] - carried2 @ state.offset[3:]
@@ -295,17 +296,33 @@ def apart(state: RelativeState, other: RelativeState) -> FloatArray:
 
 
 def rotate_by(vector: FloatArray, q: FloatArray) -> FloatArray:
-    """Return q turned further by a small rotation vector (3,), unit length."""
+    """Return q (4,) turned further by a small rotation vector (3,), unit length."""
     x, y, z = (0.5 * vector).tolist()
-    w = math.sqrt(max(1.0 - x * x - y * y - z * z, 0.0))
-    a, b, c, d = q.tolist()
-    return quaternion.normalise(
-        np.array(
-            [
-                w * a - x * b - y * c - z * d,
-                w * b + x * a + y * d - z * c,
-                w * c - x * d + y * a + z * b,
-                w * d + x * c - y * b + z * a,
-            ]
+    return product((math.sqrt(max(1.0 - x * x - y * y - z * z, 0.0)), x, y, z), q.tolist())
+
+
+def product(q: Sequence[float], p: Sequence[float]) -> FloatArray:
+    """Return the unit quaternion q p, (4,), of one pair: `quaternion.multiply` without the cost of arrays."""
+    qw, qx, qy, qz = q
+    pw, px, py, pz = p
+    w = qw * pw - qx * px - qy * py - qz * pz
+    x = qw * px + qx * pw + qy * pz - qz * py
+    y = qw * py - qx * pz + qy * pw + qz * px
+    z = qw * pz + qx * py - qy * px + qz * pw
+    scale = 1.0 / math.sqrt(w * w + x * x + y * y + z * z)
+    return np.array((w * scale, x * scale, y * scale, z * scale))
+
+
+def matrix_of(q: FloatArray) -> FloatArray:
+    """Return the rotation matrix (3, 3) of one unit quaternion: `quaternion.to_matrix` for one."""
+    w, x, y, z = q.tolist()
+    xx, yy, zz = 2.0 * x * x, 2.0 * y * y, 2.0 * z * z
+    xy, xz, yz = 2.0 * x * y, 2.0 * x * z, 2.0 * y * z
+    wx, wy, wz = 2.0 * w * x, 2.0 * w * y, 2.0 * w * z
+    return np.array(
+        (
+            (1.0 - yy - zz, xy - wz, xz + wy),
+            (xy + wz, 1.0 - xx - zz, yz - wx),
+            (xz - wy, yz + wx, 1.0 - xx - yy),
         )
     )
