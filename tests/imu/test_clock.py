@@ -158,9 +158,10 @@ def test_wraps_during_a_long_silence_are_counted_by_the_host(wraps: int) -> None
     assert t[0] == pytest.approx(silence + 0.02, abs=0.004 + 20e-6 * silence)
 
 
-def test_a_reboot_starts_a_new_segment_and_time_goes_on() -> None:
+@pytest.mark.parametrize("start", [1_000_000, 3_000_000_000])
+def test_a_reboot_starts_a_new_segment_and_time_goes_on(start: int) -> None:
     clock = SensorClock(MICROSECONDS, 100.0)
-    before = steady(clock, 1500, start=3_000_000_000)
+    before = steady(clock, 1500, start=start)
     stamps = clock.feed(20.02, [500_000])
     assert stamps.restarted
     after = steady(clock, 500, start=510_000, at=20.01)
@@ -188,6 +189,25 @@ def test_repeated_packets_are_dropped_and_counted() -> None:
     assert np.array_equal(np.concatenate(a), np.concatenate(b))
     assert twice.report().duplicates == 500
     assert once.report().duplicates == 0
+
+
+def test_a_late_repetition_disturbs_nothing() -> None:
+    plain, disturbed = SensorClock(MICROSECONDS, 100.0), SensorClock(MICROSECONDS, 100.0)
+    for k in range(1000):
+        expected = plain.feed(k / 100 + 0.02, [k * 10_000])
+        got = disturbed.feed(k / 100 + 0.02, [k * 10_000])
+        assert np.array_equal(expected.t, got.t)
+        assert expected.sigma == got.sigma
+        if k % 100 == 99:
+            assert not disturbed.feed(k / 100 + 0.02, [(k - 95) * 10_000]).kept.any()
+
+
+def test_a_first_packet_that_was_late_is_made_up_for_without_going_back() -> None:
+    clock = SensorClock(MICROSECONDS, 200.0)
+    arrival = [max(k / 200 + 0.01, 0.4) for k in range(4000)]
+    t = np.concatenate([clock.feed(at, [k * 5000]).t for k, at in enumerate(arrival)])
+    assert np.diff(t).min() >= 0.5 * 0.005 * (1 - 1e-9)
+    assert t[-1] - 3999 / 200 == pytest.approx(0.01, abs=1e-3)
 
 
 def test_loss_is_counted_from_ticks_and_never_from_arrivals() -> None:

@@ -41,8 +41,8 @@ def _table(capabilities: Sequence[Capability]) -> str:
     table = Table("family", show_lines=True)
     table.columns[0].no_wrap = True
     for title in ("recognised by", "rates, Hz", "streams", "clock", "sync"):
-        table.add_column(title, max_width=24)
-    table.add_column("cannot do", min_width=30)
+        table.add_column(title, max_width=24, overflow="fold")
+    table.add_column("cannot do", min_width=12, overflow="fold")
     for capability in capabilities:
         table.add_row(
             capability.family,
