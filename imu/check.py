@@ -114,9 +114,10 @@ def check_sensor(
         words = "it sent almost nothing; switch it off and on, bring it near"
         samples = 0 if block is None else len(block)
         return SensorCheck(sensor, samples, nominal_hz, "not usable", (words,), battery=battery)
-    span = float(block.t[-1] - block.t[0])
-    rate = (len(block) - 1 + clock.lost) / span
-    loss = clock.lost / (clock.lost + clock.samples)
+    steps = np.diff(block.t)
+    rate = 1.0 / float(np.median(steps))
+    missing = float(np.sum(np.rint(steps * rate) - 1.0))
+    loss = missing / (missing + len(block))
     gyr_noise, acc_noise = _noise(block.gyr), _noise(block.acc)
     offset, gravity = _mean_length(block.gyr), _mean_length(block.acc)
     field = math.nan if block.mag is None else float(np.nanmean(_length(block.mag)))
