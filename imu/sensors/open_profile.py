@@ -36,6 +36,7 @@ CONFIGURATION = "7b1e0003-5f0c-4c8e-9d53-3c6f2a1d8e40"
 VERSION = 1
 HEAD = struct.Struct("<BBHII")
 CONFIGURATION_LAYOUT = struct.Struct("<4B3H3f")
+FLOAT32_SLACK = 1.0 + 1e-6
 LARGEST_NOTIFICATION = 244
 MAG_LIMIT_UT = 5000.0
 AXES = {"6-axis": 6, "9-axis": 9}
@@ -178,10 +179,11 @@ class OpenDecoder:
         if taken != wanted:
             words = f"the sensor took {rate / 10.0:g} Hz, {gyr} deg/s, {acc} g, {axes} axes"
             return Ack("configuration", False, words)
-        for scale, limit in zip(scales[: axes // 3], self._limits, strict=False):
-            if not 0.0 < scale <= limit / 32767.0:
+        largest = [limit / 32768.0 for limit in self._limits]
+        for scale, most in zip(scales[: axes // 3], largest, strict=False):
+            if not 0.0 < scale <= most * FLOAT32_SLACK:
                 raise PacketError("scales above 0 that keep counts within the range were expected", payload)
-        self._scales = tuple(scales)
+        self._scales = tuple(min(scale, most) for scale, most in zip(scales, largest, strict=True))
         return Ack("configuration", True, "as wished")
 
     def _samples(self, payload: bytes) -> list[Reading]:

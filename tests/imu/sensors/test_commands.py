@@ -1,5 +1,6 @@
 """Start, stop and settings commands, typed again from the makers' documents."""
 
+import math
 import struct
 from typing import Any
 
@@ -232,6 +233,30 @@ def test_an_open_sensor_that_cannot_do_the_wish_says_what_it_took() -> None:
     assert isinstance(ack, Ack)
     assert not ack.ok
     assert "took 104 Hz" in ack.words
+
+
+@pytest.mark.parametrize("gyr_scale", [0.0, -1e-3, math.nan, math.inf, 2.663161e-4 * 1.01])
+def test_an_open_sensor_with_a_scale_that_cannot_be_is_refused(gyr_scale: float) -> None:
+    driver = DRIVERS["open"]
+    settings = driver.settings(rate_hz=100, gyr_range_dps=500, acc_range_g=4)
+    told = bytearray(driver.start(settings)[0].payload)
+    told[10:14] = struct.pack("<f", gyr_scale)
+    with pytest.raises(PacketError, match="scales above 0"):
+        driver.decoder(settings).feed(driver.notify(settings)[0], bytes(told))
+
+
+def test_an_open_sensor_uses_the_scale_it_told() -> None:
+    driver = DRIVERS["open"]
+    settings = driver.settings(rate_hz=100, gyr_range_dps=500, acc_range_g=4)
+    configuration, _, data = driver.notify(settings)
+    told = bytearray(driver.start(settings)[0].payload)
+    told[10:18] = struct.pack("<2f", 1e-4, 2e-4)
+    decoder = driver.decoder(settings)
+    assert decoder.feed(configuration, bytes(told)) == [Ack("configuration", True, "as wished")]
+    (got,) = decoder.feed(data, struct.pack("<BBHII6h", 0x16, 1, 0, 7, 7, *range(1, 7)))
+    assert isinstance(got, Reading)
+    assert got.gyr == pytest.approx((1e-4, 2e-4, 3e-4))
+    assert got.acc == pytest.approx((8e-4, 1e-3, 1.2e-3))
 
 
 def test_identity_is_told() -> None:
