@@ -1,5 +1,6 @@
 """`rom simulate`: emulated sensors that the unmodified driver scans, connects to and streams from."""
 
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ def simulate(
     from tools.emulator.bus_stage import BusStage
     from tools.emulator.faults import cast, timeline
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parts = cast([item.part for item in worn], faults)
     with PrivateBus() as private, BusStage(private.address, parts) as stage:
         print(_how_to_connect(worn, private.address), flush=True)
