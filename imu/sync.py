@@ -9,7 +9,7 @@ import numpy as np
 
 from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.errors import InputError
-from imu.fusion import BRIDGE, Orientation
+from imu.gaps import BRIDGE, Orientation
 
 PATIENCE = 60.0
 """A sensor this far behind the newest one, s, no longer holds the others back: its instants become NaN.

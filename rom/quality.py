@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imu.block import ImuBlock
-from imu.fusion import BRIDGE
+from imu.gaps import BRIDGE
 
 
 @dataclass(frozen=True, slots=True)
