@@ -49,9 +49,11 @@ def capture(
 ) -> None:
     """Record a movement: guided calibration, live angle and passes; then its measures."""
     from calibration.store import load_joints
+    from imu.recording import Recording
     from rom.catalogue.loader import load_catalogue
     from tools.cli.capture_record import Order
     from tools.cli.capture_screen import LiveScreen, Screen
+    from tools.cli.capture_steps import distal_alone
     from tools.cli.keys import keyboard
     from tools.cli.measure import measure
 
@@ -71,7 +73,8 @@ def capture(
             capture_worn(order, pairing, given, screen, keys)
     if not as_json:
         print(f"Recorded {file}")
-    measure(file, movement=movement, side=side, as_json=as_json)
+    worn = [sensor.segment for sensor in Recording.open(file).header.sensors]
+    measure(file, movement=movement, side=side, one_sensor=distal_alone(chosen, side, worn), as_json=as_json)
 
 
 def capture_worn(
@@ -81,10 +84,11 @@ def capture_worn(
     from imu.acquisition import Acquisition
     from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
     from tools.cli.capture_record import record
+    from tools.cli.capture_steps import useful_segments
 
     file = pairing or pairing_file()
     sensors = load_pairing(file)
-    worn = [sensors[segment] for segment in order.movement.segments(order.side) if segment in sensors]
+    worn = [sensors[segment] for segment in useful_segments(order.movement, order.side) if segment in sensors]
     if not worn:
         needed = " ".join(order.movement.segments(order.side))
         raise InputError(f"no sensor of this movement is paired; run `rom pair {needed}` first")

@@ -21,6 +21,8 @@ from tools.cli.keys import Keys
 
 SETTLE = 3.0
 """Every time base needs three seconds of data before it is worth using (sensor reference C.4, rule 8), s."""
+GET_READY = 3.0
+"""Pause before a test that begins by itself, s."""
 LAG = 0.3
 """Longest way of a sample from the sensor to the recording in quiet times, s."""
 LOOK = 0.01
@@ -123,6 +125,9 @@ class Flow:
         elif step.seconds is None:
             self._say(f"{step.words}: press space to start")
             self._until(None)
+        elif step.kind != "calibration":
+            self._say(f"Get ready: {step.words}")
+            self._until(self._acquisition.now + GET_READY)
         start = self._event(f"{step.kind}_start", step)
         self._say(step.words)
         try:

@@ -15,7 +15,13 @@ from rom.live import LiveTrial
 from rom.replay import ReplayStep
 from tools.cli.capture_flow import Flow, Found
 from tools.cli.capture_screen import Screen
-from tools.cli.capture_steps import calibration_steps, played_steps, treatment_step, trial_step
+from tools.cli.capture_steps import (
+    calibration_steps,
+    distal_alone,
+    played_steps,
+    treatment_step,
+    trial_step,
+)
 from tools.cli.check import CONNECT_SECONDS
 from tools.cli.keys import Keys
 from tools.emulator.limbs import WornLimbs
@@ -65,9 +71,10 @@ def record(
     screen.prompt("Connecting")
     acquisition.wait_for_all(CONNECT_SECONDS)
     header = _header(order, acquisition, simulated=limbs is not None)
-    one_sensor = len(acquisition.requests) == 1
+    segments = [request.sensor for request in acquisition.requests]
+    one_sensor = distal_alone(order.movement, order.side, segments)
     live = LiveTrial(header, order.movement, order.side, one_sensor=one_sensor)
-    steps = [] if given or one_sensor else calibration_steps(order.movement, order.side)
+    steps = [] if given or len(segments) == 1 else calibration_steps(order.movement, order.side)
     if order.structure:
         steps.append(treatment_step(order.structure, order.technique, order.seconds))
     else:

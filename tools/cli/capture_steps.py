@@ -1,15 +1,17 @@
 """The steps of a guided capture: what the person does, for how long, and which events mark it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from imu.recording import Event
-from rom.catalogue.movement import Movement, Side
+from rom.catalogue.movement import Movement, Side, sided
 from rom.worn import JOINTS, JointKind
 
 POSE_SECONDS = 3.0
 FUNCTIONAL_SECONDS = 12.0
+STARTS = frozenset({"calibration_start", "trial_start", "treatment_start"})
+STOPS = frozenset({"calibration_stop", "trial_stop", "treatment_stop"})
 AXES: Mapping[int, tuple[str, ...]] = {1: ("flexion",), 3: ("flexion", "adduction", "rotation")}
 SECOND_AXES: Mapping[str, str] = {"elbow": "rotation"}
 ACTIONS: Mapping[str, str] = {
@@ -50,6 +52,19 @@ def joint_of(movement: Movement) -> JointKind | None:
     return next((joint for joint in JOINTS if (joint.proximal, joint.distal) == segments), None)
 
 
+def useful_segments(movement: Movement, side: Side) -> list[str]:
+    """Return the segments whose sensors can tell something of a movement, with their side."""
+    named = [rule.segment for rule in (movement.angle, movement.pointer) if rule is not None]
+    pointed = [sided(segment, side) for segment in named if segment is not None]
+    return list(dict.fromkeys([*movement.segments(side), *pointed]))
+
+
+def distal_alone(movement: Movement, side: Side, segments: Collection[str]) -> bool:
+    """Return whether only the distal sensor is worn: right while the proximal segment keeps still."""
+    proximal, distal = movement.segments(side)
+    return distal in segments and proximal not in segments
+
+
 def calibration_steps(movement: Movement, side: Side) -> list[Step]:
     """Return a still pose and the functional movements that the joint needs."""
     joint = joint_of(movement)
@@ -87,7 +102,7 @@ def treatment_step(structure: str, technique: str, seconds: float | None) -> Ste
 
 
 def played_steps(steps: Sequence[Step], events: Sequence[Event], zero: float) -> list[Step]:
-    """Return the steps at the times at which an emulated limb does them.
+    """Return the steps at the times at which an emulated limb does them; its last ones, if it does more.
 
     Parameters
     ----------
@@ -98,11 +113,11 @@ def played_steps(steps: Sequence[Step], events: Sequence[Event], zero: float) ->
     zero
         When that was, s on the capture clock.
     """
-    begun = [event for event in events if event.kind.endswith("_start") and event.kind != "pass_start"]
-    ends = [event.t for event in events if event.kind.endswith("_stop") and event.kind != "pass_stop"]
-    return [
-        replace(step, begin=zero + start.t, seconds=min(step.seconds or stop - start.t, stop - start.t))
-        if step.kind != "calibration"
-        else replace(step, begin=zero + start.t, seconds=stop - start.t)
-        for step, start, stop in zip(steps, begun, ends, strict=True)
-    ]
+    starts = [event.t for event in events if event.kind in STARTS]
+    stops = [event.t for event in events if event.kind in STOPS]
+    played: list[Step] = []
+    for step, start, stop in zip(steps, starts[-len(steps) :], stops[-len(steps) :], strict=True):
+        length = stop - start
+        seconds = length if step.kind == "calibration" else min(step.seconds or length, length)
+        played.append(replace(step, begin=zero + start, seconds=seconds))
+    return played

@@ -1,5 +1,6 @@
 """Single keys from the terminal, without Enter, while something else runs."""
 
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,8 +17,9 @@ class Keys:
             return msvcrt.getwch() if msvcrt.kbhit() else ""
         import select
 
-        ready, _, _ = select.select([sys.stdin], [], [], 0.0)
-        return sys.stdin.read(1) if ready else ""
+        terminal = sys.stdin.fileno()
+        ready, _, _ = select.select([terminal], [], [], 0.0)
+        return os.read(terminal, 1).decode("ascii", "ignore") if ready else ""
 
 
 class NoKeys(Keys):
