@@ -21,7 +21,7 @@ from rom.trial import Trial, analyse
 from tools.cli.capture_flow import Found
 from tools.cli.capture_record import Order, record
 from tools.cli.capture_screen import Screen
-from tools.cli.keys import NoKeys
+from tools.cli.keys import Keys, NoKeys
 from tools.emulator import bus
 from tools.emulator.injected import InjectedRadio, backend
 from tools.emulator.limbs import Pace, WornLimbs, world_of, worn_parts
@@ -80,6 +80,20 @@ class Run:
                 seen=lambda step: parts.append(step.series),
             )
         self.series = join_series(parts)
+
+
+class Fingers(Keys):
+    """Presses one key after the other, half a second apart, once a test could begin."""
+
+    def __init__(self, keys: str) -> None:
+        self._keys = list(keys)
+        self._next = time.monotonic() + 5.0
+
+    def pressed(self) -> str:
+        if not self._keys or time.monotonic() < self._next:
+            return ""
+        self._next = time.monotonic() + 0.5
+        return self._keys.pop(0)
 
 
 def same(live: Run, trial: Trial) -> None:
@@ -151,3 +165,25 @@ def test_a_link_lost_in_a_rep_is_the_same_gap_live_and_replayed(tmp_path: Path) 
     assert (trial.series.flags[inside] & GAP).all()
     assert np.isfinite(trial.series.angle[trial.series.t > gap.data["stop"] + 1.0, 0]).any()
     assert not any(rep.valid and rep.rep.start < gap.t < rep.rep.stop for rep in trial.reps)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kinds"),
+    [
+        (" m7d ", ["trial_start", "mark", "pain", "discard", "trial_stop"]),
+        (" q", ["trial_start", "trial_stop"]),
+    ],
+)
+def test_keys_mark_what_they_say(tmp_path: Path, keys: str, kinds: list[str]) -> None:
+    worn = limbs()
+    air = Backend(*backend(InjectedRadio(feeders([worn.sensors[1].part]))))
+    file = tmp_path / "capture.mcap"
+    with Acquisition([worn.sensors[1].request()], backend=air) as acquisition:
+        record(order(file), acquisition, Screen(), Fingers(keys))
+    recording = Recording.open(file)
+    assert [event.kind for event in recording.events] == kinds
+    data = {event.kind: event.data for event in recording.events}
+    assert data["trial_start"] == {"movement": "el_flexion", "side": "left", "phase": "baseline"}
+    assert data.get("pain", {"nprs": 7}) == {"nprs": 7}
+    assert data.get("discard", {"of": "rep"})["of"] == "rep"
+    assert not recording.header.simulated
