@@ -3,35 +3,18 @@
 # pyright: basic
 
 import math
-from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
+from tools.app.scene import ArcState
 from tools.app.theme import Theme
 
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
 BELOW_CENTRE = 0.42
 LABEL_ROOM = 62.0
-
-
-@dataclass(frozen=True)
-class ArcState:
-    """What the arc shows, degrees of the joint.
-
-    `low` and `high` are the ends of the scale; `now` is None without data; `baseline` is None before a
-    baseline exists; `spans` are the passes so far, oldest first, the current one last.
-    """
-
-    low: float
-    high: float
-    now: float | None
-    sigma: float
-    baseline: float | None
-    spans: tuple[tuple[float, float], ...]
-    side: str
 
 
 class ArcView(QWidget):
@@ -80,8 +63,9 @@ class ArcView(QWidget):
                 QPen(QColor(self._theme.before), 3, Qt.PenStyle.DashLine),
             )
             self._label(painter, centre, radius + 34, state.baseline, f"before {state.baseline:.0f}°")
-        for end in (state.low, state.high):
+        for end, word in ((state.low, "shortened"), (state.high, "lengthened")):
             self._label(painter, centre, radius + 22, end, f"{end:.0f}°")
+            self._label(painter, centre, radius - 34, end, word)
         if state.now is not None:
             band = QColor(self._theme.ink)
             band.setAlphaF(0.25)
@@ -92,7 +76,7 @@ class ArcView(QWidget):
 
     def _screen_angle(self, value: float) -> float:
         assert self._state is not None
-        share = (value - self._state.low) / max(1e-9, self._state.high - self._state.low)
+        share = (value - self._state.low) / (self._state.high - self._state.low)
         return FIRST_SCREEN_DEG - SWEEP_DEG * min(1.03, max(-0.03, share))
 
     def _sweep(

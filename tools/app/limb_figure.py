@@ -5,45 +5,19 @@ The view model hands over joints as points and the bones between them; this widg
 
 # pyright: basic
 
-from dataclasses import dataclass
-
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from imu.block import FloatArray
+from tools.app.scene import Pose
 from tools.app.theme import Theme
 
 CAMERA_DISTANCE = 4.2
 FOCAL = 2.1
 ORBIT_PER_PIXEL = 0.01
 STEEPEST = 1.5
-
-
-@dataclass(frozen=True, eq=False)
-class Bone:
-    """A capsule between two points, m, z up.
-
-    `side` colours it, `measured` makes it bold, `sensor` draws a sensor at its middle, `width` is in m.
-    """
-
-    start: FloatArray
-    end: FloatArray
-    side: str
-    width: float
-    measured: bool = False
-    sensor: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Pose:
-    """A figure at one instant: its bones, the head, and the joint whose angle is written beside it."""
-
-    bones: tuple[Bone, ...]
-    head: FloatArray | None
-    joint: FloatArray | None
-    label: str
 
 
 class LimbFigure(QWidget):
@@ -53,10 +27,14 @@ class LimbFigure(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._pose: Pose | None = None
-        self._azimuth, self._elevation = 0.55, 0.12
+        self._azimuth, self._elevation = -0.55, 0.12
         self._drag: QPointF | None = None
         self.setMinimumSize(200, 220)
         self.setAccessibleName("Limb figure")
+
+    def face(self, side: str) -> None:
+        """Look from the measured side, a little from the front: a left limb is seen from the left."""
+        self.look_from(np.pi + 0.55 if side == "left" else -0.55, 0.12)
 
     def show_pose(self, pose: Pose) -> None:
         """Show a new pose."""

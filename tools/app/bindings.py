@@ -1,0 +1,109 @@
+"""Which key or pedal does what during a capture: single keys, never a modifier, never twice in a row.
+
+A foot pedal or a presenter is a keyboard to the computer; which keys it sends is learnt by pressing it.
+"""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+REPEAT_GUARD = 0.4
+"""The same key within so many seconds is a bounce or an auto-repeat (ecosystem reference 2.4), s."""
+
+
+class Action(StrEnum):
+    """What a key can do during a capture."""
+
+    START_STOP = "start or stop"
+    MARK = "mark"
+    DISCARD = "discard last"
+    END = "end the capture"
+
+
+DEFAULTS: Mapping[str, Action] = {
+    "Space": Action.START_STOP,
+    "PgDown": Action.START_STOP,
+    "F13": Action.START_STOP,
+    "M": Action.MARK,
+    "PgUp": Action.MARK,
+    "D": Action.DISCARD,
+    "Backspace": Action.DISCARD,
+    "Q": Action.END,
+}
+"""Keys by their names in `QKeySequence`; presenters send PgUp and PgDown."""
+
+FLOW_KEYS: Mapping[Action, str] = {
+    Action.START_STOP: " ",
+    Action.MARK: "m",
+    Action.DISCARD: "d",
+    Action.END: "q",
+}
+"""The keys of `rom capture`."""
+
+
+class Bindings:
+    """Keys and what they do, with a guard against bouncing.
+
+    Parameters
+    ----------
+    learnt
+        Keys of pedals, over the defaults.
+    """
+
+    def __init__(self, learnt: Mapping[str, Action] | None = None) -> None:
+        self.learnt: dict[str, Action] = dict(learnt or {})
+        self._last: dict[str, float] = {}
+
+    def flow_key(self, key: str, now: float, *, repeated: bool = False) -> str:
+        """Return the key of the flow that a pressed key stands for; "" for none or a bounce.
+
+        Parameters
+        ----------
+        key
+            Its name, such as "Space" or "7".
+        now
+            When, s on any steady clock.
+        repeated
+            Whether the system says it is held down.
+        """
+        action = self.action(key)
+        flow = FLOW_KEYS[action] if action is not None else key if key.isdigit() and len(key) == 1 else ""
+        if not flow:
+            return ""
+        bounced = repeated or now - self._last.get(flow, -REPEAT_GUARD) < REPEAT_GUARD
+        self._last[flow] = now
+        return "" if bounced else flow
+
+    def means(self, key: str) -> bool:
+        """Return whether a key does anything: an action, or a pain score from 0 to 9."""
+        return self.action(key) is not None or (key.isdigit() and len(key) == 1)
+
+    def action(self, key: str) -> Action | None:
+        """Return what a key does, None if nothing."""
+        return self.learnt.get(key, DEFAULTS.get(key))
+
+    def learn(self, key: str, action: Action) -> None:
+        """Let a key do something from now on."""
+        self.learnt[key] = action
+
+    def keys_of(self, action: Action) -> list[str]:
+        """Return the keys that do something, the learnt ones first."""
+        names = [*self.learnt, *(key for key in DEFAULTS if key not in self.learnt)]
+        return [key for key in names if self.action(key) is action]
+
+    def save(self, path: Path) -> None:
+        """Keep the learnt keys."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            json.dumps({key: str(action) for key, action in self.learnt.items()}), encoding="utf-8"
+        )
+
+
+def load_bindings(path: Path) -> Bindings:
+    """Return the keys that were learnt on this computer; the defaults if none can be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Bindings({str(key): Action(action) for key, action in document.items()})
+    except (OSError, ValueError, AttributeError):
+        return Bindings()

@@ -1,0 +1,129 @@
+"""A whole body in the pose that a joint angle means: what the limb figure draws. No Qt.
+
+Segment frames are ISB (X forward, Y up, Z right); a joint turns about the axis and with the sign that the
+catalogue's own angle rule names, so the figure moves as the measured limb does.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from imu import quaternion
+from imu.block import FloatArray
+from rom.catalogue.movement import Movement, Side, sided
+from tools.app.scene import Bone, Pose
+
+_AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+"""By component: Z, X, Y, as `AngleRule` counts them."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A segment: the one it hangs on, where it begins there, where it ends, and its width, m."""
+
+    parent: str
+    origin: tuple[float, float, float]
+    tip: tuple[float, float, float]
+    width: float
+
+
+_MIDLINE = {
+    "pelvis": _Part("", (0.0, 0.95, 0.0), (0.0, 0.12, 0.0), 0.13),
+    "thorax": _Part("pelvis", (0.0, 0.12, 0.0), (0.0, 0.42, 0.0), 0.14),
+    "head": _Part("thorax", (0.0, 0.46, 0.0), (0.0, 0.12, 0.0), 0.07),
+}
+_SIDED = {
+    "thigh": _Part("pelvis", (0.0, -0.03, 0.1), (0.0, -0.42, 0.0), 0.09),
+    "shank": _Part("thigh", (0.0, -0.42, 0.0), (0.0, -0.42, 0.0), 0.07),
+    "foot": _Part("shank", (0.0, -0.42, 0.0), (0.17, -0.03, 0.0), 0.05),
+    "upperarm": _Part("thorax", (0.0, 0.38, 0.19), (0.0, -0.28, 0.0), 0.065),
+    "forearm": _Part("upperarm", (0.0, -0.28, 0.0), (0.0, -0.25, 0.0), 0.05),
+    "hand": _Part("forearm", (0.0, -0.25, 0.0), (0.0, -0.15, 0.0), 0.04),
+}
+_SPINE = {"upper_thorax": "thorax", "lower_thorax": "thorax"}
+HEAD_ABOVE = 0.14
+
+
+def pose_of(movement: Movement, side: Side, angle: float, *, sensors: bool = True) -> Pose:
+    """Return the body with one joint at an angle, everything else upright and straight.
+
+    Parameters
+    ----------
+    movement, side
+        What is measured.
+    angle
+        Clinical angle, rad; NaN draws the neutral pose without a label.
+    sensors
+        Whether the sensors are drawn on the segments.
+
+    Returns
+    -------
+    Pose
+        Points in m, x forward, y left, z up, the floor at z = 0.
+    """
+    proximal, distal = movement.segments(side)
+    measured = {_SPINE.get(name, name) for name in (proximal, distal)}
+    moving = _moving(movement, side)
+    turns = {moving: _turn(movement, side, 0.0 if math.isnan(angle) else angle)}
+    if "hip held at 90" in movement.start_position:
+        turns[sided("thigh", side)] = _about(0, math.pi / 2.0)
+    bones: list[Bone] = []
+    joints: dict[str, FloatArray] = {}
+    frames: dict[str, tuple[FloatArray, FloatArray]] = {"": (np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]))}
+    head = np.zeros(3)
+    for name, part, of_side in _parts():
+        at, turn = frames[part.parent if of_side == "midline" else _parent(part.parent, of_side)]
+        start = at + quaternion.rotate(turn, _mirrored(part.origin, of_side))
+        turn = quaternion.multiply(turn, turns.get(name, np.array([1.0, 0.0, 0.0, 0.0])))
+        end = start + quaternion.rotate(turn, _mirrored(part.tip, of_side))
+        frames[name] = (start, turn)
+        joints[name] = _upright(start)
+        on = name in measured
+        bones.append(Bone(_upright(start), _upright(end), of_side, part.width, on, on and sensors))
+        if name == "head":
+            head = _upright(end + quaternion.rotate(turn, np.array([0.0, HEAD_ABOVE - 0.05, 0.0])))
+    label = "" if math.isnan(angle) else f"{math.degrees(angle):.0f}°"
+    return Pose(tuple(bones), head, joints[moving], label)
+
+
+def _moving(movement: Movement, side: Side) -> str:
+    """Return the part of the figure that the movement turns."""
+    segment = movement.angle.segment or movement.distal_segment
+    name = sided(segment, side)
+    return _SPINE.get(name, name)
+
+
+def _turn(movement: Movement, side: Side, angle: float) -> FloatArray:
+    """Return the rotation of the distal segment, from the clinical angle back to the raw one."""
+    rule = movement.angle
+    if rule.kind in ("elevation", "plane_of_elevation"):
+        outwards = rule.component == 1 and side != "left"
+        return _about(rule.component, -angle if outwards else angle)
+    return _about(rule.component, rule.sign(side) * angle)
+
+
+def _about(component: int, angle: float) -> FloatArray:
+    return np.concatenate(([math.cos(angle / 2.0)], math.sin(angle / 2.0) * _AXES[component]))
+
+
+def _parts() -> list[tuple[str, _Part, str]]:
+    """Return every part by its name and side, parents first."""
+    found = [(name, part, "midline") for name, part in _MIDLINE.items()]
+    for side in ("left", "right"):
+        found += [(f"{side}_{name}", part, side) for name, part in _SIDED.items()]
+    return found
+
+
+def _parent(name: str, side: str) -> str:
+    return name if name in _MIDLINE else f"{side}_{name}"
+
+
+def _mirrored(point: tuple[float, float, float], side: str) -> FloatArray:
+    x, y, z = point
+    return np.array([x, y, -z if side == "left" else z])
+
+
+def _upright(point: FloatArray) -> FloatArray:
+    """Return a point of the ISB frame in a frame with z up and y to the left."""
+    return np.array([point[0], -point[2], point[1]])

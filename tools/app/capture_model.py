@@ -1,0 +1,281 @@
+"""What a capture shows, without Qt: the number, the arc, the curve, the sensors, the step, the warnings.
+
+`pull` takes whatever the capture said since the last frame; a timer of the view calls it, so drawing never
+holds samples up and samples never hurry drawing.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from imu.ble_link import LinkState
+from imu.health import Health
+from rom.angles import FLAG_WORDS, HEADING_UNKNOWN, SATURATED, UNCALIBRATED, UNSURE
+from rom.passes import Pass, Rep
+from tools.app.body import pose_of
+from tools.app.ring import Ring
+from tools.app.scene import ArcState, Curve, Pose, ReadoutState, SensorLight, Shape
+from tools.app.session import Session
+from tools.app.tones import Tone
+
+SHOWN_SECONDS = 12.0
+FASTEST_HZ = 416.0
+MARKED = 20
+"""Reps or passes that are marked on the curve."""
+LOW_BATTERY = 20.0
+LOSSY = 0.02
+"""Share of lost samples from which a sensor counts as weak; the report mentions it from there on too."""
+WARN = (HEADING_UNKNOWN, SATURATED, UNSURE, UNCALIBRATED)
+
+
+@dataclass(frozen=True)
+class StepState:
+    """What the person does now, the seconds left (None: until a key), and whether it calibrates."""
+
+    words: str
+    left: float | None
+    calibrating: bool
+    result: str
+
+
+class CaptureModel:
+    """One capture as it is seen.
+
+    Parameters
+    ----------
+    session
+        The capture.
+    baseline
+        Value of the baseline, rad; None before there is one.
+    play
+        Told what to sound.
+    """
+
+    def __init__(
+        self, session: Session, *, baseline: float | None = None, play: Callable[[Tone], None] | None = None
+    ) -> None:
+        self.session = session
+        self.order = session.order
+        self.baseline_deg = None if baseline is None else math.degrees(baseline)
+        self.title = self.order.movement.title(self.order.side)
+        self.latencies: list[float] = []
+        self._play = play or (lambda _tone: None)
+        self._ring = Ring(round(SHOWN_SECONDS * FASTEST_HZ), 3)
+        self._reps: list[Rep] = []
+        self._passes: list[Pass] = []
+        self._angle = math.nan
+        self._sigma = math.nan
+        self._flags = 0
+        self._health: tuple[Health, ...] = ()
+        self._lost: set[str] = set()
+        self._words = ""
+        self._peak = math.nan
+        self._arrival = math.nan
+        self._began = math.nan
+        self._seen = math.nan
+
+    @property
+    def counts(self) -> str:
+        """How many reps and passes were counted, in words."""
+        if self.order.structure:
+            return f"{len(self._passes)} passes" if len(self._passes) != 1 else "1 pass"
+        return f"{len(self._reps)} reps" if len(self._reps) != 1 else "1 rep"
+
+    @property
+    def recorded(self) -> str:
+        """How long the recording is by now, in words."""
+        if math.isnan(self._began):
+            return "not recording yet"
+        seconds = int(self._seen - self._began)
+        return f"{'recorded' if self.session.over else 'REC'} {seconds // 60:02d}:{seconds % 60:02d}"
+
+    @property
+    def step(self) -> StepState:
+        """What the person does now."""
+        view = self.session.view
+        calibrating = math.isnan(self._angle) and not self.session.over
+        return StepState(view.words, view.left, calibrating and view.left is not None, self.calibration)
+
+    @property
+    def calibration(self) -> str:
+        """How good the calibration is, in words; empty before it is known."""
+        found = self.session.view.calibrations
+        if not found:
+            return ""
+        residual = math.degrees(found[-1].residual)
+        return f"Alignment residual {residual:.1f}°" + ("" if residual < 5.0 else ": calibrate again")
+
+    @property
+    def readout(self) -> ReadoutState:
+        """The huge number."""
+        missing = next((one for one in self._health if one.state is not LinkState.STREAMING), None)
+        value = None if math.isnan(self._angle) else round(math.degrees(self._angle))
+        if self.session.over:
+            return ReadoutState(value, "ended", live=False)
+        if missing is not None and self._used(missing):
+            age = f" {missing.age:.1f} s" if math.isfinite(missing.age) else ""
+            return ReadoutState(value, f"{_place(missing.sensor)}: no data{age}", live=False)
+        if value is None:
+            return ReadoutState(None, "no angle yet", live=False)
+        sure = "" if math.isnan(self._sigma) else f"± {1.96 * math.degrees(self._sigma):.0f}°"
+        peak = "" if math.isnan(self._peak) else f"   farthest {self._peak:.0f}°"
+        before = "" if self.baseline_deg is None else f"   before {self.baseline_deg:.0f}°"
+        return ReadoutState(value, f"{sure}{peak}{before}", live=True)
+
+    @property
+    def arc(self) -> ArcState:
+        """The arc from shortened to lengthened."""
+        movement = self.order.movement
+        low, high = math.degrees(movement.plausible_min), math.degrees(movement.plausible_max)
+        if movement.gain_sign < 0:
+            low, high = high, low
+        done = self._passes if self.order.structure else self._reps
+        spans = [(math.degrees(one.start_angle), math.degrees(one.end_angle)) for one in done[-5:]]
+        live = self.readout.live
+        sigma = 0.0 if math.isnan(self._sigma) else math.degrees(self._sigma)
+        now = math.degrees(self._angle) if live else None
+        return ArcState(low, high, now, sigma, self.baseline_deg, tuple(spans), self.order.side)
+
+    @property
+    def curve(self) -> Curve:
+        """The last seconds of the angle; the newest instant is 0 s."""
+        rows = self._ring.newest()
+        if not rows.shape[1]:
+            return Curve(*(np.zeros(0) for _ in range(3)))
+        seconds = rows[0] - rows[0, -1]
+        first = int(np.searchsorted(seconds, -SHOWN_SECONDS))
+        return Curve(seconds[first:], rows[1, first:], rows[2, first:])
+
+    @property
+    def marks(self) -> tuple[tuple[float, float], ...]:
+        """Reps or passes on the curve, s before its newest instant."""
+        if not len(self._ring):
+            return ()
+        now = float(self._ring.newest()[0, -1])
+        done = self._passes if self.order.structure else self._reps
+        spans = ((one.start - now, one.stop - now) for one in done[-MARKED:])
+        return tuple(span for span in spans if span[1] > -SHOWN_SECONDS)
+
+    @property
+    def pose(self) -> Pose:
+        """The figure as the sensors say."""
+        return pose_of(self.order.movement, self.order.side, self._angle)
+
+    @property
+    def lights(self) -> tuple[SensorLight, ...]:
+        """The strip of sensors."""
+        return tuple(light_of(one) for one in self._health)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know now, in words."""
+        found = [self.session.error] if self.session.error else []
+        notice = self.session.view.notice
+        if notice and not self.session.over:
+            found.append(notice)
+        if not math.isnan(self._angle):
+            found += [FLAG_WORDS[flag] for flag in WARN if self._flags & flag]
+        return tuple(found)
+
+    def press(self, key: str) -> None:
+        """Hand a key over to the capture."""
+        self.session.press(key)
+
+    def pull(self) -> bool:
+        """Take what was said since the last call; return whether any angle is new."""
+        self._health = self.session.health()
+        self._seen = time.monotonic()
+        if math.isnan(self._began) and self.session.recording:
+            self._began = self._seen
+        self._hear()
+        arrived = self.session.arrived()
+        for one in arrived:
+            series = one.step.series
+            self._count(one.step.reps, one.step.passes)
+            if len(series):
+                rows = np.stack([series.t, np.degrees(series.angle[:, 0]), np.degrees(series.sigma[:, 0])], 1)
+                self._ring.extend(rows)
+                self._angle, self._sigma = float(series.angle[-1, 0]), float(series.sigma[-1, 0])
+                self._flags = int(series.flags[-1])
+                self._arrival = one.at
+                self._reach(rows[:, 1])
+        return any(len(one.step.series) for one in arrived)
+
+    def shown(self, now: float) -> None:
+        """Note that the newest angle is on the screen, s (monotonic)."""
+        if not math.isnan(self._arrival):
+            self.latencies.append(now - self._arrival)
+            self._arrival = math.nan
+
+    def _used(self, health: Health) -> bool:
+        return health.sensor in self.order.movement.segments(self.order.side)
+
+    def _reach(self, degrees: np.ndarray) -> None:
+        known = degrees[np.isfinite(degrees)]
+        if len(known) and self._words == self.title:
+            gain = self.order.movement.gain_sign
+            best = float((gain * known).max()) * gain
+            self._peak = best if math.isnan(self._peak) else gain * max(gain * self._peak, gain * best)
+
+    def _count(self, reps: tuple[Rep, ...], passes: tuple[Pass, ...]) -> None:
+        self._reps += reps
+        self._passes += passes
+        if (passes if self.order.structure else reps) and not self.session.over:
+            self._play(Tone.COUNTED)
+
+    def _hear(self) -> None:
+        """Sound what changed: a lost sensor, a step that began or ended."""
+        lost = {one.sensor for one in self._health if one.state is LinkState.LOST}
+        if lost - self._lost and not self.session.over:
+            self._play(Tone.LOST)
+        self._lost = lost
+        words = self.session.view.words
+        if words != self._words:
+            waiting = words.startswith(("Next", "Keep", "Connecting", "Ending"))
+            if self._words:
+                self._play(Tone.STOP if waiting else Tone.START)
+            self._words = words
+
+
+def light_of(health: Health) -> SensorLight:
+    """Return how a sensor is shown: state as colour, shape and word, from what was measured."""
+    report = health.clock
+    total = report.samples + report.lost
+    loss = report.lost / total if total else 0.0
+    weak_charge = health.battery < LOW_BATTERY
+    light, shape, word = _state(health, loss, weak_charge=weak_charge)
+    battery = "" if math.isnan(health.battery) else f"battery {health.battery:.0f} %"
+    signal = f"{health.rssi} dBm" if health.rssi else ""
+    lost = f"loss {loss:.1%}" if total else ""
+    facts = "   ".join(text for text in (battery, signal, lost) if text)
+    side, _, rest = health.sensor.partition("_")
+    sides = ("left", "right")
+    return SensorLight(
+        f"{side[0].upper()} {rest}" if side in sides else health.sensor.replace("_", " "),
+        side if side in sides else "midline",
+        light,
+        shape,
+        word,
+        facts,
+    )
+
+
+def _state(health: Health, loss: float, *, weak_charge: bool) -> tuple[str, Shape, str]:
+    if health.state in (LinkState.SEARCHING, LinkState.CONNECTING, LinkState.READY):
+        return "waiting", "ring", str(health.state)
+    if health.state in (LinkState.LOST, LinkState.WRONG, LinkState.CLOSED):
+        return "lost", "cross", str(health.state)
+    if health.state is LinkState.WEAK:
+        return "weak", "triangle", f"no data {health.age:.1f} s"
+    if weak_charge:
+        return "weak", "triangle", "battery low"
+    if loss > LOSSY:
+        return "weak", "triangle", "losing data"
+    return "live", "dot", "OK"
+
+
+def _place(sensor: str) -> str:
+    return sensor.replace("_", " ")

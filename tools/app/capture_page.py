@@ -1,0 +1,136 @@
+"""Capture from the choice to the result: choose, measure live, read what came of it."""
+
+# pyright: basic
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from calibration.segment import JointCalibration
+from rom.catalogue.movement import Movement, Side
+from tools.app.bindings import Bindings
+from tools.app.capture_model import CaptureModel
+from tools.app.chooser_model import Choice, ChooserModel, order_for
+from tools.app.chooser_page import ChooserPage
+from tools.app.live_page import LivePage
+from tools.app.session import Session, Source
+from tools.app.theme import Theme
+from tools.app.tones import Speaker, Tone
+from tools.app.widgets import button, words
+from tools.cli.capture_record import Order
+
+SourceOf = Callable[[Movement, Side], Source]
+ENDING_SECONDS = 5.0
+
+
+class CapturePage(QWidget):
+    """One capture after the other."""
+
+    recorded = Signal(object)
+    review_wanted = Signal(object)
+    pedal_wanted = Signal()
+
+    def __init__(
+        self,
+        theme: Theme,
+        chooser: ChooserModel,
+        bindings: Bindings,
+        source_of: SourceOf,
+        folder: Path,
+    ) -> None:
+        super().__init__()
+        self._source_of = source_of
+        self._folder = folder
+        self._session: Session | None = None
+        self.speaker = Speaker()
+        self.chooser = ChooserPage(theme, chooser)
+        self.live = LivePage(theme, bindings)
+        self._result = words(role="title")
+        self._safe = words(soft=True)
+        self._pages = QStackedWidget()
+        for page in (self.chooser, self.live, self._result_page()):
+            self._pages.addWidget(page)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._pages)
+        self.chooser.chosen.connect(self.begin_choice)
+        self.chooser.pedal_wanted.connect(self.pedal_wanted)
+        self.live.ended.connect(self._ended)
+
+    @property
+    def running(self) -> bool:
+        """Whether a capture is under way."""
+        return self._session is not None and not self._session.over
+
+    def begin_choice(self, choice: Choice) -> None:
+        """Begin what was picked."""
+        stamp = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        phase = "" if choice.structure is not None else "test"
+        self.begin(order_for(choice, self._folder, stamp, phase=phase))
+
+    def begin(
+        self,
+        order: Order,
+        given: Sequence[JointCalibration] = (),
+        baseline: float | None = None,
+        source: Source | None = None,
+    ) -> None:
+        """Begin a capture; `baseline` in rad is drawn where there is one."""
+        if self.running:
+            return
+        order.file.parent.mkdir(parents=True, exist_ok=True)
+        chosen = source or self._source_of(order.movement, order.side)
+        self._session = Session(order, chosen, given)
+        self.live.show_model(CaptureModel(self._session, baseline=baseline, play=self.speaker.play))
+        self._pages.setCurrentWidget(self.live)
+        self._session.start()
+
+    def end(self) -> None:
+        """End what is under way, in good order."""
+        if self._session is not None and self.running:
+            self._session.end(ENDING_SECONDS)
+        self.live.stop()
+        self.speaker.close()
+
+    def choose_again(self) -> None:
+        """Go back to the choice."""
+        self._pages.setCurrentWidget(self.chooser)
+
+    def _ended(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        self.speaker.play(Tone.DONE if not session.error else Tone.LOST)
+        if session.error:
+            self._result.setText(session.error)
+        else:
+            found = session.found
+            reps = [] if found is None else [*found.reps, *found.passes]
+            ends = ", ".join(f"{math.degrees(one.end_angle):.0f}°" for one in reps) or "nothing was counted"
+            model = self.live.model
+            self._result.setText(f"{'' if model is None else model.title}: {ends}")
+        self._safe.setText(f"Recording: {session.order.file}" if session.order.file.exists() else "")
+        self._pages.setCurrentIndex(2)
+        self.recorded.emit(session)
+
+    def _review(self) -> None:
+        if self._session is not None and self._session.order.file.exists():
+            self.review_wanted.emit(self._session.order.file)
+
+    def _result_page(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.addStretch(1)
+        column.addWidget(self._result)
+        column.addWidget(self._safe)
+        column.addStretch(2)
+        row = QHBoxLayout()
+        row.addWidget(button("Review it", self._review))
+        row.addStretch(1)
+        row.addWidget(button("Next", self.choose_again, primary=True))
+        column.addLayout(row)
+        return page

@@ -1,0 +1,209 @@
+"""One capture in a thread of its own: the flow of `rom capture`, with queues for its screen and its keys.
+
+The window may hang or close; the recording goes on or ends in good order, and what was recorded is kept.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from calibration.segment import JointCalibration
+from imu.acquisition import Acquisition
+from imu.errors import InputError, RomcapError
+from imu.health import Health
+from rom.catalogue.movement import Movement, Side
+from rom.replay import ReplayStep
+from tools.cli.capture_flow import QUIT, Found
+from tools.cli.capture_record import Order, record
+from tools.cli.capture_screen import Screen, View
+from tools.cli.keys import Keys
+from tools.emulator.limbs import Pace, WornLimbs
+
+Source = Callable[[], AbstractContextManager[tuple[Acquisition, WornLimbs | None]]]
+"""Begins an acquisition; the limbs only if they are emulated."""
+
+
+class _Panel(Screen):
+    """Keeps what the flow would show, for a window to look at."""
+
+    def __init__(self) -> None:
+        self.view = View()
+
+    def prompt(self, words: str) -> None:
+        """Keep what to do now."""
+        self.view = replace(self.view, words=words)
+
+    def show(self, view: View) -> None:
+        """Keep a copy: the flow goes on writing into its own."""
+        self.view = replace(view)
+
+
+class _Pressed(Keys):
+    """Keys that a window hands over."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[str] = SimpleQueue()
+
+    def press(self, key: str) -> None:
+        """Hand a key over."""
+        self._queue.put(key)
+
+    def pressed(self) -> str:
+        """Return the next key, "" without one."""
+        try:
+            return self._queue.get_nowait()
+        except Empty:
+            return ""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """A step of the live chain and when it was there, s (monotonic)."""
+
+    step: ReplayStep
+    at: float
+
+
+class Session:
+    """One capture.
+
+    Parameters
+    ----------
+    order
+        What is captured.
+    source
+        Where the samples come from.
+    given
+        Calibrations that are known; without, the capture begins with the calibration.
+    """
+
+    def __init__(self, order: Order, source: Source, given: Sequence[JointCalibration] = ()) -> None:
+        self.order = order
+        self.found: Found | None = None
+        self.error: str = ""
+        self._source = source
+        self._given = tuple(given)
+        self._panel = _Panel()
+        self._keys = _Pressed()
+        self._arrived: SimpleQueue[Arrived] = SimpleQueue()
+        self._acquisition: Acquisition | None = None
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread of the flow."""
+        return self._thread
+
+    @property
+    def over(self) -> bool:
+        """Whether the capture has ended, well or not."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
+    @property
+    def recording(self) -> bool:
+        """Whether samples go to disk: the guided steps begin with it."""
+        return self._panel.view.words not in ("", "Connecting")
+
+    @property
+    def view(self) -> View:
+        """What the flow shows now."""
+        return self._panel.view
+
+    def health(self) -> tuple[Health, ...]:
+        """Return how each sensor does; nothing before the capture has begun."""
+        acquisition = self._acquisition
+        return () if acquisition is None else acquisition.health()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def press(self, key: str) -> None:
+        """Press a key of the flow."""
+        self._keys.press(key)
+
+    def end(self, wait: float = 0.0) -> None:
+        """End the capture in good order, and wait for it for so many seconds."""
+        self.press(QUIT)
+        if self._thread.ident is not None:
+            self._thread.join(wait)
+
+    def arrived(self) -> list[Arrived]:
+        """Return what the live chain said since the last call; never waits."""
+        found: list[Arrived] = []
+        while True:
+            try:
+                found.append(self._arrived.get_nowait())
+            except Empty:
+                return found
+
+    def _run(self) -> None:
+        try:
+            with self._source() as (acquisition, limbs):
+                self._acquisition = acquisition
+                self.found = record(
+                    self.order,
+                    acquisition,
+                    self._panel,
+                    self._keys,
+                    given=self._given,
+                    limbs=limbs,
+                    seen=self._seen,
+                )
+        except RomcapError as error:
+            self.error = str(error)
+        except Exception as error:  # noqa: BLE001  a window must say it, whatever it is
+            self.error = (
+                f"the capture ended by itself ({type(error).__name__}: {error}); what came until then is in "
+                f"{self.order.file}; start again"
+            )
+
+    def _seen(self, step: ReplayStep) -> None:
+        self._arrived.put(Arrived(step, time.monotonic()))
+
+
+def worn_sensors(movement: Movement, side: Side, pairing: Path | None = None) -> Source:
+    """Return the paired sensors of a movement as a source; what is learnt of their clocks is kept."""
+
+    @contextmanager
+    def begin() -> Generator[tuple[Acquisition, WornLimbs | None]]:
+        from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
+
+        file = pairing or pairing_file()
+        sensors = load_pairing(file)
+        segments = movement.segments(side)
+        worn = [sensors[segment] for segment in segments if segment in sensors]
+        if not worn:
+            raise InputError(
+                f"no sensor of this movement is paired; run `rom pair {' '.join(segments)}` first"
+            )
+        learnt = {sensor.address: sensor.rate_error for sensor in worn if sensor.rate_error is not None}
+        with Acquisition([sensor.request() for sensor in worn], learnt=learnt) as acquisition:
+            yield acquisition, None
+            save_pairing(file, with_rates(sensors, acquisition.learnt()))
+
+    return begin
+
+
+def virtual_sensors(
+    movement: Movement, side: Side, *, kind: str = "movella-dot", seed: int = 7, pace: Pace | None = None
+) -> Source:
+    """Return emulated sensors on an imagined limb, through the real driver, as a source."""
+
+    @contextmanager
+    def begin() -> Generator[tuple[Acquisition, WornLimbs | None]]:
+        from imu.sensors.registry import driver_named
+        from tools.emulator.limbs import world_of, worn_parts
+        from tools.emulator.stage import on_air
+
+        limbs = worn_parts(driver_named(kind), world_of(movement, side, pace), 2, seed)
+        with on_air([item.part for item in limbs.sensors]) as backend:
+            requests = [item.request() for item in limbs.sensors]
+            with Acquisition(requests, backend=backend) as acquisition:
+                yield acquisition, limbs
+
+    return begin

@@ -1,0 +1,101 @@
+"""The window: one page at a time, a row of pages on top, and an end that loses nothing."""
+
+# pyright: basic
+
+from collections.abc import Callable
+
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from tools.app.capture_page import CapturePage
+from tools.app.chooser_model import ChooserModel
+from tools.app.pedal_dialog import PedalDialog
+from tools.app.setting import Setting
+from tools.app.theme import THEMES, style_sheet
+from tools.app.widgets import words
+
+PAGES = ("Capture", "Visit", "Review", "Course")
+
+
+class Window(QMainWindow):
+    """The application."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__()
+        self.setting = setting
+        self.theme = THEMES[setting.theme]
+        self.setWindowTitle(
+            "romcap" + ("   (virtual sensors: no person is measured)" if setting.virtual else "")
+        )
+        self.setMinimumSize(1280, 720)
+        self.setAcceptDrops(True)
+        self.setStyleSheet(style_sheet(self.theme))
+        self._tabs: dict[str, QPushButton] = {}
+        self._pages: dict[str, QWidget] = {}
+        self._stack = QStackedWidget()
+        self._lay_out()
+        self.show_page("Capture")
+
+    @property
+    def capture(self) -> CapturePage:
+        """The page of captures."""
+        page = self.page("Capture")
+        assert isinstance(page, CapturePage)
+        return page
+
+    def page(self, name: str) -> QWidget:
+        """Return a page, made when it is first needed."""
+        if name not in self._pages:
+            self._pages[name] = self._makers()[name]()
+            self._stack.addWidget(self._pages[name])
+        return self._pages[name]
+
+    def show_page(self, name: str) -> None:
+        """Show a page."""
+        self._stack.setCurrentWidget(self.page(name))
+        for title, tab in self._tabs.items():
+            tab.setChecked(title == name)
+
+    def _makers(self) -> dict[str, Callable[[], QWidget]]:
+        return {"Capture": self._capture_page}
+
+    def _capture_page(self) -> QWidget:
+        setting = self.setting
+        chooser = ChooserModel(setting.catalogue, ())
+        page = CapturePage(self.theme, chooser, setting.bindings, setting.source_of, setting.recordings)
+        page.pedal_wanted.connect(self._learn_pedal)
+        return page
+
+    def _learn_pedal(self) -> None:
+        PedalDialog(self.setting.bindings, self).exec()
+        if self.setting.keys_file is not None:
+            self.setting.bindings.save(self.setting.keys_file)
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """End a capture in good order before the window goes."""
+        if "Capture" in self._pages:
+            self.capture.end()
+        super().closeEvent(event)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        for number, name in enumerate(self._makers(), start=1):
+            tab = QPushButton(name)
+            tab.setCheckable(True)
+            tab.setAccessibleName(name)
+            tab.setToolTip(f"Ctrl+{number}")
+            tab.clicked.connect(lambda _checked=False, n=name: self.show_page(n))
+            self._tabs[name] = tab
+            row.addWidget(tab)
+            action = QAction(name, self)
+            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
+            action.triggered.connect(lambda _checked=False, n=name: self.show_page(n))
+            self.addAction(action)
+        row.addStretch(1)
+        if self.setting.virtual:
+            row.addWidget(words("virtual sensors: no person is measured", soft=True))
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.addLayout(row)
+        column.addWidget(self._stack, 1)
+        self.setCentralWidget(whole)
