@@ -76,6 +76,13 @@ def style_sheet(theme: Theme) -> str:
         border: 1px solid {theme.line}; border-radius: 6px; padding: 8px; }}
     QListWidget, QTableWidget {{ background: {theme.panel}; border: 1px solid {theme.line};
         border-radius: 6px; }}
+    QRadioButton::indicator, QCheckBox::indicator {{ width: 14px; height: 14px;
+        border: 2px solid {theme.soft}; }}
+    QRadioButton::indicator {{ border-radius: 9px; }}
+    QRadioButton::indicator:checked, QCheckBox::indicator:checked {{ background: {theme.accent};
+        border-color: {theme.accent}; }}
+    QRadioButton:focus, QCheckBox:focus {{ text-decoration: underline; }}
+    QPushButton:checked {{ background: {theme.accent}; color: {theme.on_accent}; }}
     QListWidget::item {{ padding: 7px; }}
     QListWidget::item:selected {{ background: {theme.accent}; color: {theme.on_accent}; }}
     QHeaderView::section {{ background: {theme.panel}; color: {theme.soft}; border: 0; padding: 5px; }}

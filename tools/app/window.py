@@ -5,16 +5,23 @@
 from collections.abc import Callable
 
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from tools.app.capture_page import CapturePage
 from tools.app.chooser_model import ChooserModel
 from tools.app.pedal_dialog import PedalDialog
 from tools.app.setting import Setting
 from tools.app.theme import THEMES, style_sheet
-from tools.app.widgets import words
 
-PAGES = ("Capture", "Visit", "Review", "Course")
+NO_PERSON = "virtual sensors: no person is measured"
 
 
 class Window(QMainWindow):
@@ -24,9 +31,7 @@ class Window(QMainWindow):
         super().__init__()
         self.setting = setting
         self.theme = THEMES[setting.theme]
-        self.setWindowTitle(
-            "romcap" + ("   (virtual sensors: no person is measured)" if setting.virtual else "")
-        )
+        self.setWindowTitle(f"romcap   {NO_PERSON}" if setting.virtual else "romcap")
         self.setMinimumSize(1280, 720)
         self.setAcceptDrops(True)
         self.setStyleSheet(style_sheet(self.theme))
@@ -93,7 +98,7 @@ class Window(QMainWindow):
             self.addAction(action)
         row.addStretch(1)
         if self.setting.virtual:
-            row.addWidget(words("virtual sensors: no person is measured", soft=True))
+            row.addWidget(QLabel(NO_PERSON))
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.addLayout(row)

@@ -1,6 +1,6 @@
 """`rom app`: the desktop application. Qt is loaded when the command runs, not before."""
 
-from pathlib import Path
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -19,9 +19,6 @@ def app_command(
     *,
     demo: Annotated[bool, typer.Option("--demo", help="Virtual sensors, real driver: no hardware.")] = False,
     theme: Annotated[str, typer.Option(help="dark, light or contrast.")] = "dark",
-    pictures: Annotated[
-        Path | None, typer.Option("--pictures", help="Draw every screen into this folder, and end.")
-    ] = None,
 ) -> None:
     """Open the desktop application: capture, visit, review, course, home."""
     if theme not in THEMES:
@@ -37,7 +34,7 @@ def app_command(
 
 def _check_installed() -> None:
     try:
-        import PySide6.QtWidgets
+        import_module("PySide6.QtWidgets")
     except ImportError as error:
         raise InputError(
             f"the application needs Qt, which does not load here ({error}); install it with "
