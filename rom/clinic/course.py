@@ -116,9 +116,9 @@ def trend(points: Sequence[VisitPoint], gain: int = 1) -> Trend | None:
         -1 where less angle means more range, else 1.
     """
     tested = [(p.when, p.pre_deg) for p in points if p.pre_deg is not None]
-    weeks = np.array([(when - tested[0][0]).total_seconds() for when, _ in tested]) / 604800.0
-    if len(tested) < 3 or len(np.unique(weeks)) < len(weeks):
+    if len(tested) < 3 or len({when.date() for when, _ in tested}) < len(tested):
         return None
+    weeks = np.array([(when - tested[0][0]).total_seconds() for when, _ in tested]) / 604800.0
     from scipy.stats import theilslopes
 
     values = gain * np.array([value for _, value in tested])

@@ -1,16 +1,17 @@
 """The clinic's side of the test at home: give the file out, take the answer in."""
 
-import hashlib
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rom.catalogue.loader import Catalogue
 from rom.clinic.home import HomeTest, open_answer
 from rom.clinic.measuring import measure
 from rom.clinic.outcomes import FEWEST_REPS, change_between, sample_of, valid_reps, write_change
-from rom.clinic.sealed import Keys, write_whole
-from rom.clinic.store import RECORDINGS, Store
+from rom.clinic.sealed import Keys
+from rom.clinic.store import Store
 from rom.clinic.store_people import Client, HomeLog, HomeTask
 from rom.clinic.store_visits import RecordingFile, TrialRecord, Visit
 from rom.clinic.trials import keep, write_reps
@@ -67,11 +68,13 @@ def receive(store: Store, catalogue: Catalogue, actor: str, keys: Keys, content:
     with store.reading() as ledger:
         task = ledger.get(HomeTask, answer.task)
         clinic = ledger.get(TrialRecord, task.trial_id or "")
-    path = _put(store, answer.recording)
-    measured = measure(
-        path, catalogue, movement=clinic.movement, side=clinic.side, aggregate=clinic.aggregate
-    )
-    with store.writing(actor) as ledger:
+    with ExitStack() as stack:
+        path = Path(stack.enter_context(TemporaryDirectory())) / "answer.mcap"
+        path.write_bytes(answer.recording)
+        measured = measure(
+            path, catalogue, movement=clinic.movement, side=clinic.side, aggregate=clinic.aggregate
+        )
+        ledger = stack.enter_context(store.writing(actor))
         code = ledger.get(Client, task.client_id).code
         if ledger.one(RecordingFile, sha256=measured.sha256) is not None:
             return Received(code, known=True, sentence="This answer is here already; nothing was added.")
@@ -113,11 +116,3 @@ def receive(store: Store, catalogue: Catalogue, actor: str, keys: Keys, content:
             )
         )
         return Received(code, known=False, sentence=sentence)
-
-
-def _put(store: Store, recording: bytes) -> Path:
-    """Put a recording into the practice's folder under its hash."""
-    path = store.folder / RECORDINGS / f"{hashlib.sha256(recording).hexdigest()[:16]}.mcap"
-    if not path.exists():
-        write_whole(path, recording)
-    return path

@@ -21,12 +21,16 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, Operati
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from rom.clinic import store_people, store_visits
 from rom.clinic.store_audit import AuditHead, StoreError, Trail, breaks, events_about, known_head
 from rom.clinic.store_columns import Document, Record
 from rom.clinic.store_people import Client
 from rom.clinic.store_upgrade import upgrade
 
 R = TypeVar("R", bound=Record)
+
+TABLES = (store_people, store_visits)
+"""The modules of all tables: erasure, export and verification must know every one."""
 
 DATABASE = "clinic.sqlite"
 RECORDINGS = "recordings"

@@ -4,14 +4,13 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.schema import CreateSchema
 
 from rom.clinic.store_audit import StoreError
+
+SCHEMA = "0001"
+"""The newest migration; a store that has it needs no Alembic, which takes its time to load."""
 
 MIGRATIONS = "rom.clinic:migrations"
 """Where the migrations lie: inside the package, so that every installation has them."""
@@ -40,6 +39,13 @@ def upgrade(engine: Engine, scripts: str = MIGRATIONS) -> str | None:
     StoreError
         If the database was written by a newer program.
     """
+    if scripts == MIGRATIONS and _revision(engine) == SCHEMA:
+        return None
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
@@ -62,6 +68,13 @@ def upgrade(engine: Engine, scripts: str = MIGRATIONS) -> str | None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return copy
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _copy(connection: Connection, revision: str) -> str:

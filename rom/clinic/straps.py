@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from calibration.segment import JointCalibration
+from imu.errors import CalibrationError
 from imu.recording import Recording
 from rom.clinic.desk import Desk, Step, open_visit
 from rom.clinic.measured import Measured
@@ -36,7 +37,11 @@ def measure_in_visit(
 
 
 def kept_calibrations(ledger: Ledger, visit: Visit) -> list[JointCalibration]:
-    """Return the calibrations of a visit that still hold: no sensor of theirs was put on since."""
+    """Return the calibrations of a visit that still hold: no sensor of theirs was put on since.
+
+    One that an older version wrote and this one cannot read is left out; the comparison then counts the
+    error of two alignments.
+    """
     mounted = {
         row.sensor: row.mounted_at
         for row in ledger.find(SensorSetup, visit_id=visit.id)
@@ -47,7 +52,10 @@ def kept_calibrations(ledger: Ledger, visit: Visit) -> list[JointCalibration]:
         document = (row.document or {}).get("joint")
         if not isinstance(document, dict):
             continue
-        joint = JointCalibration.from_document(document)
+        try:
+            joint = JointCalibration.from_document(document)
+        except CalibrationError:
+            continue
         sensors = {joint.proximal.sensor, joint.distal.sensor}
         if all(sensor in mounted and mounted[sensor] <= row.at for sensor in sensors):
             found.append(joint)

@@ -1,9 +1,6 @@
 """`rom retest`: the athlete's two minutes at home, against the clinic's test, and one sealed file back."""
 
 import math
-import shutil
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,53 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imu.errors import InputError
-from tools.cli.capture_screen import Screen
 from tools.cli.check import PairingOption
 from tools.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
     from rom.clinic.home import HomeTest
 
-BELL = "\a"
-SPEAKERS = ("say", "spd-say", "espeak-ng", "espeak")
-"""Programs that read a sentence aloud, if the system has one."""
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(retest)
-
-
-class CueScreen(Screen):
-    """Says each step in print and with a tone, and aloud if asked: nobody reads while moving.
-
-    Parameters
-    ----------
-    aloud
-        Whether to speak; without a speech program only the tone sounds.
-    """
-
-    def __init__(self, *, aloud: bool) -> None:
-        self._speaker = next(filter(None, map(shutil.which, SPEAKERS)), None) if aloud else None
-        self._voice: subprocess.Popen[bytes] | None = None
-
-    def prompt(self, words: str) -> None:
-        """Say what to do now."""
-        print(f"{BELL}> {words}", file=sys.stderr, flush=True)
-        if self._speaker is not None:
-            self._hush()
-            self._voice = subprocess.Popen([self._speaker, words])
-
-    def __exit__(self, *_: object) -> None:
-        """End with two tones."""
-        self._hush()
-        print(f"{BELL}{BELL}> Done. You can take the straps off.", file=sys.stderr, flush=True)
-
-    def _hush(self) -> None:
-        if self._voice is not None:
-            self._voice.terminate()
-            self._voice.wait()
-            self._voice = None
 
 
 def retest(
@@ -123,6 +83,7 @@ def _record(
     from rom.catalogue.loader import load_catalogue
     from tools.cli.capture import capture_virtual, capture_worn
     from tools.cli.capture_record import Order
+    from tools.cli.cue_screen import CueScreen
     from tools.cli.keys import keyboard
 
     side: Any = test.side

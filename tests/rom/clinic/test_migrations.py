@@ -14,6 +14,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table, create_engine, insert, inspect, select, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
@@ -21,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from rom.clinic import store
 from rom.clinic.store import Store, StoreError
 from rom.clinic.store_columns import Row
-from rom.clinic.store_upgrade import MIGRATIONS, upgrade
+from rom.clinic.store_upgrade import MIGRATIONS, SCHEMA, upgrade
 
 RELEASED: Mapping[str, str] = json.loads(files("rom.clinic.migrations").joinpath("released.json").read_text())
 DUMPS = Path(__file__).parent / "released"
@@ -53,6 +54,10 @@ def typed(table: Table, column: str, value: Any) -> Any:
 
 def test_every_release_is_listed_and_has_its_dump() -> None:
     assert ".".join(version("romcap").split(".")[:2]) in RELEASED
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
     assert {dump.stem for dump in DUMPS.glob("*.json")} == set(RELEASED)
 
 
