@@ -19,7 +19,9 @@ FAMILIES: tuple[str, ...] = (
     "capture",
     "doctor",
     "clinic",
+    "app",
     "retest",
+    "study",
 )
 
 
