@@ -15,6 +15,7 @@ from imu.block import ImuBlock, join
 from imu.health import Notice
 from imu.sensors.registry import DRIVERS
 from tools.emulator import bus
+from tools.emulator.device import Link
 from tools.emulator.feed import BlockMotion
 from tools.emulator.stage import Part
 
@@ -81,3 +82,41 @@ def test_what_the_sensor_felt_is_what_arrives(private: str, family: str) -> None
     if not math.isnan(health.battery):
         assert health.battery == pytest.approx(73.0, abs=3.0)
     assert not stage.feeders[0].device.sensor.streaming or family == "witmotion"
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "broken"),
+    [
+        pytest.param("witmotion", Link(cut_every=33), False, id="merged and truncated frames"),
+        pytest.param("capture2go", Link(damage=0.3), True, id="wrong checksums"),
+        pytest.param("witmotion", Link(damage=0.3), False, id="damage without checksum"),
+        pytest.param("polar-verity", Link(loss=0.1), False, id="lost frames of many samples"),
+    ],
+)
+def test_a_bad_link_never_makes_a_sample_that_was_not_felt(
+    private: str, family: str, link: Link, broken: bool
+) -> None:
+    from tools.emulator.bus_stage import BusStage
+
+    driver = DRIVERS[family]
+    request = SensorRequest("s", ADDRESS, driver, driver.settings())
+    blocks: list[ImuBlock] = []
+    with (
+        BusStage(private, [Part(driver, ADDRESS, turning(), link=link)]),
+        Acquisition([request]) as acquisition,
+    ):
+        acquisition.wait_for_all(15.0)
+        time.sleep(2.5)
+        while not acquisition.queue.empty():
+            item = acquisition.queue.get()
+            if not isinstance(item, Notice):
+                blocks.append(item)
+        (health,) = acquisition.health()
+    assert acquisition.error is None
+    block = join(blocks)
+    assert (health.broken > 0) is broken
+    assert np.all(np.diff(block.t) > 0.0)
+    assert np.nanmax(np.abs(block.acc)) <= 16.1 * 9.80665
+    if link.damage == 0.0 or broken:
+        assert np.allclose(block.acc, (0.0, 0.0, 9.80665), atol=0.03)
+        assert np.allclose(block.gyr, (0.0, 0.0, SPIN), atol=0.01)
