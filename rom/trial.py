@@ -14,12 +14,13 @@ from imu.block import FloatArray
 from imu.errors import InputError
 from imu.recording import Event, Recording
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
+from rom.annotations import fingerprint, load_annotations
 from rom.catalogue.movement import Movement, Side
 from rom.measures import SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE, MeasureParams, RepMeasures, measure_rep
 from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
 from rom.reading import TrackerSetup
-from rom.replay import CalibrationSource, MarkedPass, Replay
+from rom.replay import CalibrationSource, MarkedPass, Replay, ReplayStep
 from rom.sample import Aggregate, RepSample
 
 SCHEMA = "romcap.trial/1"
@@ -145,6 +146,7 @@ def analyse(
     pass_params: PassParams | None = None,
     measure_params: MeasureParams | None = None,
     progress: Callable[[float], None] | None = None,
+    seen: Callable[[ReplayStep], None] | None = None,
 ) -> Trial:
     """Return what a recording says about a movement: the one function for a recording.
 
@@ -170,6 +172,8 @@ def analyse(
         What counts as a rep or pass, and how it is measured.
     progress
         Called with the capture time reached, s.
+    seen
+        Called with every step of the replay, so that a window can show what is known so far.
 
     Raises
     ------
@@ -194,17 +198,21 @@ def analyse(
         parts.append(step.series)
         reps += step.reps
         passes += step.passes
+        if seen is not None:
+            seen(step)
         if progress is not None and len(step.series):
             progress(float(step.series.t[-1]))
     series = join_series(parts)
     quality = replay.quality()
     if not reps and not passes:
         raise InputError(_nothing_found(replay, series))
+    notes = load_annotations(recording)
+    reps, passes = notes.edited_reps(reps, series), notes.edited_passes(passes, series)
     measured = [
         measure_rep(series, rep, number=number, gate=replay.movement.gate, params=measure_params)
         for number, rep in enumerate(reps, start=1)
     ]
-    measured = _discard(measured, recording.events)
+    measured = notes.judged(_discard(measured, recording.events))
     return Trial(
         movement=replay.movement,
         side=replay.side,
@@ -220,6 +228,8 @@ def analyse(
             "software": {"romcap": version("romcap")},
             "recording_id": recording.header.recording_id,
             "recording_sha256": recording.sha256,
+            "annotations_sha256": fingerprint(notes),
+            "annotations": notes.to_documents(),
             "simulated": recording.header.simulated,
             "filter": filter_name,
             "magnetometer": magnetometer,
