@@ -47,7 +47,7 @@ class AnglePlot(pg.PlotWidget):
 
     def show_scale(self, low_deg: float, high_deg: float, seconds: tuple[float, float]) -> None:
         """Fix both axes; the plot never rescales by itself while a limb moves."""
-        view = self.getPlotItem().getViewBox()
+        view = self.getViewBox()
         view.setYRange(low_deg, high_deg, padding=0.02)
         first, last = seconds
         view.setXRange(first, last, padding=0.0)

@@ -17,7 +17,7 @@ from rom.angles import FLAG_WORDS, HEADING_UNKNOWN, SATURATED, UNCALIBRATED, UNS
 from rom.passes import Pass, Rep
 from tools.app.body import pose_of
 from tools.app.ring import Ring
-from tools.app.scene import ArcState, Curve, Pose, ReadoutState, SensorLight, Shape
+from tools.app.scene import ArcState, Curve, Light, Pose, ReadoutState, SensorLight, Shape
 from tools.app.session import Session
 from tools.app.tones import Tone
 
@@ -62,7 +62,7 @@ class CaptureModel:
         self.baseline_deg = None if baseline is None else math.degrees(baseline)
         self.title = self.order.movement.title(self.order.side)
         self.latencies: list[float] = []
-        self._play = play or (lambda _tone: None)
+        self._play: Callable[[Tone], None] = play or _silence
         self._ring = Ring(round(SHOWN_SECONDS * FASTEST_HZ), 3)
         self._reps: list[Rep] = []
         self._passes: list[Pass] = []
@@ -263,7 +263,11 @@ def light_of(health: Health) -> SensorLight:
     )
 
 
-def _state(health: Health, loss: float, *, weak_charge: bool) -> tuple[str, Shape, str]:
+def _silence(_tone: Tone) -> None:
+    """Play nothing."""
+
+
+def _state(health: Health, loss: float, *, weak_charge: bool) -> tuple[Light, Shape, str]:
     if health.state in (LinkState.SEARCHING, LinkState.CONNECTING, LinkState.READY):
         return "waiting", "ring", str(health.state)
     if health.state in (LinkState.LOST, LinkState.WRONG, LinkState.CLOSED):

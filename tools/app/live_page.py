@@ -5,7 +5,7 @@
 import time
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QFont, QKeyEvent, QKeySequence
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from tools.app.angle_plot import AnglePlot
@@ -41,10 +41,6 @@ class LivePage(QWidget):
         self._step = StepPanel(theme)
         self._readout = Readout(theme)
         self._counts = QLabel("0 reps")
-        font = QFont()
-        font.setPixelSize(30)
-        font.setBold(True)
-        self._counts.setFont(font)
         self._counts.setStyleSheet("font-size: 30px; font-weight: 700;")
         self._counts.setAccessibleName("Counted")
         self._arc = ArcView(theme)
@@ -88,14 +84,16 @@ class LivePage(QWidget):
         """Show nothing any more; the capture goes on or is ended elsewhere."""
         self._timer.stop()
 
-    def showEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 - Qt's name
         """Listen to keys wherever the focus is."""
-        QApplication.instance().installEventFilter(self)
+        if (app := QApplication.instance()) is not None:
+            app.installEventFilter(self)
         super().showEvent(event)
 
-    def hideEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+    def hideEvent(self, event: QHideEvent) -> None:  # noqa: N802 - Qt's name
         """Leave the keys to others."""
-        QApplication.instance().removeEventFilter(self)
+        if (app := QApplication.instance()) is not None:
+            app.removeEventFilter(self)
         super().hideEvent(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
