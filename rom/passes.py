@@ -176,6 +176,7 @@ class PassDetector:
         self._low = self._high = self._pivot = self._extreme = (math.nan, math.nan)
         self._travels: deque[float] = deque(maxlen=5)
         self._out: Pass | None = None
+        self._needed = self._threshold()
 
     def feed(self, t: FloatArray, angle: FloatArray) -> Detected:
         """Take the next stretch of the curve.
@@ -187,7 +188,11 @@ class PassDetector:
         """
         known = np.isfinite(angle)
         times, angles = t[known], angle[known]
+        if not len(times):
+            return Detected()
         bins = np.floor(times / self.params.grid_s)
+        if bins[-1] <= self._last_look:
+            return Detected()
         fresh = np.flatnonzero(np.diff(bins, prepend=self._last_look) > 0.0)
         passes: list[Pass] = []
         reps: list[Rep] = []
@@ -212,14 +217,14 @@ class PassDetector:
         if self._direction == 0:
             self._low = here if not angle >= self._low[1] else self._low
             self._high = here if not angle <= self._high[1] else self._high
-            if self._high[1] - self._low[1] >= self._threshold():
+            if self._high[1] - self._low[1] >= self._needed:
                 up = self._low[0] < self._high[0]
                 self._direction = 1 if up else -1
                 self._pivot, self._extreme = (self._low, self._high) if up else (self._high, self._low)
             return
         if (angle - self._extreme[1]) * self._direction > 0.0:
             self._extreme = here
-        elif (self._extreme[1] - angle) * self._direction >= self._threshold():
+        elif (self._extreme[1] - angle) * self._direction >= self._needed:
             travel = self._travel(t)
             if travel is not None:
                 self._record(travel, self._leave(t), passes, reps)
@@ -300,6 +305,7 @@ class PassDetector:
             self._out = found
             if not found.partial:
                 self._travels.append(size)
+                self._needed = self._threshold()
         elif self._out is not None:
             self._close(travel, reps)
 
@@ -361,4 +367,5 @@ class PassDetector:
         self._last_look, self._direction = float(state["last_look"]), int(state["direction"])
         self._low, self._high, self._pivot, self._extreme = ((t, a) for t, a in state["points"])
         self._travels = deque(state["travels"], maxlen=5)
+        self._needed = self._threshold()
         self._out = None if state["out"] is None else Pass(**state["out"])

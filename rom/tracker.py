@@ -71,7 +71,10 @@ class JointTracker:
 
     def _mark_saturated(self, block: ImuBlock) -> ImuBlock:
         """Turn samples at the end of the range into unknown ones, and remember when."""
-        at_end = (np.abs(block.gyr) >= RANGE_END * self._ranges[block.sensor]).any(axis=1)
+        limit = RANGE_END * self._ranges[block.sensor]
+        if not len(block) or (-limit < float(block.gyr.min()) and float(block.gyr.max()) < limit):
+            return block
+        at_end = (np.abs(block.gyr) >= limit).any(axis=1)
         lone = np.isnan(block.gyr).any(axis=1) & np.isfinite(block.acc).all(axis=1)
         if not (at_end.any() or lone.any()):
             return block
@@ -92,7 +95,8 @@ class JointTracker:
         flags[~np.isfinite(frames.q[..., 0]).all(axis=1)] |= GAP
         if frames.lost_heading is not None:
             flags[frames.lost_heading.max(axis=1) > 0.0] |= GAP
-        flags[self._near_saturation(frames.t)] |= SATURATED
+        if self._saturated:
+            flags[self._near_saturation(frames.t)] |= SATURATED
         own = sigma[:, 0] ** 2 - errors.strap_sigma**2
         flags[np.where(unknown, True, own > UNSURE_SIGMA**2)] |= UNSURE
         sigma[~np.isfinite(angle)] = np.nan
