@@ -59,7 +59,10 @@ class Acquisition:
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
     def force(self, force: FloatArray, lever: FloatArray) -> None:
-        """Take mean forces (K, 2, 3) and lever maps (K, 2, 3, 3) of stretches, each in its own earth frame."""
+        """Take mean forces (K, 2, 3) and lever maps (K, 2, 3, 3) of stretches.
+
+        Each in its own earth frame.
+        """
         f1, f2, l1, l2 = force[:, 0], force[:, 1], lever[:, 0], lever[:, 1]
         self.count += float(len(f1))
         # Stretches and their three components are summed as one; `turn` acts on each vector.
@@ -100,7 +103,7 @@ class Acquisition:
         right[:, 3:] = load[4] - (w[:, :, None] * load[None, 5:8]).sum(axis=1)
         variance = noise**2
         normal += np.eye(6) * (variance / REACH**2)
-        centre = np.linalg.solve(normal, right[..., None])[..., 0]
+        centre = np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], np.float64)
         misfit = self._total[0] - 2.0 * (_COS * self._total[1] + _SIN * self._total[2])
         misfit = misfit - (centre * right).sum(axis=1)
         least = max(float(misfit.min()), 0.0) / max(3.0 * self.count, 1.0)

@@ -8,15 +8,17 @@ Conventions of signs are those of the clinical reference, section 1.1.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from calibration import pose as still_pose
 from calibration.axes import Hinge, candidates, tangent
+from calibration.directions import Direction, align, fit_frame
 from calibration.gather import frames_of
 from calibration.heading import HeadingEstimator
+from calibration.limits import widest_ranges
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
 from imu.block import FloatArray, ImuBlock
@@ -29,13 +31,20 @@ POSE_SIGMA = math.radians(7.0)
 """How upright a segment hangs in the neutral pose, rad: posture of healthy adults, about 5 to 10 deg."""
 
 AXIS_SIGMA = math.radians(5.0)
-"""Distance of a functional axis from the anatomical one, rad: 3 to 7 deg between functional and landmark axes."""
+"""Distance of a functional axis from the anatomical one, rad: 3 to 7 deg from one through landmarks."""
+
+AXIAL_SIGMA = math.radians(13.0)
+"""The same on upper arm and thigh, whose skin follows the bone's turn about its length only in part, rad: a third
+of 40 deg of turning (soft-tissue rows of algorithms.md 3; marker studies of humeral rotation agree)."""
 
 LOOSE_SIGMA = math.radians(40.0)
 """The same where the movement's axis is carried by another, free one (forearm during elbow flexion), rad."""
 
 NEUTRAL_SIGMA = math.radians(12.0)
 """How well a person takes the same pose again, heading between two segments, rad."""
+
+LOOSE_NEUTRAL_SIGMA = math.radians(25.0)
+"""The same where the distal segment turns freely about its length without gravity showing it, rad."""
 
 ASSUMED_NEUTRAL_SIGMA = math.radians(30.0)
 """The same where the heading of the pose is assumed, not measured, rad."""
@@ -47,19 +56,6 @@ START_TILT = math.radians(20.0)
 """A movement began in the neutral pose if both segments' verticals were this near it, rad."""
 
 EARTH_UP = np.array([0.0, 0.0, 1.0])
-
-LIMITS_DEG = {
-    "forearm": ((-15.0, 160.0), (-35.0, 35.0), (-110.0, 110.0)),
-    "hand": ((-100.0, 95.0), (-45.0, 60.0), (-40.0, 40.0)),
-    "shank": ((-15.0, 160.0), (-30.0, 30.0), (-50.0, 50.0)),
-    "foot": ((-70.0, 45.0), (-45.0, 60.0), (-45.0, 45.0)),
-    "thigh": ((-45.0, 145.0), (-70.0, 50.0), (-70.0, 70.0)),
-}
-"""Widest healthy ranges (flexion, adduction, inward rotation), deg, by distal segment: the norms of the clinical
-reference, section 1.4, with 15 to 20 deg to spare. A shoulder's are too wide to tell anything."""
-
-LARGEST_SURPRISE = 4.0
-"""A direction so many sigma away from where all others want it refuses the calibration."""
 
 LARGEST_RESIDUAL = math.radians(12.0)
 """An axis seen this differently by two sensors on average is no axis, rad."""
@@ -115,20 +111,11 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Direction:
-    """A direction known in the sensor (3,) and in the segment (3,), with the inverse of its covariance."""
-
-    sensor: FloatArray
-    segment: FloatArray
-    weight: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Reading:
     """One way to read a movement: its signed hinge and the directions it gives to sensors."""
 
     hinge: Hinge
-    directions: tuple[tuple[str, _Direction], ...]
+    directions: tuple[tuple[str, Direction], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +152,8 @@ def calibrate_limb(
     Raises
     ------
     CalibrationError
-        If a sensor is missing or moved in the pose, sensors seem swapped, a movement is too small or not about
+        If a sensor is missing or moved in the pose, sensors seem swapped, a movement is too small or not
+        about
         one axis, or what the movements say about a segment does not fit together.
     """
     by_name = {plan.joint: plan for plan in plans}
@@ -177,11 +165,11 @@ def calibrate_limb(
                     f"{plan.joint}: the pose holds sensors {sorted(up)}, expected {sensor} on {segment} too; "
                     "record the pose with every sensor on"
                 )
-    seen = [_look(movement, by_name, up) for movement in movements]
+    seen = [_look(movement, by_name) for movement in movements]
     chosen = _choose(seen, up)
     segments = {s: segment for plan in plans for s, segment in (plan.proximal, plan.distal)}
     known = _known(up, chosen)
-    alignments = {sensor: _align(sensor, segment, known[sensor]) for sensor, segment in segments.items()}
+    alignments = {sensor: align(sensor, segment, known[sensor]) for sensor, segment in segments.items()}
     return [
         _joint(
             plan,
@@ -193,7 +181,7 @@ def calibrate_limb(
     ]
 
 
-def _look(movement: Movement, plans: Mapping[str, JointPlan], up: Mapping[str, FloatArray]) -> _Seen:
+def _look(movement: Movement, plans: Mapping[str, JointPlan]) -> _Seen:
     """Return the readings of one movement, or refuse it."""
     if movement.joint not in plans or movement.axis not in AXES:
         raise CalibrationError(
@@ -211,6 +199,7 @@ def _look(movement: Movement, plans: Mapping[str, JointPlan], up: Mapping[str, F
     label = f"{plan.joint} {movement.axis}"
     still_pose.refuse_swapped(label, frames, plan.proximal, plan.distal)
     free = JointCalibration.uncalibrated(plan.joint, 3, plan.proximal, plan.distal)
+    free = replace(free, centre_fixed=not _shoulder(plan))
     heading = HeadingEstimator(free, rate).feed(frames)
     known = np.flatnonzero(np.isfinite(frames.q).all(axis=(1, 2)))
     first, last = int(known[0]), int(known[-1])
@@ -246,7 +235,7 @@ def _merged(looks: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
     return math.atan2(sine, cosine), 1.0 / math.sqrt(sum(weights))
 
 
-def _directions(plan: JointPlan, movement: Movement, hinge: Hinge) -> Iterator[tuple[str, _Direction]]:
+def _directions(plan: JointPlan, movement: Movement, hinge: Hinge) -> Iterator[tuple[str, Direction]]:
     """Yield what a signed hinge says about the two segments."""
     axis = AXES[movement.axis]
     found = (hinge.axis_proximal, hinge.axis_distal)
@@ -258,13 +247,16 @@ def _directions(plan: JointPlan, movement: Movement, hinge: Hinge) -> Iterator[t
         block = slice(2 * which, 2 * which + 2)
         covariance = base.T @ hinge.covariance[block, block] @ base
         covariance = covariance + np.eye(3) * (LOOSE_SIGMA if loose else AXIS_SIGMA) ** 2
-        yield sensor, _Direction(found[which], np.eye(3)[axis], np.linalg.inv(covariance))
+        yield (
+            sensor,
+            Direction(found[which], np.eye(3)[axis], np.asarray(np.linalg.inv(covariance), np.float64)),
+        )
 
 
-def _known(up: Mapping[str, FloatArray], chosen: Sequence[_Reading | None]) -> dict[str, list[_Direction]]:
+def _known(up: Mapping[str, FloatArray], chosen: Sequence[_Reading | None]) -> dict[str, list[Direction]]:
     """Return the directions of every sensor: the vertical of the pose and those of the readings."""
     upright = np.eye(3) / POSE_SIGMA**2
-    known = {sensor: [_Direction(v, np.array([0.0, 1.0, 0.0]), upright)] for sensor, v in up.items()}
+    known = {sensor: [Direction(v, np.array([0.0, 1.0, 0.0]), upright)] for sensor, v in up.items()}
     for reading in chosen:
         for sensor, direction in () if reading is None else reading.directions:
             known.setdefault(sensor, []).append(direction)
@@ -285,7 +277,7 @@ def _choose(seen: Sequence[_Seen], up: Mapping[str, FloatArray]) -> list[_Readin
             trial = [*chosen[:k], reading, *chosen[k + 1 :]]
             known = _known(up, trial)
             touched = {sensor for sensor, _ in reading.directions}
-            costs.append(reading.hinge.cost + sum(0.5 * _wahba(known[sensor])[2] for sensor in touched))
+            costs.append(reading.hinge.cost + sum(0.5 * fit_frame(known[sensor])[2] for sensor in touched))
         chosen[k] = seen[k].readings[int(np.argmin(costs))]
     return [reading for reading in chosen if reading is not None]
 
@@ -306,49 +298,6 @@ def _sign(plan: JointPlan, movement: str) -> int:
     }[movement]
 
 
-def _wahba(known: Sequence[_Direction]) -> tuple[FloatArray, FloatArray, float]:
-    """Return `q_sensor_from_segment`, the normal matrix of its error in the segment frame, and the cost."""
-    profile = np.zeros((3, 3))
-    for each in known:
-        profile += float(np.trace(each.weight)) * np.outer(each.sensor, each.segment)
-    u, _, vt = np.linalg.svd(profile)
-    q = quaternion.from_matrix(u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
-    normal, cost = np.zeros((3, 3)), 0.0
-    for _ in range(6):
-        normal, right, cost = np.zeros((3, 3)), np.zeros(3), 0.0
-        turn = quaternion.to_matrix(q)
-        for each in known:
-            local = turn.T @ each.weight @ turn
-            error = turn.T @ each.sensor - each.segment
-            x, y, z = each.segment.tolist()
-            slope = np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]])
-            normal += slope.T @ local @ slope
-            right += slope.T @ local @ error
-            cost += float(error @ local @ error)
-        step = np.linalg.solve(normal + 1e-3 * np.eye(3), right)
-        q = quaternion.normalise(quaternion.multiply(q, quaternion.from_rotation_vector(step)))
-    return q, normal, cost
-
-
-def _align(sensor: str, segment: str, known: Sequence[_Direction]) -> SegmentAlignment:
-    """Return the alignment of one segment, or refuse directions that do not fit together."""
-    q, normal, _ = _wahba(known)
-    back = quaternion.conjugate(q)
-    cosines = [float(quaternion.rotate(back, each.sensor) @ each.segment) for each in known]
-    sigmas = [math.sqrt(3.0 / float(np.trace(each.weight))) for each in known]
-    angles = [math.acos(max(-1.0, min(1.0, cosine))) for cosine in cosines]
-    worst = max(angle / sigma for angle, sigma in zip(angles, sigmas, strict=True))
-    if worst > LARGEST_SURPRISE:
-        raise CalibrationError(
-            f"{segment}: pose and movements disagree by {math.degrees(max(angles)):.0f} deg; check that left "
-            "and right, proximal and distal sensors are where they belong, then calibrate again"
-        )
-    weights = [1.0 / sigma**2 for sigma in sigmas]
-    residual = math.sqrt(sum(w * a * a for w, a in zip(weights, angles, strict=True)) / sum(weights))
-    covariance = np.linalg.inv(normal + np.eye(3) / math.pi**2)
-    return SegmentAlignment(sensor, segment, q, covariance, residual)
-
-
 def _joint(
     plan: JointPlan,
     alignments: Mapping[str, SegmentAlignment],
@@ -359,7 +308,7 @@ def _joint(
     proximal, distal = alignments[plan.proximal[0]], alignments[plan.distal[0]]
     back1 = quaternion.conjugate(proximal.q_sensor_from_segment)
     back2 = quaternion.conjugate(distal.q_sensor_from_segment)
-    neutral, neutral_sigma = _neutral(proximal, distal, up, own)
+    neutral, neutral_sigma = _neutral(proximal, distal, up, own, plan.freedom)
     axis1, axis2 = np.full(3, np.nan), np.full(3, np.nan)
     carrying, spread, residual = math.nan, math.nan, 0.0
     by_axis = {seen.movement.axis.replace("abduction", "adduction"): hinge for seen, hinge in own}
@@ -374,7 +323,8 @@ def _joint(
         axis1 = quaternion.rotate(back1, first.axis_proximal)
         axis2 = quaternion.rotate(back2, second.axis_distal)
         carrying = math.acos(max(-1.0, min(1.0, float(first.axis_distal @ second.axis_distal))))
-        spread, residual = AXIS_SIGMA, max(first.residual, second.residual)
+        fleshy = proximal.segment.endswith(("upperarm", "thigh"))
+        spread, residual = AXIAL_SIGMA if fleshy else AXIS_SIGMA, max(first.residual, second.residual)
     return JointCalibration(
         plan.joint,
         plan.freedom,
@@ -389,23 +339,16 @@ def _joint(
         up_proximal=quaternion.rotate(back1, up[proximal.sensor]),
         up_distal=quaternion.rotate(back2, up[distal.sensor]),
         neutral_sigma=neutral_sigma,
-        limits=_limits(plan),
+        limits=widest_ranges(plan.distal[1], plan.side, plan.flexion_sign),
+        centre_fixed=not _shoulder(plan),
         residual=residual,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _limits(plan: JointPlan) -> FloatArray:
-    """Return the widest ranges of the intrinsic Z-X-Y angles of a joint, rad, (3, 2); NaN where none is useful."""
-    widest = np.full((3, 2), np.nan)
-    name = plan.distal[1].rsplit("_", maxsplit=1)[-1]
-    if name in LIMITS_DEG:
-        widest = np.radians(np.array(LIMITS_DEG[name], dtype=np.float64))
-        if plan.flexion_sign < 0:
-            widest[0] = -widest[0, ::-1]
-        if plan.side == "left":
-            widest[1:] = -widest[1:, ::-1]
-    return widest
+def _shoulder(plan: JointPlan) -> bool:
+    """Return whether the joint's centre travels with a scapula."""
+    return plan.proximal[1].endswith("thorax") and plan.distal[1].endswith("upperarm")
 
 
 def _neutral(
@@ -413,6 +356,7 @@ def _neutral(
     distal: SegmentAlignment,
     up: Mapping[str, FloatArray],
     own: Sequence[tuple[_Seen, Hinge]],
+    freedom: int,
 ) -> tuple[FloatArray, float]:
     """Return `q_proximal_from_distal` of the pose and the sigma of its heading.
 
@@ -436,6 +380,7 @@ def _neutral(
             continue
         looks.append((2.0 * math.atan2(y, w), math.hypot(hinge.heading_sigma, NEUTRAL_SIGMA)))
     heading, sigma = _merged(looks) or looks[0]
+    again = NEUTRAL_SIGMA if freedom < 3 else LOOSE_NEUTRAL_SIGMA
     middle = quaternion.from_axis_angle(vertical, heading)
     q = quaternion.multiply(quaternion.conjugate(upright1), quaternion.multiply(middle, upright2))
-    return q, math.hypot(sigma, NEUTRAL_SIGMA)
+    return q, math.hypot(sigma, again)

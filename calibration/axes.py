@@ -143,7 +143,7 @@ class _Problem:
         for _ in range(rounds):
             normal, right, cost = self._linear(fit)
             fit.cost, fit.normal = cost, normal
-            step = np.linalg.solve(normal + 1e-9 * np.eye(len(normal)), right)
+            step = np.asarray(np.linalg.solve(normal + 1e-9 * np.eye(len(normal)), right), np.float64)
             step *= min(1.0, 0.5 / max(float(np.abs(step).max()), 1e-12))
             fit = _Fit(
                 _moved(fit.j1, step[:2]), _moved(fit.j2, step[2:4]), fit.knots + step[4:], cost, normal
@@ -159,7 +159,10 @@ class _Problem:
         return self._linear(fit)[2]
 
     def views(self, fit: _Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the axis seen from each sensor and the relative rate, (N, 3) in the earth frame of the first."""
+        """Return the axis seen from each sensor and the relative rate, (N.
+
+        3) in the earth frame of the first.
+        """
         turn = quaternion.about_vertical(self.basis @ fit.knots)
         v1 = quaternion.rotate(self.q1, fit.j1)
         v2 = quaternion.rotate(quaternion.multiply(turn, self.q2), fit.j2)
@@ -293,13 +296,13 @@ def _summary(problem: _Problem, fit: _Fit) -> Hinge:
         )
     if share < LEAST_SHARE:
         raise CalibrationError(
-            f"only {100 * share:.0f} % of the movement is about one axis, expected {100 * LEAST_SHARE:.0f} or "
-            "more; move in one plane, slowly, and keep the rest of the limb still"
+            f"only {100 * share:.0f} % of the movement is about one axis, expected {100 * LEAST_SHARE:.0f} "
+            "or more; move in one plane, slowly, and keep the rest of the limb still"
         )
     angle -= angle[0]
     left = angle[np.argmax(np.abs(angle) > 0.3 * turn)]
     normal = np.zeros((len(fit.knots) + 4,) * 2) if fit.normal is None else fit.normal
-    covariance = np.linalg.inv(normal + np.eye(len(normal)) / math.pi**2)
+    covariance: FloatArray = np.asarray(np.linalg.inv(normal + np.eye(len(normal)) / math.pi**2), np.float64)
     residual = math.sqrt(float(((v1 - v2) ** 2).sum(axis=1).mean()))
     scale = max(1.0, (residual / (MISFIT * math.sqrt(2.0))) ** 2)
     middle = np.zeros(len(normal))

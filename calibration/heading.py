@@ -16,14 +16,13 @@ import numpy as np
 
 from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
-from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows, laws
-from calibration.motion import stretches
+from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows
+from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import (
     HEADING,
     Moment,
     RelativeParams,
     RelativeState,
-    Stretch,
     copied,
     first_covariance,
 )
@@ -33,8 +32,6 @@ from imu.block import BoolArray, FloatArray
 from imu.sync import Frames
 
 _STILL = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]))
-_WIDTH = 13
-"""Orientation 4, rate 3, force 3, rest, bias sigma, lost heading: what is kept of a frame and a sensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,9 @@ class HeadingParams:
         Seconds over which it is learnt.
     evidence_time
         Seconds over which such an error lasts: one half of a slow pass.
+    axis_time
+        Seconds over which the error of the axes themselves lasts: skin turns with the posture, a minute or
+        so.
     horizontal_floor
         Least product of the horizontal parts of the axes at which they speak of heading: below, an error of
         3 deg in an axis is more than 15 deg of heading.
@@ -65,6 +65,8 @@ class HeadingParams:
         Spread of likelihood below which a first heading is shown, rad.
     recent
         Seconds after which evidence no longer counts as speaking.
+    brisk
+        Horizontal force, m/s^2, above which the common acceleration speaks of heading.
     relative
         Constants of the follower.
     """
@@ -74,12 +76,14 @@ class HeadingParams:
     hinge_floor: float = math.radians(0.5)
     hinge_memory: float = 20.0
     evidence_time: float = 3.0
+    axis_time: float = 30.0
     horizontal_floor: float = 0.15
     neutral_tilt: float = math.radians(12.0)
-    held_rate: float = math.radians(12.0)
+    held_rate: float = math.radians(20.0)
     held_time: float = 0.6
-    acquired: float = math.radians(20.0)
+    acquired: float = math.radians(30.0)
     recent: float = 6.0
+    brisk: float = 0.5
     relative: RelativeParams = field(default_factory=RelativeParams)
 
 
@@ -110,37 +114,6 @@ class Heading:
     covariance: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Inputs:
-    """What the steps of one feed need, stretch by stretch; forces and levers in earth frames."""
-
-    begin: FloatArray
-    end: FloatArray
-    force: FloatArray
-    lever: FloatArray
-    carried: FloatArray
-    swept: FloatArray
-    turned: FloatArray
-    known: BoolArray
-    laws: Laws
-    upper: FloatArray
-    lower: FloatArray
-    bias: FloatArray
-    lost: FloatArray
-
-    def stretch(self, k: int) -> Stretch:
-        """Return one stretch."""
-        return Stretch(
-            self.force[k],
-            self.lever[k],
-            self.carried[k],
-            self.swept[k],
-            self.begin[k],
-            self.end[k],
-            self.turned[k],
-        )
-
-
 class HeadingEstimator:
     """Follow the relative heading of two sensors across a joint; causal, and blind to how frames are cut.
 
@@ -169,8 +142,8 @@ class HeadingEstimator:
         self.params = params or HeadingParams()
         self.stride = max(1, round(rate / self.params.step_hz))
         self.seconds = self.stride / rate
-        self._pair = [proximal, distal]
-        self._rows = np.zeros((0, 2, _WIDTH))
+        self._pair = (proximal, distal)
+        self._rows = np.zeros((0, 2, WIDTH))
         self._index = np.zeros(0, dtype=np.int64)
         self._acquisition = Acquisition()
         self._relative = RelativeState()
@@ -192,13 +165,15 @@ class HeadingEstimator:
         index = np.rint(frames.t * self.rate).astype(np.int64)
         kept = self._index.shape[0]
         whole = np.concatenate([self._index, index])
-        rows = np.concatenate([self._rows, self._pack(frames)])
+        rows = np.concatenate([self._rows, packed(frames, self._pair)])
         borders = np.flatnonzero(whole % self.stride == 0)
         if borders.size == 0:
             self._index, self._rows = whole, rows
             self._show(out, 0, size)
             return out
-        inputs = self._inputs(rows[borders[0] : borders[-1] + 1])
+        held = (self.params.held_rate, self.params.neutral_tilt)
+        span = rows[borders[0] : borders[-1] + 1]
+        inputs = intake(span, self.calibration, self.stride, self.rate, held)
         shown = 0
         for k, border in enumerate(borders[1:].tolist()):
             self._show(out, shown, border - kept)
@@ -238,68 +213,13 @@ class HeadingEstimator:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the memory of `save`."""
         self._index = np.array(state["index"], dtype=np.int64)
-        self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, 2, _WIDTH)
+        self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, 2, WIDTH)
         self._acquisition.restore(state["acquisition"])
         self._relative = RelativeState.from_document(state["relative"])
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._held = int(state["held"])
         self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
-
-    def _pack(self, frames: Frames) -> FloatArray:
-        pair = self._pair
-        lost = np.zeros((len(frames.t), 2)) if frames.lost_heading is None else frames.lost_heading[:, pair]
-        packed = np.zeros((len(frames.t), 2, _WIDTH))
-        packed[..., :4], packed[..., 4:7], packed[..., 7:10] = (
-            frames.q[:, pair],
-            frames.gyr[:, pair],
-            frames.acc[:, pair],
-        )
-        packed[..., 10], packed[..., 11], packed[..., 12] = (
-            frames.rest[:, pair],
-            frames.gyr_bias_sigma[:, pair],
-            lost,
-        )
-        return packed
-
-    def _inputs(self, rows: FloatArray) -> _Inputs:
-        """Return the inputs of the stretches between the first and the last row, both on the grid."""
-        n = self.stride
-        s = stretches(rows[..., 4:7], rows[..., 7:10], n, self.rate)
-        q = rows[::n, :, :4]
-        start, stop = q[:-1], q[1:]
-        force = quaternion.rotate(start, s.force)
-        lever = np.stack([quaternion.rotate(start, s.lever[..., k]) for k in range(3)], axis=-1)
-        own = quaternion.multiply(start, quaternion.multiply(s.turn, quaternion.conjugate(stop)))
-        angle = quaternion.angle_of(s.turn)
-        into_start, into_stop = quaternion.to_matrix(start), quaternion.to_matrix(stop)
-        turned = np.stack(
-            [quaternion.rotate(quaternion.multiply(start, s.turn), e) for e in np.eye(3)], axis=-1
-        )
-        swept = into_stop * quaternion.to_rotation_vector(s.turn)[..., None, :]
-        joint = self.calibration
-        upper = quaternion.multiply(stop[:, 0], joint.proximal.q_sensor_from_segment)
-        lower = quaternion.multiply(stop[:, 1], joint.distal.q_sensor_from_segment)
-        held = (angle < self.params.held_rate * self.seconds).all(axis=1)
-        bias = np.hypot(rows[n::n, 0, 11], rows[n::n, 1, 11])
-        lost = np.zeros(s.known.size)
-        for k in range(1, n + 1):
-            lost = np.maximum(lost, np.nan_to_num(rows[k::n, :, 12][: lost.size]).max(axis=1))
-        return _Inputs(
-            quaternion.conjugate(own[:, 0]),
-            own[:, 1],
-            force,
-            lever,
-            0.5 * (into_start + turned),
-            swept,
-            angle,
-            s.known & np.isfinite(own).all(axis=(1, 2)),
-            laws(joint, upper, lower, held, self.params.neutral_tilt),
-            upper,
-            lower,
-            bias,
-            lost,
-        )
 
     def _show(self, out: Heading, start: int, stop: int) -> None:
         start = max(start, 0)
@@ -313,7 +233,7 @@ class HeadingEstimator:
             out.sigma[start:stop] = math.sqrt(float(cov[HEADING, HEADING]))
             out.observable[start:stop] = self._since < self.params.recent
 
-    def _step(self, i: _Inputs, k: int) -> None:
+    def _step(self, i: Intake, k: int) -> None:
         p, s, dt = self.params, self._relative, self.seconds
         self._since += dt
         self._age += 1
@@ -322,10 +242,12 @@ class HeadingEstimator:
             self._lose(float(i.lost[k]))
         stretch = i.stretch(k) if i.known[k] else None
         if stretch is not None:
-            self._felt.append((stretch.force, stretch.lever))
+            if self.calibration.centre_fixed:
+                self._felt.append((stretch.force, stretch.lever))
             if self._known:
-                relative.feel(s, p.relative, dt, stretch)
-                if math.hypot(stretch.force[0, 0], stretch.force[0, 1]) > 0.5:
+                relative.feel(s, p.relative, dt, stretch, self.calibration.centre_fixed)
+                brisk = math.hypot(stretch.force[0, 0], stretch.force[0, 1]) > p.brisk
+                if brisk and self.calibration.centre_fixed:
                     self._since = 0.0
         looked = copied(s) if self.tape is not None else s
         way = relative.predict(s, p.relative, dt, stretch, self._rate_sigma(float(i.bias[k])))
@@ -363,6 +285,8 @@ class HeadingEstimator:
             return
         variance = self._hinge_variance + _square(joint.axis_sigma)
         inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
+        lasting = max(1.0, 2.0 * p.axis_time / self.seconds)
+        weakened = self._hinge_variance * inflation + _square(joint.axis_sigma) * lasting
         level = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1]) > p.horizontal_floor
         if level:
             sigma = math.sqrt(variance)
@@ -371,7 +295,7 @@ class HeadingEstimator:
                 if joint.freedom == 1
                 else [carrying_row(first, second, joint.carrying, sigma)]
             )
-            self._acquisition.laws(rows, inflation)
+            self._acquisition.laws(rows, weakened / variance)
             self._since = 0.0
         if not self._known:
             return
@@ -388,7 +312,7 @@ class HeadingEstimator:
         if not level:
             slope[:, HEADING] = 0.0
         trust = max(1.0, math.sqrt(size / variance) / 2.0)
-        relative.look(s, slope, error, variance * inflation * trust)
+        relative.look(s, slope, error, weakened * trust)
         learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
         self._hinge_variance += (learnt - self._hinge_variance) * self.seconds / p.hinge_memory
 

@@ -20,7 +20,8 @@ LARGEST_FORCE_ERROR = 0.6
 """Mean specific force may differ from gravity by so much, m/s^2: 60 mg, three data-sheet offsets (BMI270)."""
 
 MAGNETIC_SIGMA = 0.2
-"""One sigma of the direction of an uncalibrated magnetometer's field indoors, rad: hard iron and steel furniture
+"""One sigma of the direction of an uncalibrated magnetometer's field indoors, rad: hard iron and steel
+furniture
 (a dipole gives 10 to 15 deg in the simulated clinic, algorithms.md 5a)."""
 
 SAME_STRENGTH = 0.25
@@ -56,7 +57,8 @@ def up_in(block: ImuBlock) -> FloatArray:
     size = float(np.linalg.norm(mean))
     if abs(size - STANDARD_GRAVITY) > LARGEST_FORCE_ERROR:
         raise CalibrationError(
-            f"sensor {block.sensor}: the force in the pose is {size:.2f} m/s^2, expected {STANDARD_GRAVITY:.2f} "
+            f"sensor {block.sensor}: the force in the pose is {size:.2f} m/s^2, expected "
+            f"{STANDARD_GRAVITY:.2f} "
             f"within {LARGEST_FORCE_ERROR:g}; hold still, or calibrate the accelerometer"
         )
     return mean / size
@@ -72,7 +74,8 @@ def refuse_upside_down(segment: str, up: FloatArray, expected: FloatArray) -> No
     """
     if float((up * expected).sum()) < -0.5:
         raise CalibrationError(
-            f"the sensor on {segment} is upside down (its upper end points down); turn it round and calibrate again"
+            f"the sensor on {segment} is upside down (its upper end points down); turn it round and "
+            f"calibrate again"
         )
 
 
@@ -93,20 +96,25 @@ def refuse_swapped(label: str, frames: Frames, proximal: tuple[str, str], distal
     upper, lower = (math.sqrt(float((rate[good, k] ** 2).mean())) for k in (0, 1))
     if max(upper, lower) < math.radians(5.0):
         raise CalibrationError(
-            f"{label}: neither {proximal[0]} on {proximal[1]} nor {distal[0]} on {distal[1]} moved; check that they "
+            f"{label}: neither {proximal[0]} on {proximal[1]} nor {distal[0]} on {distal[1]} moved; "
+            f"check that they "
             "sit on the limb that moves (left and right), then move there and back three times"
         )
     if upper > SWAPPED * lower:
         raise CalibrationError(
             f"{label}: {proximal[0]} on {proximal[1]} moved {upper / max(lower, 1e-9):.0f} times as much as "
-            f"{distal[0]} on {distal[1]}; the two are swapped, or the sensor sits on the other side: exchange them"
+            f"{distal[0]} on {distal[1]}; the two are swapped, or the sensor sits on the other "
+            f"side: exchange them"
         )
 
 
 def magnetic_heading(
     frames: Frames, sensors: Sequence[str], blocks: Mapping[str, ImuBlock]
 ) -> tuple[float, float] | None:
-    """Return relative heading and its sigma, rad, from two magnetometers that see the same field, else None."""
+    """Return relative heading and its sigma, rad, from two magnetometers that see the same field.
+
+    Else None.
+    """
     fields: list[FloatArray] = []
     for k, sensor in enumerate(sensors):
         block = blocks[sensor]

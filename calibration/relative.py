@@ -35,7 +35,8 @@ class RelativeParams:
         Random walk of the relative turn from gyroscope noise, rad/sqrt(s): 7 mdps/sqrt(Hz) (BMI270 data
         sheet) on each of two sensors, half again for temperature and vibration.
     scale
-        What misalignment and nonlinearity leave of a turn's error, share of the turn, and how long a turn goes
+        What misalignment and nonlinearity leave of a turn's error, share of the turn, and how long a turn
+        goes
         one way, s.
     rate_sigma, rate_time
         One sigma of the relative heading rate left by the orientation filters, rad/s, and how long it stays
@@ -44,7 +45,8 @@ class RelativeParams:
         Noise of the force relation before it is learnt, and the least it can be, m/s^2: 30 mg for two
         uncalibrated accelerometers; noise and quantisation of the best.
     force_time
-        How long an error of the force relation lasts until that is learnt, s: soft tissue and the wander of the
+        How long an error of the force relation lasts until that is learnt, s: soft tissue and the wander of
+        the
         joint's centre follow the limb's own movement.
     force_echo
         Bounds of the learnt correlation of one stretch's error with the next one's: some is always left by
@@ -56,10 +58,12 @@ class RelativeParams:
     scale_sigma
         One sigma of a gyroscope's sensitivity before it is learnt (data sheets: 0.4 to 1 %).
     offset_sigma, offset_walk
-        One sigma of an accelerometer's offset before it is learnt, m/s^2, and its wander, m/s^2/sqrt(s): 20 mg
+        One sigma of an accelerometer's offset before it is learnt, m/s^2, and its wander, m/s^2/sqrt(s): 20
+        mg
         (BMI270) or less; warming by 10 K over half an hour at 0.25 mg/K.
     quiet_rate, quiet_sigma
-        Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: slow passes feel
+        Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: slow passes
+        feel
         0.1 to 0.3 m/s^2, and local gravity differs by 0.03.
     """
 
@@ -112,12 +116,17 @@ class RelativeState:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "RelativeState":
         """Return the state of plain values."""
-        arrays = {
-            name: np.array(document[name])
-            for name in ("turn", "centre", "scale", "offset", "covariance", "last_error")
-        }
-        numbers = {name: float(document[name]) for name in ("rate", "force_variance", "force_echo")}
-        return cls(**numbers, **arrays)
+        return cls(
+            turn=np.array(document["turn"]),
+            rate=float(document["rate"]),
+            centre=np.array(document["centre"]),
+            scale=np.array(document["scale"]),
+            offset=np.array(document["offset"]),
+            covariance=np.array(document["covariance"]),
+            force_variance=float(document["force_variance"]),
+            force_echo=float(document["force_echo"]),
+            last_error=np.array(document["last_error"]),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,8 +226,10 @@ def predict(
     return way
 
 
-def feel(state: RelativeState, params: RelativeParams, dt: float, stretch: Stretch) -> None:
-    """Take the forces of a stretch."""
+def feel(
+    state: RelativeState, params: RelativeParams, dt: float, stretch: Stretch, centre_fixed: bool
+) -> None:
+    """Take the forces of a stretch; where the joint's centre travels they say nothing about heading."""
     c = matrix_of(state.turn)
     (f1, f2), (l1, l2), (m1, m2) = stretch.force, stretch.lever, stretch.carried
     lever2, carried2 = c @ l2, c @ m2
@@ -227,6 +238,8 @@ def feel(state: RelativeState, params: RelativeParams, dt: float, stretch: Stret
     slope = np.zeros((3, SIZE))
     x, y, z = felt.tolist()
     slope[:, TURN] = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))
+    if not centre_fixed:
+        slope[:, HEADING] = 0.0
     slope[:, 4:7], slope[:, 7:10] = l1, -lever2
     slope[:, 16:19], slope[:, 19:22] = m1, -carried2
     across = state.covariance @ slope.T
@@ -269,7 +282,7 @@ def look(state: RelativeState, slope: FloatArray, error: FloatArray, variance: f
 
 def correct(state: RelativeState, across: FloatArray, total: FloatArray, error: FloatArray) -> None:
     """Apply one linear correction: covariance with the rows (SIZE, n), covariance of the rows (n, n)."""
-    gain: FloatArray = np.linalg.solve(total, across.T).T
+    gain = np.asarray(np.linalg.solve(total, across.T), np.float64).T
     cov = state.covariance - gain @ across.T
     state.covariance = 0.5 * (cov + cov.T)
     move(state, gain @ error)

@@ -130,6 +130,9 @@ class JointCalibration:
         One sigma of the heading between the segments whenever the pose is taken again, rad.
     limits : (3, 2)
         Range of the joint angles, intrinsic Z-X-Y (flexion, abduction, rotation), rad.
+    centre_fixed
+        Whether the joint's centre stays in place in both segments. A shoulder's travels centimetres with the
+        scapula, so that the force felt there says nothing about heading.
     residual
         Root mean square misfit of the axes to the calibration movements, rad.
     made_at
@@ -150,6 +153,7 @@ class JointCalibration:
     up_distal: FloatArray = field(default_factory=lambda: _unknown(3))
     neutral_sigma: float = math.nan
     limits: FloatArray = field(default_factory=lambda: _unknown(3, 2))
+    centre_fixed: bool = True
     residual: float = 0.0
     made_at: str = ""
 
@@ -184,7 +188,7 @@ class JointCalibration:
     def to_document(self) -> dict[str, Any]:
         """Return a JSON document; what is not known is null; units are in the names."""
         document: dict[str, Any] = {"kind": "joint", "version": FORMAT_VERSION, "joint": self.joint}
-        document |= {"freedom": self.freedom, "made_at": self.made_at}
+        document |= {"freedom": self.freedom, "centre_fixed": self.centre_fixed, "made_at": self.made_at}
         document |= {"proximal": self.proximal.to_document(), "distal": self.distal.to_document()}
         for name, key in _FIELDS:
             value = np.asarray(getattr(self, name), dtype=np.float64)
@@ -216,6 +220,7 @@ class JointCalibration:
                 int(document["freedom"]),
                 SegmentAlignment.from_document(document["proximal"]),
                 SegmentAlignment.from_document(document["distal"]),
+                centre_fixed=bool(document["centre_fixed"]),
                 made_at=str(document["made_at"]),
                 **known,
             )

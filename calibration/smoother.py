@@ -18,7 +18,7 @@ from imu import quaternion
 from imu.block import FloatArray
 from imu.sync import Frames
 
-RESTART_SIGMA = math.radians(30.0)
+RESTART_SIGMA = math.radians(60.0)
 """Heading sigma of the second pass at its start, rad: wide against what it will find, narrow enough for the
 linear model of the filter."""
 
@@ -27,21 +27,22 @@ def smooth(
     calibration: JointCalibration,
     frames: Frames,
     rate: float,
-    proximal: int = 0,
-    distal: int = 1,
+    pair: tuple[int, int] = (0, 1),
     params: HeadingParams | None = None,
 ) -> Heading:
     """Return the relative heading at every frame of a recording, each in the light of all others.
 
-    Parameters are those of `HeadingEstimator`; where it never finds a heading, its own answer is returned.
+    Parameters are those of `HeadingEstimator`, `pair` its two sensors; where it never finds a heading, its
+    own
+    answer is returned.
     """
-    first = HeadingEstimator(calibration, rate, proximal, distal, params)
+    first = HeadingEstimator(calibration, rate, *pair, params)
     first.tape = []
     live = first.feed(frames)
     starts = [k for k, moment in enumerate(first.tape) if moment.fresh]
     if not np.isfinite(live.delta).any() or not starts:
         return live
-    second = HeadingEstimator(calibration, rate, proximal, distal, params)
+    second = HeadingEstimator(calibration, rate, *pair, params)
     second.start_from(first, _carried_back(first.tape, starts[-1]), RESTART_SIGMA)
     second.tape = []
     again = second.feed(frames)
@@ -76,7 +77,8 @@ def _swept(tape: list[Moment]) -> list[RelativeState]:
 def _one_back(moment: Moment, later: RelativeState) -> RelativeState:
     """Return the smoothed state at the start of a step from the one at its end."""
     looked, predicted = moment.looked, moment.predicted
-    gain: FloatArray = np.linalg.solve(predicted.covariance, moment.way @ looked.covariance).T
+    moved = moment.way @ looked.covariance
+    gain = np.asarray(np.linalg.solve(predicted.covariance, moved), np.float64).T
     covariance = looked.covariance + gain @ (later.covariance - predicted.covariance) @ gain.T
     state = replace(looked, covariance=0.5 * (covariance + covariance.T))
     move(state, gain @ apart(later, predicted))

@@ -18,9 +18,10 @@ best-constant
     axis are scored by the angle about it, others by the whole rotation.
 
 ROM error is the root mean square error of single half-cycles of the main angle. Orientation filters of
-one sensor are scored by inclination (6D) and whole error (9D). Peers without a heading get the best
-constant one in both modes. Samples before romcap says that it knows the heading are not scored for it;
-`known` in the rows is the share that is.
+one sensor are scored by inclination (6D) and whole error (9D). End to end, peers without a heading are
+reset to
+the neutral pose at the trial's first sample. Samples that romcap itself flags, because its sigma is too large
+for a statement, are not scored for it; `known` in the rows is the share that is.
 """
 
 import argparse
@@ -37,6 +38,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
+from scoring import bend, fit, flexion, main_axis, rom_error
 
 from calibration.alignment import JointPlan, Movement, calibrate_limb
 from calibration.gather import frames_of
@@ -48,6 +50,7 @@ from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.errors import RomcapError
 from imu.fusion import make_filter
 from imu.sync import Frames
+from rom.tracker import UNSURE_SIGMA
 
 PEERS = ("vqf-6d", "vqf-9d", "ahrs-madgwick", "ahrs-ekf")
 OWN = ("romcap-live", "romcap-review")
@@ -62,6 +65,8 @@ FUNCTIONAL = {
     "sAbd": ("shoulder", "abduction", True),
 }
 """Movement in the name of a functional trial: joint, axis, whether the joint goes that way only."""
+
+_HEADINGS = np.radians(np.arange(0.0, 360.0, 5.0))
 
 Row = dict[str, str | float | None]
 Angle = Callable[[FloatArray], FloatArray]
@@ -122,10 +127,30 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A method's distal in proximal sensor (M, 4), and where it claims to know it."""
+    """What a method makes of two sensors, at the frames.
 
-    q: FloatArray
+    Parameters
+    ----------
+    first, second : (M, 4)
+        `q_earth_from_sensor`, proximal and distal; in one earth frame unless `adrift`.
+    known : (M,)
+        Where the method claims to know them.
+    sigma : (M,)
+        One sigma of the relative heading that the method claims, rad.
+    adrift
+        Whether their relative heading is arbitrary, so that the best constant one is given.
+    """
+
+    first: FloatArray
+    second: FloatArray
     known: BoolArray
+    adrift: bool
+    sigma: FloatArray | float = 0.0
+
+    def joint(self, delta: FloatArray | float = 0.0) -> FloatArray:
+        """Return the distal sensor in the proximal one after a turn of its earth frame, (M, 4)."""
+        turned = quaternion.multiply(quaternion.about_vertical(delta), self.second)
+        return quaternion.multiply(quaternion.conjugate(self.first), turned)
 
 
 def main() -> None:
@@ -189,55 +214,54 @@ def _score_joint(trial: Trial, joint: Joint, calibration: JointCalibration | Non
     sensors = [joint.parent, joint.child]
     if not (trial.has(joint.parent, "ref") and trial.has(joint.child, "ref")):
         return
-    known = calibration or JointCalibration.uncalibrated(
-        joint.name, joint.freedom, (joint.parent, joint.parent), (joint.child, joint.child)
-    )
+    ends = (joint.parent, joint.parent), (joint.child, joint.child)
+    known = calibration or JointCalibration.uncalibrated(joint.name, joint.freedom, *ends)
     frames, rate = frames_of(sensors, trial.blocks)
-    estimates = {"romcap-live": _estimate(frames, HeadingEstimator(known, rate).feed(frames))}
-    estimates["romcap-review"] = _estimate(frames, smooth(known, frames, rate))
-    pairs = {peer: _peer(peer, trial, sensors, frames) for peer in PEERS}
+    estimates = {
+        "romcap-live": _own(frames, HeadingEstimator(known, rate).feed(frames)),
+        "romcap-review": _own(frames, smooth(known, frames, rate)),
+    }
+    for peer in PEERS:
+        found = _peer(peer, trial, sensors, frames)
+        if found is not None:
+            estimates[peer] = found
     kind = "refc" if trial.has(joint.parent, "refc") and trial.has(joint.child, "refc") else "ref"
     reference, ok = _relative(trial, sensors, kind, frames.t)
     if np.count_nonzero(ok) < 100:
         return
-    for method in (*OWN, *PEERS):
-        if method in estimates:
-            estimate = estimates[method]
-            pair = None
-        else:
-            pair = pairs[method]
-            if pair is None:
-                continue
-            estimate = Estimate(
-                _join(*pair), np.isfinite(pair[0]).all(axis=1) & np.isfinite(pair[1]).all(axis=1)
-            )
-        yield _best_constant(trial, joint, method, estimate, pair, frames, reference, ok)
+    for method, estimate in estimates.items():
+        row = _blank(trial, joint.name, method, "best-constant")
+        yield _best_constant(row, joint, estimate, frames, (reference, ok))
     if calibration is None:
         return
     anatomical, ok = _relative(trial, sensors, "ref", frames.t)
     read = _angle(joint.name)
     target = read(anatomical)
-    for method in (*OWN, *PEERS):
-        if method in estimates:
-            estimate = estimates[method]
-            angle = read(_aligned(calibration, estimate.q))
-            yield _row(trial, joint.name, method, "end-to-end", angle, target, ok & estimate.known, ok)
-        elif (pair := pairs[method]) is not None:
-            choices = np.radians(np.arange(0.0, 360.0, 5.0)) if method != "vqf-9d" else np.zeros(1)
-            rows = [
-                _row(
-                    trial,
-                    joint.name,
-                    method,
-                    "end-to-end",
-                    read(_aligned(calibration, _join(*pair, delta))),
-                    target,
-                    ok & np.isfinite(pair[0]).all(axis=1) & np.isfinite(pair[1]).all(axis=1),
-                    ok,
-                )
-                for delta in choices.tolist()
-            ]
-            yield min(rows, key=lambda row: float(row["rmse_deg"] or math.inf))
+    for method, estimate in estimates.items():
+        delta = _start_heading(calibration, estimate, ok) if estimate.adrift else 0.0
+        angle = read(_aligned(calibration, estimate.joint(delta)))
+        use = ok & estimate.known
+        if method in OWN:
+            use = ok & np.isfinite(angle)
+            for side in (-1.0, 1.0):
+                other = read(_aligned(calibration, estimate.joint(side * estimate.sigma)))
+                use &= np.abs(quaternion.wrap(other - angle)) < UNSURE_SIGMA
+        row = _blank(trial, joint.name, method, "end-to-end")
+        row["known"] = float(np.count_nonzero(use) / np.count_nonzero(ok))
+        if np.count_nonzero(use) >= 100:
+            error = quaternion.wrap(angle - target)[use]
+            row["rmse_deg"] = math.degrees(math.sqrt(float((error**2).mean())))
+            row["rom_error_deg"] = rom_error(np.unwrap(angle[use]), np.unwrap(target[use]))
+        yield row
+
+
+def _start_heading(calibration: JointCalibration, estimate: Estimate, ok: BoolArray) -> float:
+    """Return the heading that the neutral pose would mean at a trial's first sample: the usual reset."""
+    at = int(np.flatnonzero(ok & estimate.known)[0])
+    upper = quaternion.multiply(estimate.first[at], calibration.proximal.q_sensor_from_segment)
+    lower = quaternion.multiply(estimate.second[at], calibration.distal.q_sensor_from_segment)
+    turn = quaternion.multiply(quaternion.multiply(upper, calibration.q_neutral), quaternion.conjugate(lower))
+    return 2.0 * math.atan2(float(turn[3]), float(turn[0]))
 
 
 def _aligned(calibration: JointCalibration, q: FloatArray) -> FloatArray:
@@ -246,31 +270,47 @@ def _aligned(calibration: JointCalibration, q: FloatArray) -> FloatArray:
     return quaternion.multiply(quaternion.multiply(up, q), calibration.distal.q_sensor_from_segment)
 
 
-def _estimate(frames: Frames, heading: Heading) -> Estimate:
-    lower = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
-    q = quaternion.multiply(quaternion.conjugate(frames.q[:, 0]), lower)
-    return Estimate(q, np.isfinite(heading.delta) & np.isfinite(q).all(axis=1))
+def _own(frames: Frames, heading: Heading) -> Estimate:
+    second = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
+    good = _finite(frames.q[:, 0]) & _finite(second)
+    return Estimate(
+        frames.q[:, 0],
+        second,
+        np.isfinite(heading.delta) & good,
+        adrift=False,
+        sigma=np.sqrt(heading.covariance[:, 2, 2]),
+    )
 
 
-def _peer(
-    method: str, trial: Trial, sensors: list[str], frames: Frames
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return `q_earth_from_sensor` of two sensors by a peer, at the frames; None if it lacks an input."""
+def _peer(method: str, trial: Trial, sensors: list[str], frames: Frames) -> Estimate | None:
+    """Return what a peer makes of two sensors; None if it lacks an input."""
     found: list[FloatArray] = []
     for sensor in sensors:
-        block = trial.blocks[sensor]
-        if method == "vqf-9d" and block.mag is None:
+        q = _filtered(method, trial.blocks[sensor], trial.rate)
+        if q is None:
             return None
-        name = method.removeprefix("ahrs-") if method.startswith("ahrs") else "vqf"
-        q = make_filter(name, trial.rate, magnetometer=method == "vqf-9d").feed(block).q
         at = np.clip(np.rint(frames.t * trial.rate).astype(np.int64), 0, len(q) - 1)
         found.append(q[at])
-    return found[0], found[1]
+    good = _finite(found[0]) & _finite(found[1])
+    return Estimate(found[0], found[1], good, adrift=method != "vqf-9d")
 
 
-def _join(first: FloatArray, second: FloatArray, delta: float = 0.0) -> FloatArray:
-    turned = quaternion.multiply(quaternion.about_vertical(delta), second)
-    return quaternion.multiply(quaternion.conjugate(first), turned)
+def _filtered(method: str, block: ImuBlock, rate: float) -> FloatArray | None:
+    """Return `q_earth_from_sensor` (N, 4) of one sensor by a peer with its library's own defaults."""
+    if method.startswith("ahrs-"):
+        return make_filter(method.removeprefix("ahrs-"), rate).feed(block).q
+    from vqf import VQF
+
+    gyr, acc = (np.nan_to_num(np.ascontiguousarray(signal)) for signal in (block.gyr, block.acc))
+    if method == "vqf-6d":
+        return VQF(1.0 / rate).updateBatch(gyr, acc)["quat6D"]
+    if block.mag is None:
+        return None
+    return VQF(1.0 / rate).updateBatch(gyr, acc, np.nan_to_num(np.ascontiguousarray(block.mag)))["quat9D"]
+
+
+def _finite(q: FloatArray) -> BoolArray:
+    return np.isfinite(q[:, 0])
 
 
 def _relative(trial: Trial, sensors: list[str], kind: str, t: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -279,40 +319,40 @@ def _relative(trial: Trial, sensors: list[str], kind: str, t: FloatArray) -> tup
 
 
 def _best_constant(
-    trial: Trial,
+    row: Row,
     joint: Joint,
-    method: str,
     estimate: Estimate,
-    pair: tuple[FloatArray, FloatArray] | None,
     frames: Frames,
-    reference: FloatArray,
-    ok: BoolArray,
+    target_of: tuple[FloatArray, BoolArray],
 ) -> Row:
-    """Return the row of a method after the best constant rotations and heading."""
+    """Return the row of a method after the best constant rotations and heading.
+
+    Where romcap does not know the heading of most of a trial, its orientations are given the best constant
+    one as the peers' are; `known` tells.
+    """
+    reference, ok = target_of
     use = ok & estimate.known
+    row["known"] = float(np.count_nonzero(use) / np.count_nonzero(ok))
+    adrift = estimate.adrift
+    if row["method"] in OWN and row["known"] < 0.5:
+        good = _finite(frames.q[:, 0]) & _finite(frames.q[:, 1])
+        estimate, use, adrift = Estimate(frames.q[:, 0], frames.q[:, 1], good, adrift=True), ok & good, True
     if np.count_nonzero(use) < 100:
-        return _blank(trial, joint.name, method, "best-constant")
-    first, second = (
-        pair if pair is not None else (frames.q[:, 0], quaternion.multiply(frames.q[:, 0], estimate.q))
-    )
-    some = np.flatnonzero(use)[:: max(1, np.count_nonzero(use) // 400)]
+        return row
+    some = np.flatnonzero(use)[:: max(1, np.count_nonzero(use) // 200)]
+    few = some[::4]
 
     def misfit(delta: float) -> float:
-        _, _, error = _fit(_join(first[some], second[some], delta), reference[some])
-        return error
+        return fit(estimate.joint(delta)[few], reference[few], 5)[2]
 
-    coarse = (
-        np.radians(np.arange(0.0, 360.0, 10.0))
-        if pair is not None
-        else np.radians([-20.0, -10.0, 0.0, 10.0, 20.0])
-    )
+    coarse = _HEADINGS[::2] if adrift else np.radians([-20.0, -10.0, 0.0, 10.0, 20.0])
     delta = float(min(coarse.tolist(), key=misfit))
     for step in np.radians([5.0, 2.0, 1.0, 0.5]).tolist():
         delta = min((delta - step, delta, delta + step), key=misfit)
-    q = _join(first, second, delta)
-    before, after, _ = _fit(q[some], reference[some])
+    q = estimate.joint(delta)
+    before, after, _ = fit(q[some], reference[some])
     aligned = quaternion.multiply(quaternion.multiply(before, q), after)
-    axis = _main_axis(reference[ok], frames.t[ok])
+    axis = main_axis(reference[ok], frames.t[ok])
     middle = quaternion.conjugate(quaternion.mean(reference[ok]))
     angle = np.unwrap(quaternion.twist(quaternion.multiply(aligned, middle), axis)[use])
     target = np.unwrap(quaternion.twist(quaternion.multiply(reference, middle), axis)[use])
@@ -321,85 +361,13 @@ def _best_constant(
         error -= 2.0 * np.pi * np.round(np.median(error) / (2.0 * np.pi))
     else:
         error = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(aligned), reference))[use]
-    row = _blank(trial, joint.name, method, "best-constant")
     row["rmse_deg"] = math.degrees(math.sqrt(float((error**2).mean())))
-    row["rom_error_deg"] = _rom_error(angle, target)
-    row["known"] = float(np.count_nonzero(use) / np.count_nonzero(ok))
+    row["rom_error_deg"] = rom_error(angle, target)
     return row
-
-
-def _fit(q: FloatArray, reference: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Return the constant rotations before and after q that bring it nearest to the reference, and the misfit."""
-    best = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]), math.inf)
-    matrices_q, matrices_r = quaternion.to_matrix(q), quaternion.to_matrix(reference)
-    for start in _CUBE:
-        after = start
-        before = start
-        for _ in range(15):
-            turned = matrices_q @ quaternion.to_matrix(after)
-            before = _nearest((matrices_r @ np.swapaxes(turned, 1, 2)).sum(axis=0))
-            turned = quaternion.to_matrix(before) @ matrices_q
-            after = _nearest((np.swapaxes(turned, 1, 2) @ matrices_r).sum(axis=0))
-        whole = quaternion.multiply(quaternion.multiply(before, q), after)
-        error = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(whole), reference))
-        misfit = float((np.minimum(error, 0.5) ** 2).mean())
-        if misfit < best[2]:
-            best = (before, after, misfit)
-    return best
-
-
-def _nearest(matrix: FloatArray) -> FloatArray:
-    u, _, vt = np.linalg.svd(matrix)
-    return quaternion.from_matrix(u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
-
-
-_CUBE = [
-    np.array([1.0, 0.0, 0.0, 0.0]),
-    np.array([0.0, 1.0, 0.0, 0.0]),
-    np.array([0.0, 0.0, 1.0, 0.0]),
-    np.array([0.0, 0.0, 0.0, 1.0]),
-]
-
-
-def _main_axis(q: FloatArray, t: FloatArray) -> FloatArray:
-    """Return the axis (3,), in the proximal frame, about which the reference turns most."""
-    step = quaternion.to_rotation_vector(quaternion.multiply(q[1:], quaternion.conjugate(q[:-1])))
-    step = step[np.diff(t) < 1.5 * float(np.median(np.diff(t)))]
-    step = step[np.sqrt((step**2).sum(axis=1)) < 0.5]
-    return np.linalg.eigh(step.T @ step)[1][:, -1]
 
 
 def _angle(joint: str) -> Angle:
-    return _flexion if joint in ("elbow", "knee") else _bend
-
-
-def _flexion(q: FloatArray) -> FloatArray:
-    m = quaternion.to_matrix(q)
-    return np.arctan2(-m[:, 0, 1], m[:, 1, 1])
-
-
-def _bend(q: FloatArray) -> FloatArray:
-    return np.arccos(np.clip(quaternion.rotate(q, np.array([0.0, 1.0, 0.0]))[:, 1], -1.0, 1.0))
-
-
-def _row(
-    trial: Trial,
-    joint: str,
-    method: str,
-    mode: str,
-    angle: FloatArray,
-    target: FloatArray,
-    use: BoolArray,
-    ok: BoolArray,
-) -> Row:
-    row = _blank(trial, joint, method, mode)
-    if np.count_nonzero(use) < 100:
-        return row
-    error = quaternion.wrap(angle - target)[use]
-    row["rmse_deg"] = math.degrees(math.sqrt(float((error**2).mean())))
-    row["rom_error_deg"] = _rom_error(np.unwrap(angle[use]), np.unwrap(target[use]))
-    row["known"] = float(np.count_nonzero(use) / np.count_nonzero(ok))
-    return row
+    return flexion if joint in ("elbow", "knee") else bend
 
 
 def _blank(trial: Trial, joint: str, method: str, mode: str) -> Row:
@@ -415,43 +383,18 @@ def _blank(trial: Trial, joint: str, method: str, mode: str) -> Row:
     }
 
 
-def _rom_error(angle: FloatArray, target: FloatArray) -> float | None:
-    """Return the RMS error of the ranges of single half-cycles, deg; of the whole range if there is no cycle."""
-    least = max(math.radians(15.0), 0.3 * float(np.percentile(target, 98) - np.percentile(target, 2)))
-    turns: list[int] = []
-    low = high = 0
-    way = 0
-    for k in range(len(target)):
-        if target[k] > target[high]:
-            high = k
-        if target[k] < target[low]:
-            low = k
-        if way >= 0 and target[high] - target[k] > least:
-            turns.append(high)
-            way, low, high = -1, k, k
-        elif way <= 0 and target[k] - target[low] > least:
-            turns.append(low)
-            way, low, high = 1, k, k
-    if len(turns) < 2:
-        spans = [(float(np.ptp(angle)), float(np.ptp(target)))]
-    else:
-        spans = []
-        for a, b in zip(turns, turns[1:], strict=False):
-            found = angle[max(a - 5, 0) : b + 6]
-            spans.append((float(np.ptp(found)), abs(float(target[b] - target[a]))))
-    return math.degrees(math.sqrt(sum((a - b) ** 2 for a, b in spans) / len(spans)))
-
-
 def _score_sensor(trial: Trial, segment: str) -> Iterator[Row]:
     """Yield inclination (6D) and whole orientation error (9D) of the filters on one sensor."""
     block = trial.blocks[segment]
     reference, ok = trial.reference(segment, "ref", block.t)
     for method in ("romcap-live", *PEERS):
         nine = method == "vqf-9d"
-        if nine and block.mag is None:
+        if method in OWN:
+            q = make_filter("vqf", trial.rate).feed(block).q
+        else:
+            q = _filtered(method, block, trial.rate)
+        if q is None:
             continue
-        name = method.removeprefix("ahrs-") if method.startswith("ahrs") else "vqf"
-        q = make_filter(name, trial.rate, magnetometer=nine).feed(block).q
         error = quaternion.multiply(reference, quaternion.conjugate(q))[ok]
         if nine:
             error = quaternion.multiply(quaternion.conjugate(quaternion.mean(error)), error)
@@ -465,10 +408,13 @@ def _score_sensor(trial: Trial, segment: str) -> Iterator[Row]:
 
 
 def _line(row: Row) -> str:
-    rmse, rom, known = row["rmse_deg"], row["rom_error_deg"], row["known"]
-    numbers = [f"{value:7.2f}" if isinstance(value, float) else "      -" for value in (rmse, rom)]
+    numbers = [
+        f"{v:7.2f}" if isinstance(v, float) else "      -" for v in (row["rmse_deg"], row["rom_error_deg"])
+    ]
+    known = row["known"]
     share = f"{100 * known:4.0f} %" if isinstance(known, float) else ""
-    return f"{row['trial']:42s} {row['joint']:16s} {row['method']:14s} {row['mode']:14s} {numbers[0]} {numbers[1]} {share}"
+    names = f"{row['trial']:42s} {row['joint']:16s} {row['method']:14s} {row['mode']:14s}"
+    return f"{names} {numbers[0]} {numbers[1]} {share}"
 
 
 def _summary(rows: list[Row]) -> None:

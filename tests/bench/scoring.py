@@ -1,0 +1,92 @@
+"""How far an estimated joint is from its reference: constant frames, main angle, half-cycles."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from imu import quaternion
+from imu.block import FloatArray
+
+
+def fit(q: FloatArray, reference: FloatArray, rounds: int = 12) -> tuple[FloatArray, FloatArray, float]:
+    """Return the constant rotations before and after q that bring it nearest to the reference.
+
+    And the misfit.
+    """
+    best = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]), math.inf)
+    matrices_q, matrices_r = quaternion.to_matrix(q), quaternion.to_matrix(reference)
+    for start in CUBE:
+        after = start
+        before = start
+        for _ in range(rounds):
+            turned = matrices_q @ quaternion.to_matrix(after)
+            before = nearest((matrices_r @ np.swapaxes(turned, 1, 2)).sum(axis=0))
+            turned = quaternion.to_matrix(before) @ matrices_q
+            after = nearest((np.swapaxes(turned, 1, 2) @ matrices_r).sum(axis=0))
+        whole = quaternion.multiply(quaternion.multiply(before, q), after)
+        error = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(whole), reference))
+        misfit = float((np.minimum(error, 0.5) ** 2).mean())
+        if misfit < best[2]:
+            best = (before, after, misfit)
+    return best
+
+
+def nearest(matrix: FloatArray) -> FloatArray:
+    u, _, vt = np.linalg.svd(matrix)
+    return quaternion.from_matrix(u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
+
+
+CUBE = [
+    np.array([1.0, 0.0, 0.0, 0.0]),
+    np.array([0.0, 1.0, 0.0, 0.0]),
+    np.array([0.0, 0.0, 1.0, 0.0]),
+    np.array([0.0, 0.0, 0.0, 1.0]),
+]
+
+
+def main_axis(q: FloatArray, t: FloatArray) -> FloatArray:
+    """Return the axis (3,), in the proximal frame, about which the reference turns most."""
+    step = quaternion.to_rotation_vector(quaternion.multiply(q[1:], quaternion.conjugate(q[:-1])))
+    step = step[np.diff(t) < 1.5 * float(np.median(np.diff(t)))]
+    step = step[np.sqrt((step**2).sum(axis=1)) < 0.5]
+    return np.linalg.eigh(step.T @ step)[1][:, -1]
+
+
+def flexion(q: FloatArray) -> FloatArray:
+    m = quaternion.to_matrix(q)
+    return np.arctan2(-m[:, 0, 1], m[:, 1, 1])
+
+
+def bend(q: FloatArray) -> FloatArray:
+    return np.arccos(np.clip(quaternion.rotate(q, np.array([0.0, 1.0, 0.0]))[:, 1], -1.0, 1.0))
+
+
+def rom_error(angle: FloatArray, target: FloatArray) -> float | None:
+    """Return the RMS error of the ranges of single half-cycles, deg.
+
+    Of the whole range if there is no cycle.
+    """
+    least = max(math.radians(15.0), 0.3 * float(np.percentile(target, 98) - np.percentile(target, 2)))
+    turns: list[int] = []
+    low = high = 0
+    way = 0
+    for k in range(len(target)):
+        if target[k] > target[high]:
+            high = k
+        if target[k] < target[low]:
+            low = k
+        if way >= 0 and target[high] - target[k] > least:
+            turns.append(high)
+            way, low, high = -1, k, k
+        elif way <= 0 and target[k] - target[low] > least:
+            turns.append(low)
+            way, low, high = 1, k, k
+    if len(turns) < 2:
+        spans = [(float(np.ptp(angle)), float(np.ptp(target)))]
+    else:
+        spans = []
+        for a, b in pairwise(turns):
+            found = angle[max(a - 5, 0) : b + 6]
+            spans.append((float(np.ptp(found)), abs(float(target[b] - target[a]))))
+    return math.degrees(math.sqrt(sum((a - b) ** 2 for a, b in spans) / len(spans)))
