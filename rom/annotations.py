@@ -22,6 +22,8 @@ from rom.angles import JointSeries
 from rom.measures import RepMeasures
 from rom.passes import Pass, Rep
 
+Kind = Literal["discard", "restore", "edit"]
+
 SCHEMA = "romcap.annotations/1"
 SUFFIX = ".notes.json"
 
@@ -54,7 +56,7 @@ class Annotation:
         If something is missing or cannot be.
     """
 
-    kind: Literal["discard", "restore", "edit"]
+    kind: Kind
     of: Literal["rep", "pass"]
     number: int
     reason: str

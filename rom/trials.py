@@ -1,6 +1,8 @@
 """Trials made comparable: one end of the reps for all, and the straps' error where it belongs."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -9,6 +11,7 @@ from imu.errors import InputError
 from imu.recording import Recording
 from rom.catalogue.movement import Movement, Side
 from rom.compare import Comparison, Target, compare
+from rom.replay import ReplayStep
 from rom.sample import Aggregate, End, RepSample
 from rom.symmetry import Symmetry, symmetry
 from rom.trial import Trial, analyse
@@ -21,6 +24,7 @@ def analyse_pair(
     side: Side | Literal[""] = "",
     *,
     restrapped: bool = False,
+    seen: Callable[[int, ReplayStep], None] | None = None,
 ) -> tuple[Trial, Trial]:
     """Return two recordings analysed so that their error is as common as their straps.
 
@@ -36,16 +40,20 @@ def analyse_pair(
     restrapped
         Whether sensors came off or were moved in between.
 
+    seen
+        Called with 0 for the first or 1 for the second, and every step of its replay.
+
     Raises
     ------
     RomcapError
         As `rom.trial.analyse`; also if the straps are said to be kept on, but the sensors are others.
     """
-    first = analyse(pre, movement, side)
+    watch = [None, None] if seen is None else [partial(seen, 0), partial(seen, 1)]
+    first = analyse(pre, movement, side, seen=watch[0])
     calibration = first.setup.calibration
     if restrapped or calibration is None:
-        return first, analyse(post, movement, side)
-    second = analyse(post, movement, side, calibrations=(calibration,))
+        return first, analyse(post, movement, side, seen=watch[1])
+    second = analyse(post, movement, side, calibrations=(calibration,), seen=watch[1])
     used = [[sensor.sensor for sensor in trial.setup.sensors] for trial in (first, second)]
     if used[0] != used[1]:
         raise InputError(

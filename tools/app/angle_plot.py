@@ -5,7 +5,6 @@
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QWidget
 
 from imu.block import FloatArray
 from tools.app.theme import Theme
@@ -16,10 +15,11 @@ INTERVAL = 1.96
 class AnglePlot(pg.PlotWidget):
     """One curve that matters, 2 px; its 95 % band, soft; a dashed line for the baseline; passes shaded."""
 
-    def __init__(self, theme: Theme, side: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=theme.ground)
+    def __init__(self, theme: Theme, side: str, *, before: bool = False) -> None:
+        super().__init__(None, background=theme.ground)
         self._theme = theme
-        colour = theme.side(side)
+        colour = QColor(theme.before) if before else theme.side(side)
+        dash = pg.QtCore.Qt.PenStyle.DashLine if before else pg.QtCore.Qt.PenStyle.SolidLine
         soft = QColor(colour)
         soft.setAlphaF(0.28)
         edge = pg.mkPen(None)
@@ -27,7 +27,7 @@ class AnglePlot(pg.PlotWidget):
         self._lower = self.plot(pen=edge)
         band = pg.FillBetweenItem(self._upper, self._lower, brush=pg.mkBrush(soft))
         self.addItem(band)
-        self._curve = self.plot(pen=pg.mkPen(colour, width=2))
+        self._curve = self.plot(pen=pg.mkPen(colour, width=1 if before else 2, style=dash))
         self._baseline = pg.InfiniteLine(
             angle=0, pen=pg.mkPen(theme.before, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
         )
@@ -51,6 +51,10 @@ class AnglePlot(pg.PlotWidget):
         view.setYRange(low_deg, high_deg, padding=0.02)
         first, last = seconds
         view.setXRange(first, last, padding=0.0)
+
+    def show_stretch(self, first: float, last: float) -> None:
+        """Show another stretch of time, s."""
+        self.getViewBox().setXRange(first, last, padding=0.0)
 
     def show_baseline(self, degrees: float | None) -> None:
         """Draw or hide the value of the baseline."""

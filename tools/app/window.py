@@ -3,8 +3,9 @@
 # pyright: basic
 
 from collections.abc import Callable
+from pathlib import Path
 
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -62,13 +63,37 @@ class Window(QMainWindow):
             tab.setChecked(title == name)
 
     def _makers(self) -> dict[str, Callable[[], QWidget]]:
-        return {"Capture": self._capture_page}
+        return {"Capture": self._capture_page, "Review": self._review_page}
+
+    def _review_page(self) -> QWidget:
+        from tools.app.review_page import ReviewPage
+
+        return ReviewPage(self.theme)
+
+    def review(self, *paths: Path) -> None:
+        """Open recordings for review."""
+        from tools.app.review_page import ReviewPage
+
+        self.show_page("Review")
+        page = self.page("Review")
+        assert isinstance(page, ReviewPage)
+        page.open(*paths)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Take files."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Review what was dropped."""
+        self.review(*(Path(url.toLocalFile()) for url in event.mimeData().urls()))
 
     def _capture_page(self) -> QWidget:
         setting = self.setting
         chooser = ChooserModel(setting.catalogue, ())
         page = CapturePage(self.theme, chooser, setting.bindings, setting.source_of, setting.recordings)
         page.pedal_wanted.connect(self._learn_pedal)
+        page.review_wanted.connect(self.review)
         return page
 
     def _learn_pedal(self) -> None:

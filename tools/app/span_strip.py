@@ -1,0 +1,113 @@
+"""Reps and passes as a strip over the whole recording: a click jumps, arrow keys step through them."""
+
+# pyright: basic
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from tools.app.scene import Span
+from tools.app.theme import Theme
+
+HIGH = 46
+NARROWEST = 8.0
+
+
+class SpanStrip(QWidget):
+    """Boxes in their places; discarded ones are hollow and struck through."""
+
+    jumped = Signal(int)
+    sought = Signal(float)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._spans: tuple[Span, ...] = ()
+        self._chosen: int | None = None
+        self._duration = 1.0
+        self._at = 0.0
+        self._side = "midline"
+        self.setFixedHeight(HIGH)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Reps and passes")
+
+    def show_spans(self, spans: tuple[Span, ...], chosen: int | None, duration: float, side: str) -> None:
+        """Show the reps and passes of a recording."""
+        state = (spans, chosen, duration, side)
+        if state == (self._spans, self._chosen, self._duration, self._side):
+            return
+        self._spans, self._chosen, self._duration, self._side = state
+        said = "; ".join(f"{one.kind} {one.number} {one.value} {one.doubt}".strip() for one in spans)
+        self.setAccessibleDescription(said)
+        self.update()
+
+    def show_time(self, at: float) -> None:
+        """Show where the clock is, s."""
+        if at != self._at:
+            self._at = at
+            self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the preferred size."""
+        return QSize(600, HIGH)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+        """Step from one to the next."""
+        steps = {Qt.Key.Key_Right: 1, Qt.Key.Key_Left: -1}
+        if event.key() in steps and self._spans:
+            here = -1 if self._chosen is None else self._chosen
+            self.jumped.emit(min(max(here + steps[Qt.Key(event.key())], 0), len(self._spans) - 1))
+            return
+        super().keyPressEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Jump to a span, or seek beside them."""
+        x = event.position().x()
+        for number in reversed(range(len(self._spans))):
+            if self._box(number).left() <= x <= self._box(number).right():
+                self.jumped.emit(number)
+                return
+        self.sought.emit(x / max(1, self.width()) * self._duration)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802 - Qt's name
+        """Scrub."""
+        self.sought.emit(event.position().x() / max(1, self.width()) * self._duration)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the boxes and the clock."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._theme.panel))
+        painter.drawRoundedRect(QRectF(self.rect()), 6, 6)
+        font = painter.font()
+        font.setPixelSize(12)
+        painter.setFont(font)
+        for number, span in enumerate(self._spans):
+            self._draw(painter, number, span)
+        x = self._at / max(1e-9, self._duration) * self.width()
+        painter.setPen(QPen(QColor(self._theme.accent), 2))
+        painter.drawLine(round(x), 0, round(x), self.height())
+        painter.end()
+
+    def _draw(self, painter: QPainter, number: int, span: Span) -> None:
+        box = self._box(number)
+        colour = self._theme.side(self._side) if span.kind == "rep" else QColor(self._theme.accent)
+        fill = QColor(colour)
+        fill.setAlphaF(0.0 if span.doubt else 0.35)
+        painter.setBrush(fill)
+        style = Qt.PenStyle.DashLine if span.doubt else Qt.PenStyle.SolidLine
+        painter.setPen(QPen(colour, 3 if number == self._chosen else 1, style))
+        painter.drawRoundedRect(box, 4, 4)
+        if span.doubt:
+            painter.drawLine(box.bottomLeft(), box.topRight())
+        painter.setPen(QColor(self._theme.ink))
+        text = f"{span.number}\n{span.value}" if box.width() > 24 else f"{span.number}"
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+    def _box(self, number: int) -> QRectF:
+        span = self._spans[number]
+        scale = self.width() / max(1e-9, self._duration)
+        wide = max(NARROWEST, (span.stop - span.start) * scale)
+        return QRectF(span.start * scale, 3, wide, HIGH - 6)
