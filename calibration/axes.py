@@ -261,9 +261,18 @@ def candidates(
         fit = bound.refine(bound.start(start), 8)
         found.append((free.cost_of(fit) / free.inflation, bound, fit))
     least = min(cost for cost, _, _ in found)
-    found = [each for each in found if each[0] < least + CANDIDATE_COST]
-    hinges = [replace(_summary(problem, fit), cost=cost - least) for cost, problem, fit in found]
-    return sorted(hinges, key=lambda hinge: hinge.cost)
+    hinges: list[Hinge] = []
+    refusals: list[CalibrationError] = []
+    for cost, problem, fit in sorted(found, key=lambda each: each[0]):
+        if cost >= least + CANDIDATE_COST:
+            break
+        try:
+            hinges.append(replace(_summary(problem, fit), cost=cost - least))
+        except CalibrationError as refusal:
+            refusals.append(refusal)
+    if not hinges:
+        raise refusals[0]
+    return hinges
 
 
 def _thinned(q: FloatArray, gyr: FloatArray, rate: float) -> tuple[FloatArray, FloatArray, float]:
