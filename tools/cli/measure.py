@@ -63,7 +63,7 @@ def replay(
     played = Replay(
         Recording.open(recording),
         movement,
-        _side(side),
+        side_named(side),
         phase=phase,
         calibrations=_calibrations(calibration),
         one_sensor=one_sensor,
@@ -123,7 +123,7 @@ def measure(
         trial = analyse(
             opened,
             movement,
-            _side(side),
+            side_named(side),
             phase=phase,
             calibrations=_calibrations(calibration),
             one_sensor=one_sensor,
@@ -133,7 +133,8 @@ def measure(
     emit(trial.to_document(), _page(trial), as_json=as_json)
 
 
-def _side(side: str) -> "Literal['left', 'right', 'midline', '']":
+def side_named(side: str) -> "Literal['left', 'right', 'midline', '']":
+    """Return a side given on the command line; refuse any other word."""
     if side not in ("left", "right", "midline", ""):
         raise typer.BadParameter(f"expected left, right or midline, got {side!r}", param_hint="--side")
     return side
