@@ -22,7 +22,8 @@ from imu.errors import InputError, RomcapError
 
 KEY_FILE = "names.age"
 IDENTITY_FILE = "identity.age"
-SEALED = ".age"
+SEALED = ".sealed"
+"""Ending of the files of a sealed folder; a file somebody sent as .age is sealed like any other."""
 
 
 class SealError(RomcapError):
@@ -129,7 +130,7 @@ class KeyFile:
 
 
 def seal_folder(folder: Path, keys: Keys) -> int:
-    """Seal every file of a folder, each as itself with ``.age``, and remove the open one; return how many.
+    """Seal every file of a folder as itself with ``.sealed``, and remove the open one; return how many.
 
     Broken off, it can be run again: a file is open until its sealed form is complete on disk.
     """
@@ -150,7 +151,7 @@ def open_folder(folder: Path, keys: Keys) -> int:
     done = 0
     for path in _files(folder):
         target = path.with_suffix("")
-        if path.suffix != SEALED or path.name in (KEY_FILE, IDENTITY_FILE):
+        if path.suffix != SEALED:
             continue
         part = target.with_name(f"{target.name}.part")
         try:
@@ -168,9 +169,7 @@ def open_folder(folder: Path, keys: Keys) -> int:
 
 def is_sealed(folder: Path) -> bool:
     """Return whether a folder's files are sealed."""
-    return any(
-        path.suffix == SEALED and path.name not in (KEY_FILE, IDENTITY_FILE) for path in _files(folder)
-    )
+    return any(path.suffix == SEALED for path in _files(folder))
 
 
 def write_whole(path: Path, content: bytes) -> None:

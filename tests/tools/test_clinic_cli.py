@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519  # pyright: ignore[reportAttributeAccessIssue] -- compiled, no types
 from typer.testing import CliRunner
 
 from imu.errors import RomcapError
+from rom.clinic import sealed
 from rom.clinic.screening import RULES
+from rom.clinic.sealed import IDENTITY_FILE, Keys, write_whole
 from rom.clinic.visit import State
 from tools.cli.main import build
 
@@ -41,6 +44,18 @@ class Rom:
 
 
 @pytest.fixture
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open the keys without the seconds that a passphrase takes; the tests of `sealed` take those."""
+    keys = Keys(x25519.Identity.generate())
+
+    def known(folder: Path, _passphrase: str) -> Keys:
+        write_whole(folder / IDENTITY_FILE, b"kept elsewhere in this test")
+        return keys
+
+    monkeypatch.setattr(sealed, "load_keys", known)
+
+
+@pytest.fixture
 def rom(tmp_path: Path) -> Rom:
     return Rom(tmp_path)
 
@@ -65,6 +80,7 @@ def test_clients_are_taken_in_listed_and_shown_under_pseudonyms(rom: Rom) -> Non
     assert "say who you are" in rom.refusal("client", "add", ROM_CLINICIAN="")
 
 
+@pytest.mark.usefixtures("quick_keys")
 def test_a_name_is_in_the_sealed_file_only(rom: Rom) -> None:
     rom("client", "add", "--code", "P0042", "--name", "Max Muster", ROM_PASSPHRASE="secret")
     assert "P0042: Max Muster" in rom("client", "show", "P0042", ROM_PASSPHRASE="secret")
@@ -77,6 +93,7 @@ def test_a_name_is_in_the_sealed_file_only(rom: Rom) -> None:
     assert "Muster" not in rom("client", "show", "P0042", ROM_PASSPHRASE="secret")
 
 
+@pytest.mark.usefixtures("quick_keys")
 def test_a_sealed_practice_is_not_opened_by_mistake(rom_with_client: Rom) -> None:
     rom = rom_with_client
     assert "files are sealed" in rom("seal", ROM_PASSPHRASE="secret")
@@ -180,8 +197,9 @@ def test_verify_exits_with_one_when_something_is_wrong(rom_with_client: Rom) -> 
 
 def test_the_state_machine_is_drawn_without_a_practice(rom: Rom) -> None:
     for form in ("text", "mermaid", "dot"):
-        drawn = rom("visit", "--diagram", form)
+        drawn = rom("visit", "--diagram", "--form", form)
         assert all(str(state).replace(" ", "_" if form == "mermaid" else " ") in drawn for state in State)
+    assert rom("visit", "--diagram") == rom("visit", "--diagram", "--form", "text")
     assert not (rom.folder / "practice").exists()
 
 

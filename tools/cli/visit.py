@@ -58,15 +58,14 @@ def visit(
     practice: FolderOption = None,
     database: DatabaseOption = None,
     clinician: ClinicianOption = "",
-    diagram: Annotated[
-        Form | None, typer.Option(help="Draw the states of a visit instead: text, mermaid or dot.")
-    ] = None,
+    diagram: Annotated[bool, typer.Option("--diagram", help="Draw the states of a visit instead.")] = False,
+    form: Annotated[Form, typer.Option("--form", help="Of the diagram.")] = Form.TEXT,
 ) -> None:
     """Work on a visit."""
-    if diagram is not None:
+    if diagram:
         from rom.clinic.visit import diagram as draw
 
-        print(draw(str(diagram)))
+        print(draw(str(form)))
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())

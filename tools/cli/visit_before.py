@@ -218,6 +218,7 @@ def _document(done: "Attached") -> dict[str, Any]:
         "side": done.trial.side,
         "value_deg": done.trial.value_deg,
         "known": done.known,
+        "quality": done.trial.quality,
         "comparison": None if done.comparison is None else done.comparison.to_document(),
         "symmetry": None if done.symmetry is None else done.symmetry.to_document(),
     }
@@ -230,4 +231,6 @@ def _text(done: "Attached", movement: Any) -> str:
     if done.known:
         lines.append("This recording was part of the visit already; nothing was added.")
     lines += [result.sentence() for result in (done.comparison, done.symmetry) if result is not None]
+    quality = trial.quality or {}
+    lines += [f"Note: {words}." for words in (*quality.get("warnings", ()), *quality.get("damage", ()))]
     return "\n".join(lines)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,7 +62,7 @@ class Bench:
     """A practice with one client, its clock, and recordings that exist as small files."""
 
     def __init__(self, folder: Path, url: str | None, catalogue: Catalogue) -> None:
-        self.clock = Clock()
+        self.clock, self.url = Clock(), url
         self.store = Store(folder / "practice", url, station="room 1", clock=self.clock)
         self.catalogue = catalogue
         self.desk = Desk(self.store, catalogue, "Ann")
@@ -150,19 +149,11 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture
-def new_bench(tmp_path: Path, catalogue: Catalogue) -> Callable[[str | None], Bench]:
-    return lambda url: Bench(tmp_path, url, catalogue)
+def bench(tmp_path: Path, catalogue: Catalogue, url: str | None) -> Bench:
+    return Bench(tmp_path, url, catalogue)
 
 
-@pytest.fixture
-def bench(new_bench: Callable[[str | None], Bench]) -> Bench:
-    return new_bench(None)
-
-
-def test_a_whole_visit_ends_in_a_note_with_every_number(
-    new_bench: Callable[[str | None], Bench], url: str | None
-) -> None:
-    bench = new_bench(url)
+def test_a_whole_visit_ends_in_a_note_with_every_number(bench: Bench) -> None:
     bench.until_treated()
     result = attach(bench.desk, "P0042", bench.recording(AFTER), came_off=False)
     assert result.comparison is not None
@@ -353,7 +344,9 @@ def test_passes_have_a_limit(bench: Bench) -> None:
 
 def test_a_second_station_is_refused_until_it_takes_over(bench: Bench) -> None:
     bench.until_baseline()
-    other = Desk(Store(bench.store.folder, station="room 2", clock=bench.clock), bench.catalogue, "Bob")
+    other = Desk(
+        Store(bench.store.folder, bench.url, station="room 2", clock=bench.clock), bench.catalogue, "Bob"
+    )
     with pytest.raises(VisitError, match=r"open at station 'room 1' since 10:00 UTC and this is 'room 2'"):
         palpate(other, "P0042", "hamstrings", "left")
     with pytest.raises(VisitError, match="is open: `rom visit resume"):

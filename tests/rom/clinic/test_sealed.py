@@ -60,12 +60,18 @@ def test_a_folder_is_sealed_and_opened_to_the_last_bit(tmp_path: Path, practice:
     (tmp_path / "recordings" / "a.mcap").write_bytes(bytes(range(256)) * 5000)
     (tmp_path / "clinic.sqlite").write_bytes(b"rows")
     (tmp_path / "identity.age").write_bytes(b"stays")
+    (tmp_path / "sent.age").write_bytes(b"from a client")
     before = tree(tmp_path)
-    assert seal_folder(tmp_path, keys) == 2
+    assert seal_folder(tmp_path, keys) == 3
     assert sealed.is_sealed(tmp_path)
-    assert set(tree(tmp_path)) == {"recordings/a.mcap.age", "clinic.sqlite.age", "identity.age"}
+    assert set(tree(tmp_path)) == {
+        "recordings/a.mcap.sealed",
+        "clinic.sqlite.sealed",
+        "identity.age",
+        "sent.age.sealed",
+    }
     assert seal_folder(tmp_path, keys) == 0
-    assert open_folder(tmp_path, keys) == 2
+    assert open_folder(tmp_path, keys) == 3
     assert tree(tmp_path) == before
     assert not sealed.is_sealed(tmp_path)
 
@@ -80,7 +86,7 @@ def test_a_broken_off_sealing_is_finished_by_running_it_again(
     settle = sealed._settle  # pyright: ignore[reportPrivateUsage] -- the moment at which a crash hurts
 
     def crash(part: Path, target: Path) -> None:
-        if target.name == "2.mcap.age":
+        if target.name == "2.mcap.sealed":
             raise KeyboardInterrupt
         settle(part, target)
 
@@ -102,7 +108,7 @@ def test_what_another_practice_sealed_or_a_flipped_bit_is_refused(
     seal_folder(tmp_path, other)
     with pytest.raises(SealError, match="another key or is damaged"):
         open_folder(tmp_path, keys)
-    assert (tmp_path / "a.mcap.age").exists()
+    assert (tmp_path / "a.mcap.sealed").exists()
     blob = bytearray(sealed.seal_for(keys.recipient, b"two minutes"))
     assert keys.open(bytes(blob)) == b"two minutes"
     blob[-1] ^= 1
