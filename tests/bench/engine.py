@@ -67,15 +67,15 @@ def main() -> None:
     infos = tuple(SensorInfo(f"S{i}", segment, "bench", RATE) for i, segment in enumerate(segments))
     header = RecordingHeader(movement=movement.id, side="left", sensors=infos, simulated=True)
     axis = np.array([0.0, 0.0, 1.0])
-    alignments = [SegmentAlignment.identity(f"S{i}", segments[i]) for i in (0, 1)]
-    calibration = JointCalibration("left_knee", 1, *alignments, axis, axis, 0.02)
+    proximal, distal = (SegmentAlignment.identity(f"S{i}", segments[i]) for i in (0, 1))
+    calibration = JointCalibration("left_knee", 1, proximal, distal, axis, axis, 0.02)
     setup = tracker_setup(header, movement, "left", calibration)
     scales = (0.2, 1.4, 0.2, 1.2)
     blocks = [limb_like(info.sensor, args.minutes, i, scales[i]) for i, info in enumerate(infos)]
     frames = len(blocks[0])
 
-    def vqf_batch() -> list[dict[str, FloatArray]]:
-        return [dict(VQF(1.0 / RATE).updateBatch(b.gyr, b.acc)) for b in blocks]
+    def vqf_batch() -> list[FloatArray]:
+        return [VQF(1.0 / RATE).updateBatch(b.gyr, b.acc)["quat6D"] for b in blocks]
 
     batch = cpu(vqf_batch)
     print(f"vqf batch, {len(blocks)} sensors x {frames} samples: {batch:.2f} s")
