@@ -33,6 +33,10 @@ KNOT_SECONDS = 30.0
 CANDIDATE_SIGMA = math.radians(7.5)
 """Each candidate stands for the headings up to halfway to its neighbours, rad."""
 
+TURN_SHARE = 0.3
+"""One sigma of how much smaller the true turn is than the largest candidate's, as a share of it: a joint is
+moved for the calibration, so segments that seem to turn together do so because the heading is wrong."""
+
 CANDIDATE_COST = 8.0
 """Candidates less likely than this against the best are dropped: four sigma."""
 
@@ -41,6 +45,15 @@ LEAST_TURN = math.radians(20.0)
 
 LEAST_SHARE = 0.6
 """Share of the relative rate that must be about one axis for the movement to count as one-axis."""
+
+PLANE_SIGMA = math.radians(10.0)
+"""How far a segment's own turn, in a movement asked for in one plane, is from the joint's axis, rad (assumed)."""
+
+PLANE_RATE = math.radians(15.0)
+"""A segment that turns slower than this on average only sways, and its own axis says nothing, rad/s."""
+
+PLANE_SHARE = 0.9
+"""Share of a segment's own turning that must be about one line for that line to count."""
 
 STEP_HZ = 10.0
 """Grid on which the fit works; a limb's calibration movement is below 2 Hz."""
@@ -125,6 +138,7 @@ class _Problem:
         at = np.linspace(0.0, count - 1.0, len(q))
         self.basis = np.maximum(0.0, 1.0 - np.abs(at[:, None] - np.arange(count)))
         self.inflation = max(1.0, 2.0 * MISFIT_TIME / dt)
+        self.planes = [(k, line) for k in (0, 1) if (line := _own_line(gyr[:, k])) is not None]
 
     def start(self, heading: float) -> _Fit:
         """Return the axis that the relative rate has at a constant heading."""
@@ -157,6 +171,12 @@ class _Problem:
     def cost_of(self, fit: _Fit) -> float:
         """Return the cost of a fit, in looks of one step."""
         return self._linear(fit)[2]
+
+    def heading_sigma(self, fit: _Fit) -> float:
+        """Return the one sigma of the mean heading of a fit, rad, before any scaling by its residual."""
+        assert fit.normal is not None
+        covariance = np.linalg.inv(fit.normal + np.eye(len(fit.normal)) / math.pi**2)
+        return math.sqrt(float(covariance[4:, 4:].mean()))
 
     def views(self, fit: _Fit) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the axis seen from each sensor and the relative rate, (N.
@@ -199,11 +219,22 @@ class _Problem:
             normal += np.einsum("nki,nkj->ij", weighted, j)
             right -= np.einsum("nki,nk->i", weighted, e)
             cost += float((w * np.where(size < 2.0, 0.5 * size * size, 2.0 * size - 2.0)).sum())
-        return self._priors(normal, right, fit.knots, cost)
+        return self._priors(normal, right, fit, cost)
 
     def _priors(
-        self, normal: FloatArray, right: FloatArray, knots: FloatArray, cost: float
+        self, normal: FloatArray, right: FloatArray, fit: _Fit, cost: float
     ) -> tuple[FloatArray, FloatArray, float]:
+        knots = fit.knots
+        for which, line in self.planes:
+            axis = (fit.j1, fit.j2)[which]
+            cosine = float(line @ axis)
+            off = math.acos(min(1.0, abs(cosine))) / PLANE_SIGMA
+            towards = tangent(axis) @ (line if cosine > 0.0 else -line)
+            weight = 1.0 / (PLANE_SIGMA**2 * max(1.0, off / 2.0))
+            rows = slice(2 * which, 2 * which + 2)
+            normal[rows, rows] += weight * np.eye(2)
+            right[rows] += weight * towards
+            cost += (0.5 * off * off if off < 2.0 else 2.0 * off - 2.0) * self.inflation
         difference = np.diff(np.eye(len(knots)), axis=0) / HEADING_WANDER
         normal[4:, 4:] += difference.T @ difference
         right[4:] -= difference.T @ (difference @ knots)
@@ -260,19 +291,32 @@ def candidates(
         bound = _Problem(*data, (start, CANDIDATE_SIGMA))
         fit = bound.refine(bound.start(start), 8)
         found.append((free.cost_of(fit) / free.inflation, bound, fit))
-    least = min(cost for cost, _, _ in found)
+        fit = free.refine(fit, 12)
+        if free.heading_sigma(fit) < CANDIDATE_SIGMA:
+            found[-1] = (fit.cost / free.inflation, free, fit)
     hinges: list[Hinge] = []
     refusals: list[CalibrationError] = []
     for cost, problem, fit in sorted(found, key=lambda each: each[0]):
-        if cost >= least + CANDIDATE_COST:
+        if hinges and cost >= hinges[0].cost + CANDIDATE_COST:
             break
         try:
-            hinges.append(replace(_summary(problem, fit), cost=cost - least))
+            hinge = replace(_summary(problem, fit), cost=cost)
         except CalibrationError as refusal:
             refusals.append(refusal)
+            continue
+        if not any(_same(hinge, other) for other in hinges):
+            hinges.append(hinge)
     if not hinges:
         raise refusals[0]
-    return hinges
+    widest = max(hinge.turn for hinge in hinges)
+    costs = [hinge.cost + 0.5 * ((widest - hinge.turn) / (widest * TURN_SHARE)) ** 2 for hinge in hinges]
+    pairs = [(cost - min(costs), hinge) for cost, hinge in zip(costs, hinges, strict=True)]
+    return sorted((replace(hinge, cost=cost) for cost, hinge in pairs), key=lambda hinge: hinge.cost)
+
+
+def _same(one: Hinge, other: Hinge) -> bool:
+    """Whether two searches ended at the same heading."""
+    return abs(float(quaternion.wrap(np.array(one.heading - other.heading)))) < CANDIDATE_SIGMA / 4.0
 
 
 def _thinned(q: FloatArray, gyr: FloatArray, rate: float) -> tuple[FloatArray, FloatArray, float]:
@@ -320,6 +364,15 @@ def _summary(problem: _Problem, fit: _Fit) -> Hinge:
     heading = float(quaternion.wrap(np.array(fit.knots.mean())))
     way = 1 if left > 0.0 else -1
     return Hinge(fit.j1, fit.j2, covariance[:4, :4] * scale, heading, spread, residual, share, turn, way)
+
+
+def _own_line(gyr: FloatArray) -> FloatArray | None:
+    """Return the line (3,) about which a segment turned, sensor frame; None if it swayed or tumbled."""
+    values, vectors = np.linalg.eigh(gyr.T @ gyr)
+    power = float(values.sum())
+    if power < len(gyr) * PLANE_RATE**2 or float(values[-1]) < PLANE_SHARE * power:
+        return None
+    return vectors[:, -1]
 
 
 def _moved(axis: FloatArray, step: FloatArray) -> FloatArray:

@@ -31,11 +31,14 @@ class Laws:
         where the joint has none.
     neutral : (K,)
         Heading that the neutral pose would mean, rad; NaN where gravity or motion says it isn't that pose.
+    likely : (K,)
+        The same whatever the pose: the middle of the joint's reach about the vertical; NaN without a pose.
     """
 
     first: FloatArray
     second: FloatArray
     neutral: FloatArray
+    likely: FloatArray
 
 
 def laws(
@@ -65,6 +68,7 @@ def laws(
         quaternion.rotate(upper, c.axis_proximal),
         quaternion.rotate(lower, c.axis_distal),
         np.where(near, heading, np.nan),
+        heading,
     )
 
 

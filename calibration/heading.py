@@ -65,6 +65,9 @@ class HeadingParams:
         Spread of likelihood below which a first heading is shown, rad.
     recent
         Seconds after which evidence no longer counts as speaking.
+    likely_sigma
+        One sigma of the heading that the neutral pose would mean while nothing is known yet, rad: joints turn by
+        some 45 deg either way about a vertical.
     brisk
         Horizontal force, m/s^2, above which the common acceleration speaks of heading.
     relative
@@ -83,6 +86,7 @@ class HeadingParams:
     held_time: float = 0.6
     acquired: float = math.radians(30.0)
     recent: float = 6.0
+    likely_sigma: float = math.radians(50.0)
     brisk: float = 0.5
     relative: RelativeParams = field(default_factory=RelativeParams)
 
@@ -253,6 +257,8 @@ class HeadingEstimator:
         way = relative.predict(s, p.relative, dt, stretch, self._rate_sigma(float(i.bias[k])))
         predicted = copied(s) if self.tape is not None else s
         self._obey(i.laws, k)
+        if self._age == 1 and math.isfinite(i.laws.likely[k]):
+            self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
         pose = self._pose(i.laws, k)
         if self._age % max(1, round(1.0 / dt)) == 0 or pose:
             limits = self.calibration.limits

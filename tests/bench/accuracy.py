@@ -21,7 +21,8 @@ ROM error is the root mean square error of single half-cycles of the main angle.
 one sensor are scored by inclination (6D) and whole error (9D). End to end, peers without a heading are
 reset to
 the neutral pose at the trial's first sample. Samples that romcap itself flags, because its sigma is too large
-for a statement, are not scored for it; `known` in the rows is the share that is.
+for a statement, are not scored for it, unless it flags nearly all of a trial: then all are. `known` in the rows is the
+share that is not flagged.
 """
 
 import argparse
@@ -67,6 +68,9 @@ FUNCTIONAL = {
 """Movement in the name of a functional trial: joint, axis, whether the joint goes that way only."""
 
 _HEADINGS = np.radians(np.arange(0.0, 360.0, 5.0))
+
+LEAST_KNOWN = 0.2
+"""Below this share of unflagged samples everything that romcap shows is scored, flagged as it is."""
 
 Row = dict[str, str | float | None]
 Angle = Callable[[FloatArray], FloatArray]
@@ -240,14 +244,17 @@ def _score_joint(trial: Trial, joint: Joint, calibration: JointCalibration | Non
     for method, estimate in estimates.items():
         delta = _start_heading(calibration, estimate, ok) if estimate.adrift else 0.0
         angle = read(_aligned(calibration, estimate.joint(delta)))
-        use = ok & estimate.known
+        use = everything = ok & estimate.known
         if method in OWN:
-            use = ok & np.isfinite(angle)
+            everything = ok & np.isfinite(angle)
+            use = everything.copy()
             for side in (-1.0, 1.0):
                 other = read(_aligned(calibration, estimate.joint(side * estimate.sigma)))
                 use &= np.abs(quaternion.wrap(other - angle)) < UNSURE_SIGMA
         row = _blank(trial, joint.name, method, "end-to-end")
         row["known"] = float(np.count_nonzero(use) / np.count_nonzero(ok))
+        if method in OWN and row["known"] < LEAST_KNOWN:
+            use = everything
         if np.count_nonzero(use) >= 100:
             error = quaternion.wrap(angle - target)[use]
             row["rmse_deg"] = math.degrees(math.sqrt(float((error**2).mean())))
