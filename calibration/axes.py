@@ -47,7 +47,7 @@ LEAST_SHARE = 0.6
 """Share of the relative rate that must be about one axis for the movement to count as one-axis."""
 
 PLANE_SIGMA = math.radians(10.0)
-"""How far a segment's own turn, in a movement asked for in one plane, is from the joint's axis, rad (assumed)."""
+"""How far a segment's own turn, asked for in one plane, is from the axis of the joint, rad (assumed)."""
 
 PLANE_RATE = math.radians(15.0)
 """A segment that turns slower than this on average only sways, and its own axis says nothing, rad/s."""

@@ -10,6 +10,7 @@ from calibration.alignment import AXES, JointPlan, Movement, calibrate_limb
 from calibration.segment import JointCalibration
 from imu.block import ImuBlock, join
 from imu.errors import CalibrationError, InputError
+from imu.fusion import OrientationFilter, make_filter
 from imu.recording import Event, Recording, RecordingHeader, SensorInfo
 from rom.catalogue.movement import Movement as CatalogueMovement
 from rom.catalogue.movement import Side, sided
@@ -207,14 +208,32 @@ def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
 
 
 def _cut(recording: Recording, spans: Sequence[tuple[float, float, Event]]) -> list[dict[str, ImuBlock]]:
-    """Return the samples of each span by sensor; one pass over the file."""
+    """Return the samples of each span by sensor, without the gyroscope offset known by then; one pass.
+
+    The filter has seen everything before the span, a rest on the table above all, so that the calibration
+    does not take half a degree a second of offset for a turn of the joint.
+    """
     parts: list[dict[str, list[ImuBlock]]] = [{} for _ in spans]
+    filters: dict[str, OrientationFilter] = {}
+    last_stop = max(stop for _, stop, _ in spans)
     for block in recording.blocks():
+        if float(block.t[0]) > last_stop:
+            break
+        if block.sensor not in filters:
+            filters[block.sensor] = make_filter("vqf", _rate(recording, block.sensor))
+        bias = filters[block.sensor].feed(block).gyr_bias
+        steadied = ImuBlock(block.sensor, block.t, block.gyr - bias, block.acc, block.mag)
         for (start, stop, _), found in zip(spans, parts, strict=True):
             first, last = np.searchsorted(block.t, [start, stop])
             if last > first:
-                found.setdefault(block.sensor, []).append(block[int(first) : int(last)])
+                found.setdefault(block.sensor, []).append(steadied[int(first) : int(last)])
     return [{sensor: join(blocks) for sensor, blocks in found.items()} for found in parts]
+
+
+def _rate(recording: Recording, sensor: str) -> float:
+    """Return the sampling rate of a sensor, Hz: the header's, else what counts and times give."""
+    named = next((info.rate_hz for info in recording.header.sensors if info.sensor == sensor), math.nan)
+    return named if math.isfinite(named) else recording.samples.get(sensor, 0) / recording.duration
 
 
 def _plan_of(event: Event, plans: Sequence[JointPlan], side: str) -> JointPlan | None:
