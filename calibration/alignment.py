@@ -34,8 +34,8 @@ AXIS_SIGMA = math.radians(5.0)
 """Distance of a functional axis from the anatomical one, rad: 3 to 7 deg from one through landmarks."""
 
 AXIAL_SIGMA = math.radians(13.0)
-"""The same on upper arm and thigh, whose skin follows the bone's turn about its length only in part, rad: a third
-of 40 deg of turning (soft-tissue rows of algorithms.md 3; marker studies of humeral rotation agree)."""
+"""The same on upper arm and thigh, whose skin follows the bone's turn about its length only in part, rad: a
+third of 40 deg of turning (soft-tissue rows of algorithms.md 3; marker studies of the humerus agree)."""
 
 LOOSE_SIGMA = math.radians(40.0)
 """The same where the movement's axis is carried by another, free one (forearm during elbow flexion), rad."""

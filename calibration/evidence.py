@@ -22,21 +22,16 @@ UP = np.array([0.0, 0.0, 1.0])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Laws:
-    """The directions of a joint's laws at K instants, each sensor in its own earth frame.
+    """What a joint's neutral pose says at K instants.
 
     Parameters
     ----------
-    first, second : (K, 3)
-        Axis that stays with the proximal segment, and the one that stays with the distal segment; NaN
-        where the joint has none.
     neutral : (K,)
         Heading that the neutral pose would mean, rad; NaN where gravity or motion says it isn't that pose.
     likely : (K,)
         The same whatever the pose: the middle of the joint's reach about the vertical; NaN without a pose.
     """
 
-    first: FloatArray
-    second: FloatArray
     neutral: FloatArray
     likely: FloatArray
 
@@ -65,8 +60,6 @@ def laws(
     turn = quaternion.multiply(quaternion.multiply(upper, c.q_neutral), down_lower)
     heading = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
     return Laws(
-        quaternion.rotate(upper, c.axis_proximal),
-        quaternion.rotate(lower, c.axis_distal),
         np.where(near, heading, np.nan),
         heading,
     )

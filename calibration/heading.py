@@ -20,6 +20,7 @@ from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows
 from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import (
     HEADING,
+    SIZE,
     Moment,
     RelativeParams,
     RelativeState,
@@ -57,6 +58,9 @@ class HeadingParams:
     horizontal_floor
         Least product of the horizontal parts of the axes at which they speak of heading: below, an error of
         3 deg in an axis is more than 15 deg of heading.
+    pair_sigma, azimuth_sigma
+        One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves, and
+        of the proximal one about the segment's length, which a still segment hides (algorithms.md 4, fact 2).
     neutral_tilt
         A pose counts as the neutral one if gravity agrees with it within this angle in both segments, rad.
     held_rate, held_time
@@ -81,6 +85,8 @@ class HeadingParams:
     evidence_time: float = 3.0
     axis_time: float = 30.0
     horizontal_floor: float = 0.15
+    pair_sigma: float = math.radians(2.0)
+    azimuth_sigma: float = math.radians(20.0)
     neutral_tilt: float = math.radians(12.0)
     held_rate: float = math.radians(20.0)
     held_time: float = 0.6
@@ -109,6 +115,9 @@ class Heading:
         known it holds the likeliest one, with a covariance to match.
     covariance : (M, 3, 3)
         Of its error as a rotation vector in the proximal sensor's earth frame, rad^2.
+    axes : (M, 2, 3)
+        The joint's axes in the proximal and the distal segment, as refined while the session runs; NaN where
+        the calibration has none. Already part of `q_earth1_from_earth2` as `HeadingEstimator.feed` returns it.
     """
 
     delta: FloatArray
@@ -116,6 +125,7 @@ class Heading:
     observable: BoolArray
     q_earth1_from_earth2: FloatArray
     covariance: FloatArray
+    axes: FloatArray
 
 
 class HeadingEstimator:
@@ -151,7 +161,9 @@ class HeadingEstimator:
         self._index = np.zeros(0, dtype=np.int64)
         self._acquisition = Acquisition()
         self._relative = RelativeState()
-        self._relative.covariance = first_covariance(self.params.relative, math.pi / math.sqrt(3.0), REACH)
+        self._relative.covariance = self._first_covariance(math.pi / math.sqrt(3.0), REACH)
+        if calibration.freedom in (1, 2):
+            self._relative.axes = np.stack([calibration.axis_proximal, calibration.axis_distal])
         self._known = False
         self._since = math.inf
         self._age = 0
@@ -174,7 +186,7 @@ class HeadingEstimator:
         if borders.size == 0:
             self._index, self._rows = whole, rows
             self._show(out, 0, size)
-            return out
+            return with_axes(out, self.calibration, frames, self._pair)
         held = (self.params.held_rate, self.params.neutral_tilt)
         span = rows[borders[0] : borders[-1] + 1]
         inputs = intake(span, self.calibration, self.stride, self.rate, held)
@@ -185,7 +197,14 @@ class HeadingEstimator:
             self._step(inputs, k)
         self._show(out, shown, size)
         self._index, self._rows = whole[borders[-1] :], rows[borders[-1] :]
-        return out
+        return with_axes(out, self.calibration, frames, self._pair)
+
+    def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
+        """Return the covariance to start with; the proximal axis is open about the segment's length."""
+        joint, p = self.calibration, self.params
+        variances = np.full(6, max(_square(joint.axis_sigma), p.pair_sigma**2))
+        variances[1] = max(variances[1], p.azimuth_sigma**2)
+        return first_covariance(p.relative, heading_sigma, reach, variances)
 
     def start_from(self, other: "HeadingEstimator", turn: FloatArray, heading_sigma: float) -> None:
         """Begin with what another estimator has learnt of the same joint, and a first turn (4,).
@@ -194,7 +213,7 @@ class HeadingEstimator:
         so that a second pass over the same samples weighs them once.
         """
         learnt = other._relative
-        covariance = first_covariance(self.params.relative, heading_sigma, REACH / 3.0)
+        covariance = self._first_covariance(heading_sigma, REACH / 3.0)
         self._relative = replace(learnt, turn=turn, rate=0.0, covariance=covariance)
         self._hinge_variance = other._hinge_variance
         self._known = True
@@ -229,12 +248,13 @@ class HeadingEstimator:
         start = max(start, 0)
         if stop <= start:
             return
-        turn, cov = self._relative.turn, self._relative.covariance[:3, :3]
-        out.q_earth1_from_earth2[start:stop] = turn
-        out.covariance[start:stop] = cov
+        s = self._relative
+        out.q_earth1_from_earth2[start:stop] = s.turn
+        out.covariance[start:stop] = s.covariance[:3, :3]
+        out.axes[start:stop] = s.axes
         if self._known:
-            out.delta[start:stop] = _heading_of(turn)
-            out.sigma[start:stop] = math.sqrt(float(cov[HEADING, HEADING]))
+            out.delta[start:stop] = _heading_of(s.turn)
+            out.sigma[start:stop] = math.sqrt(float(s.covariance[HEADING, HEADING]))
             out.observable[start:stop] = self._since < self.params.recent
 
     def _step(self, i: Intake, k: int) -> None:
@@ -256,7 +276,7 @@ class HeadingEstimator:
         looked = copied(s) if self.tape is not None else s
         way = relative.predict(s, p.relative, dt, stretch, self._rate_sigma(float(i.bias[k])))
         predicted = copied(s) if self.tape is not None else s
-        self._obey(i.laws, k)
+        self._obey(i, k)
         if self._age == 1 and math.isfinite(i.laws.likely[k]):
             self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
         pose = self._pose(i.laws, k)
@@ -283,41 +303,33 @@ class HeadingEstimator:
         else:
             self._relative.covariance[HEADING, HEADING] += sigma**2
 
-    def _obey(self, law: Laws, k: int) -> None:
+    def _obey(self, i: Intake, k: int) -> None:
         """Let the joint's axes speak: on the circle, and to the turn that is followed."""
         joint, p, s = self.calibration, self.params, self._relative
-        first, second = law.first[k], law.second[k]
-        if not (math.isfinite(first[0]) and math.isfinite(second[0])):
+        if math.isnan(s.axes[0, 0]) or math.isnan(i.upper_matrix[k, 0, 0] + i.lower_matrix[k, 0, 0]):
             return
-        variance = self._hinge_variance + _square(joint.axis_sigma)
+        upper, lower = i.upper_matrix[k], i.lower_matrix[k]
         inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
         lasting = max(1.0, 2.0 * p.axis_time / self.seconds)
-        weakened = self._hinge_variance * inflation + _square(joint.axis_sigma) * lasting
+        weakened = self._hinge_variance * inflation + _square(joint.carrying_sigma) * lasting
+        first, second = upper @ s.axes[0], lower @ s.axes[1]
         level = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1]) > p.horizontal_floor
         if level:
-            sigma = math.sqrt(variance)
+            sigma = math.sqrt(self._hinge_variance + _square(joint.axis_sigma))
             rows = (
                 hinge_rows(first, second, sigma)
                 if joint.freedom == 1
                 else [carrying_row(first, second, joint.carrying, sigma)]
             )
-            self._acquisition.laws(rows, weakened / variance)
+            self._acquisition.laws(rows, lasting if joint.freedom == 2 else inflation)
             self._since = 0.0
         if not self._known:
             return
-        v = relative.matrix_of(s.turn) @ second
-        x, y, z = v.tolist()
-        if joint.freedom == 1:
-            error = first - v
-            slope = np.array(((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0)))
-            size = float((error * error).sum()) / 2.0
-        else:
-            error = np.array([math.cos(joint.carrying) - float((first * v).sum())])
-            slope = np.array([_cross(v, first)])
-            size = float(error[0] ** 2)
+        error, slope, _, _ = relative.axis_rows(s, upper, lower, joint.carrying)
         if not level:
             slope[:, HEADING] = 0.0
-        trust = max(1.0, math.sqrt(size / variance) / 2.0)
+        size = float((error * error).sum()) / (2.0 if joint.freedom == 1 else 1.0)
+        trust = max(1.0, math.sqrt(size / (weakened / inflation)) / 2.0)
         relative.look(s, slope, error, weakened * trust)
         learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
         self._hinge_variance += (learnt - self._hinge_variance) * self.seconds / p.hinge_memory
@@ -336,7 +348,9 @@ class HeadingEstimator:
         if self._known:
             error = quaternion.wrap(np.array([heading - _heading_of(self._relative.turn)]))
             trust = max(1.0, abs(float(error[0])) / sigma / 2.0)
-            relative.look(self._relative, np.array([[0.0, 0.0, 1.0]]), error, trust * sigma**2)
+            slope = np.zeros((1, SIZE))
+            slope[0, HEADING] = 1.0
+            relative.look(self._relative, slope, error, trust * sigma**2)
         return True
 
     def _acquire(self) -> bool:
@@ -357,8 +371,9 @@ class HeadingEstimator:
         s.turn = quaternion.about_vertical(delta)
         s.centre = centres[at] if sure else np.zeros(6)
         s.rate = 0.0
-        wide = max(spread, math.radians(5.0))
-        s.covariance = first_covariance(p.relative, wide, REACH / 3.0 if sure else REACH)
+        tied = 0.0 if math.isnan(s.axes[0, 0]) else p.azimuth_sigma
+        wide = math.hypot(max(spread, math.radians(5.0)), tied)
+        s.covariance = self._first_covariance(wide, REACH / 3.0 if sure else REACH)
         self._known = sure
         return True
 
@@ -372,6 +387,7 @@ def _blank(size: int) -> Heading:
         np.zeros(size, dtype=np.bool_),
         np.full((size, 4), np.nan),
         covariance,
+        np.full((size, 2, 3), np.nan),
     )
 
 
@@ -379,11 +395,28 @@ def _square(sigma: float) -> float:
     return sigma * sigma if math.isfinite(sigma) else 0.0
 
 
+def with_axes(heading: Heading, joint: JointCalibration, frames: Frames, pair: tuple[int, int]) -> Heading:
+    """Return a heading whose turn also carries the axes from where the calibration saw them to where they are.
+
+    The joint's orientation is formed with the calibration's alignments; what the session has learnt about
+    the axes since is put between them and the turn, so that every reader of `q_earth1_from_earth2` has it.
+    """
+    if math.isnan(joint.axis_proximal[0] + joint.axis_distal[0]) or joint.freedom not in (1, 2):
+        return heading
+    turn = heading.q_earth1_from_earth2
+    sides = ((joint.proximal, joint.axis_proximal), (joint.distal, joint.axis_distal))
+    for k, (alignment, axis) in enumerate(sides):
+        moved = quaternion.between(np.broadcast_to(axis, heading.axes[:, k].shape), heading.axes[:, k])
+        q = quaternion.multiply(frames.q[:, pair[k]], alignment.q_sensor_from_segment)
+        inner = quaternion.multiply(q, quaternion.multiply(moved, quaternion.conjugate(q)))
+        turn = (
+            quaternion.multiply(quaternion.conjugate(inner), turn)
+            if k == 0
+            else quaternion.multiply(turn, inner)
+        )
+    return replace(heading, q_earth1_from_earth2=turn)
+
+
 def _heading_of(turn: FloatArray) -> float:
     """Return the turn's part about the vertical, rad in (-pi, pi]."""
     return float(quaternion.wrap(np.array(2.0 * math.atan2(float(turn[3]), float(turn[0])))))
-
-
-def _cross(a: FloatArray, b: FloatArray) -> list[float]:
-    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
-    return [ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]

@@ -32,7 +32,7 @@ class Intake:
     laws
         What the joint's laws say at the end of each.
     upper, lower : (K, 4)
-        `q_earth_from_segment` at the end of each.
+        `q_earth_from_segment` at the end of each, and as matrices (K, 3, 3).
     bias : (K,)
         One sigma of the rate of the heading between the two earth frames, rad/s.
     lost : (K,)
@@ -50,6 +50,8 @@ class Intake:
     laws: Laws
     upper: FloatArray
     lower: FloatArray
+    upper_matrix: FloatArray
+    lower_matrix: FloatArray
     bias: FloatArray
     lost: FloatArray
 
@@ -121,6 +123,8 @@ def intake(
         laws=laws(calibration, upper, lower, slow[:, 0] & slow[:, 1], tilt),
         upper=upper,
         lower=lower,
+        upper_matrix=quaternion.to_matrix(upper),
+        lower_matrix=quaternion.to_matrix(lower),
         bias=np.hypot(rows[stride::stride, 0, 10], rows[stride::stride, 1, 10]),
         lost=lost,
     )

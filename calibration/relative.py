@@ -2,7 +2,8 @@
 
 Error state: small rotation of that turn (3, rad, in the proximal sensor's earth frame), heading rate
 (1, rad/s), place of the joint centre in each sensor (3 + 3, m), error of each gyroscope's scale, axis by
-axis (3 + 3), offset of each accelerometer (3 + 3, m/s^2). Between looks the turn follows both gyroscopes
+axis (3 + 3), offset of each accelerometer (3 + 3, m/s^2), direction of the joint's axis in each segment (3 + 3,
+rad: with a still proximal segment it is one freedom with the heading, so both are held together). Between looks the turn follows both gyroscopes
 alone, so that no linear acceleration enters it; gravity and every acceleration of the common joint centre
 then correct it, because both sensors must feel the same force there. That relation is the one of F. J. Wenk
 and U. Frese, IROS 2015, and of I. Weygers and M. Kok, IEEE Sensors J. 20:10571, 2020; its noise is learnt
@@ -20,8 +21,8 @@ from imu import quaternion
 from imu.block import STANDARD_GRAVITY, FloatArray
 
 HEADING, RATE = 2, 3
-TURN, CENTRE, SCALE, OFFSET = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22)
-SIZE = 22
+TURN, CENTRE, SCALE, OFFSET, AXES = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22), slice(22, 28)
+SIZE = 28
 _EYE, _EYE3 = np.eye(SIZE), np.eye(3)
 
 
@@ -61,6 +62,8 @@ class RelativeParams:
         One sigma of an accelerometer's offset before it is learnt, m/s^2, and its wander, m/s^2/sqrt(s): 20
         mg
         (BMI270) or less; warming by 10 K over half an hour at 0.25 mg/K.
+    axis_walk
+        Wander of an axis in its segment, rad/sqrt(s): skin creeps by some degrees in half an hour.
     quiet_rate, quiet_sigma
         Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: slow passes
         feel
@@ -81,6 +84,7 @@ class RelativeParams:
     scale_sigma: float = 0.005
     offset_sigma: float = 0.15
     offset_walk: float = 0.003
+    axis_walk: float = math.radians(0.1)
     quiet_rate: float = math.radians(15.0)
     quiet_sigma: float = 0.1
 
@@ -94,6 +98,7 @@ class RelativeState:
     centre: FloatArray = field(default_factory=lambda: np.zeros(6))
     scale: FloatArray = field(default_factory=lambda: np.zeros(6))
     offset: FloatArray = field(default_factory=lambda: np.zeros(6))
+    axes: FloatArray = field(default_factory=lambda: np.full((2, 3), np.nan))
     covariance: FloatArray = field(default_factory=lambda: np.eye(SIZE))
     force_variance: float = 0.09
     force_echo: float = 0.06
@@ -107,6 +112,7 @@ class RelativeState:
             "centre": self.centre.tolist(),
             "scale": self.scale.tolist(),
             "offset": self.offset.tolist(),
+            "axes": self.axes.tolist(),
             "covariance": self.covariance.tolist(),
             "force_variance": self.force_variance,
             "force_echo": self.force_echo,
@@ -122,6 +128,7 @@ class RelativeState:
             centre=np.array(document["centre"]),
             scale=np.array(document["scale"]),
             offset=np.array(document["offset"]),
+            axes=np.array(document["axes"]),
             covariance=np.array(document["covariance"]),
             force_variance=float(document["force_variance"]),
             force_echo=float(document["force_echo"]),
@@ -186,8 +193,18 @@ def copied(state: RelativeState) -> RelativeState:
     return replace(state, covariance=state.covariance.copy())
 
 
-def first_covariance(params: RelativeParams, heading_sigma: float, reach: float) -> FloatArray:
-    """Return the covariance to start with: heading, rad, and place of the joint centre, m, one sigma."""
+def first_covariance(
+    params: RelativeParams, heading_sigma: float, reach: float, axis_variances: FloatArray
+) -> FloatArray:
+    """Return the covariance to start with.
+
+    Parameters
+    ----------
+    heading_sigma, reach
+        One sigma of heading, rad, and of the place of the joint centre, m.
+    axis_variances : (6,)
+        Of the two axes about the axes of their segments, rad^2.
+    """
     variances = np.empty(SIZE)
     variances[TURN] = math.radians(2.0) ** 2
     variances[HEADING] = heading_sigma**2
@@ -195,6 +212,7 @@ def first_covariance(params: RelativeParams, heading_sigma: float, reach: float)
     variances[CENTRE] = reach**2
     variances[SCALE] = params.scale_sigma**2
     variances[OFFSET] = params.offset_sigma**2
+    variances[AXES] = axis_variances
     return np.diag(variances)
 
 
@@ -222,6 +240,7 @@ def predict(
     diagonal[RATE] += rate_sigma**2 * (1.0 - fade * fade)
     diagonal[CENTRE] += params.lever_walk**2 * dt
     diagonal[OFFSET] += params.offset_walk**2 * dt
+    diagonal[AXES] += params.axis_walk**2 * dt
     state.covariance = cov
     return way
 
@@ -274,10 +293,37 @@ def _weigh(state: RelativeState, params: RelativeParams, dt: float, stretch: Str
 
 
 def look(state: RelativeState, slope: FloatArray, error: FloatArray, variance: float) -> None:
-    """Take rows (n,) whose slope (n, 3) is that of the small rotation, with a variance of each."""
-    across = state.covariance[:, TURN] @ slope.T
-    known = slope @ across[TURN]
-    correct(state, across, known + variance * np.eye(error.size), error)
+    """Take rows (n,) whose slope is (n, SIZE), with a variance of each."""
+    across = state.covariance @ slope.T
+    correct(state, across, slope @ across + variance * np.eye(error.size), error)
+
+
+def axis_rows(
+    state: RelativeState, upper: FloatArray, lower: FloatArray, carrying: float
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return what the joint's axes demand: error (n,), slope (n, SIZE), and both axes (3,) in the first frame.
+
+    Parameters
+    ----------
+    upper, lower : (3, 3)
+        Segment to earth, each in its sensor's own earth frame.
+    carrying
+        Constant angle between two axes, rad; NaN for a hinge, whose axis is one seen from both segments.
+    """
+    one, two = state.axes
+    turned = matrix_of(state.turn) @ lower
+    u, v = upper @ one, turned @ two
+    if math.isnan(carrying):
+        slope = np.zeros((3, SIZE))
+        slope[:, TURN] = -cross_matrix(v)
+        slope[:, 22:25] = upper @ cross_matrix(one)
+        slope[:, 25:28] = -turned @ cross_matrix(two)
+        return u - v, slope, u, v
+    slope = np.zeros((1, SIZE))
+    slope[0, TURN] = cross_matrix(v) @ u
+    slope[0, 22:25] = cross_matrix(one) @ (upper.T @ v)
+    slope[0, 25:28] = cross_matrix(two) @ (turned.T @ u)
+    return np.array([math.cos(carrying) - float((u * v).sum())]), slope, u, v
 
 
 def correct(state: RelativeState, across: FloatArray, total: FloatArray, error: FloatArray) -> None:
@@ -295,6 +341,11 @@ def move(state: RelativeState, step: FloatArray) -> None:
     state.centre = state.centre + step[CENTRE]
     state.scale = state.scale + step[SCALE]
     state.offset = state.offset + step[OFFSET]
+    if not math.isnan(state.axes[0, 0]):
+        axes = [
+            axis + cross_matrix(step[22 + 3 * k : 25 + 3 * k]) @ axis for k, axis in enumerate(state.axes)
+        ]
+        state.axes = np.stack([axis / math.sqrt(float((axis * axis).sum())) for axis in axes])
 
 
 def apart(state: RelativeState, other: RelativeState) -> FloatArray:
@@ -305,7 +356,16 @@ def apart(state: RelativeState, other: RelativeState) -> FloatArray:
     off[RATE] = state.rate - other.rate
     off[CENTRE], off[SCALE] = state.centre - other.centre, state.scale - other.scale
     off[OFFSET] = state.offset - other.offset
+    off[AXES] = 0.0
+    if not math.isnan(state.axes[0, 0]):
+        off[22:25], off[25:28] = (cross_matrix(b) @ a for a, b in zip(state.axes, other.axes, strict=True))
     return off
+
+
+def cross_matrix(v: FloatArray) -> FloatArray:
+    """Return the matrix (3, 3) that turns w into v x w."""
+    x, y, z = v.tolist()
+    return np.array(((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0)))
 
 
 def rotate_by(vector: FloatArray, q: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.heading import Heading, HeadingEstimator, HeadingParams
+from calibration.heading import Heading, HeadingEstimator, HeadingParams, with_axes
 from calibration.relative import HEADING, Moment, RelativeState, apart, move
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -53,7 +53,7 @@ def smooth(
     borders = np.flatnonzero(index % second.stride == 0)
     if borders.size != len(states):
         return again
-    return _between(borders, states, live)
+    return with_axes(_between(borders, states, live), calibration, frames, pair)
 
 
 def _carried_back(tape: list[Moment], start: int) -> FloatArray:
@@ -96,4 +96,5 @@ def _between(borders: NDArray[np.intp], states: list[RelativeState], live: Headi
     covariance = covariances[at] + share[:, None, None] * (covariances[at + 1] - covariances[at])
     delta = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
     sigma = np.sqrt(np.maximum(covariance[:, HEADING, HEADING], 0.0))
-    return Heading(delta, sigma, live.observable, turn, covariance)
+    axes = np.stack([state.axes for state in states])[at]
+    return Heading(delta, sigma, live.observable, turn, covariance, axes)
