@@ -5,6 +5,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -16,11 +17,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from calibration.segment import JointCalibration
 from tools.app.capture_page import CapturePage
 from tools.app.chooser_model import ChooserModel
 from tools.app.pedal_dialog import PedalDialog
+from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.theme import THEMES, style_sheet
+from tools.cli.capture_record import Order
 
 NO_PERSON = "virtual sensors: no person is measured"
 
@@ -63,7 +67,50 @@ class Window(QMainWindow):
             tab.setChecked(title == name)
 
     def _makers(self) -> dict[str, Callable[[], QWidget]]:
-        return {"Capture": self._capture_page, "Review": self._review_page}
+        makers = {"Capture": self._capture_page, "Review": self._review_page}
+        if self.setting.desk is not None:
+            makers |= {"Visit": self._visit_page, "Course": self._course_page}
+        return makers
+
+    def _visit_page(self) -> QWidget:
+        from tools.app.visit_model import VisitModel
+        from tools.app.visit_page import VisitPage
+
+        assert self.setting.desk is not None
+        page = VisitPage(self.theme, self.setting, VisitModel(self.setting.desk))
+        page.capture_wanted.connect(self._capture_for_visit)
+        page.course_wanted.connect(self._show_course)
+        return page
+
+    def _course_page(self) -> QWidget:
+        from tools.app.course_model import CourseModel
+        from tools.app.course_page import CoursePage
+
+        assert self.setting.desk is not None
+        return CoursePage(self.theme, CourseModel(self.setting.desk))
+
+    def _show_course(self, code: str) -> None:
+        from tools.app.course_page import CoursePage
+
+        page = self.page("Course")
+        assert isinstance(page, CoursePage)
+        page.choose(code)
+        self.show_page("Course")
+
+    def _capture_for_visit(self, order: Order, given: list[JointCalibration], baseline: float | None) -> None:
+        """Capture what the visit asked for; its result goes back there."""
+        self.show_page("Capture")
+        self.capture.begin(order, given, baseline)
+        self.capture.recorded.connect(self._back_to_visit, Qt.ConnectionType.SingleShotConnection)
+
+    def _back_to_visit(self, session: Session) -> None:
+        from tools.app.visit_page import VisitPage
+
+        page = self.page("Visit")
+        assert isinstance(page, VisitPage)
+        self.capture.choose_again()
+        self.show_page("Visit")
+        page.take(session)
 
     def _review_page(self) -> QWidget:
         from tools.app.review_page import ReviewPage

@@ -1,0 +1,248 @@
+"""Home: three big steps, nothing else on screen."""
+
+# pyright: basic
+
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from tools.app.body import pose_of
+from tools.app.capture_model import CaptureModel
+from tools.app.home_model import HomeModel, HomeResult
+from tools.app.jobs import Job
+from tools.app.limb_figure import LimbFigure
+from tools.app.readout import Readout
+from tools.app.session import Session
+from tools.app.setting import Setting
+from tools.app.step_panel import StepPanel
+from tools.app.theme import Theme
+from tools.app.tones import Speaker
+from tools.app.widgets import button, words
+
+STEPS = ("1   Strap", "2   Move", "3   Result")
+FRAME_MS = 33
+
+
+class HomePage(QWidget):
+    """The athlete's window."""
+
+    def __init__(self, theme: Theme, setting: Setting, model: HomeModel) -> None:
+        super().__init__()
+        self.model = model
+        self._theme = theme
+        self._setting = setting
+        self._capture: CaptureModel | None = None
+        self._job: Job[None] | None = None
+        self._speaker = Speaker()
+        self._steps = [words(text, role="title") for text in STEPS]
+        self._say = words(role="title")
+        self._figure = LimbFigure(theme)
+        self._step = StepPanel(theme)
+        self._readout = Readout(theme)
+        self._band = ChanceBand(theme)
+        self._primary = button("Next", self._go, primary=True, hint="Space or Enter")
+        self._primary.setMinimumHeight(64)
+        self._lay_out()
+        self._timer = QTimer(self)
+        self._timer.setInterval(FRAME_MS)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start()
+        self._draw()
+
+    def open(self, file: Path) -> None:
+        """Read the clinic's file."""
+        self.model.open(file)
+        self._draw()
+
+    def stop(self) -> None:
+        """End what is under way, in good order."""
+        if self._capture is not None:
+            self._capture.session.end(5.0)
+        self._speaker.close()
+
+    @property
+    def place(self) -> int:
+        """Which of the three steps it is, from 0."""
+        if self.model.result is not None or self._job is not None:
+            return 2
+        return 0 if self._capture is None else 1
+
+    def _go(self) -> None:
+        model = self.model
+        if model.test is None:
+            name, _ = QFileDialog.getOpenFileName(self, "The clinic's file", "", "Test at home (*.json)")
+            if name:
+                self.open(Path(name))
+        elif self.place == 0:
+            self._begin()
+        elif self.place == 1 and self._capture is not None:
+            self._capture.press(" ")
+        elif model.recording is not None and model.result is not None and model.sent is None:
+            model.send(model.recording.with_name(f"answer_{model.recording.stem}.age"))
+            self._draw()
+
+    def _begin(self) -> None:
+        order = self.model.order()
+        self.model.problem = ""
+        source = self._setting.source_of(order.movement, order.side)
+        test = self.model.test
+        session = Session(order, source)
+        self._capture = CaptureModel(session, play=self._speaker.play)
+        self._readout.set_caption(self.model.title.upper() if test else "")
+        session.start()
+        self._draw()
+
+    def _tick(self) -> None:
+        capture = self._capture
+        if capture is not None and self._job is None and self.model.result is None:
+            capture.pull()
+            if capture.session.over:
+                self._ended(capture)
+            self._draw()
+        if self._job is not None and self._job.over:
+            self.model.problem = self.model.problem or self._job.error
+            self._job = None
+            if self.model.result is None:
+                self._capture = None
+            self._draw()
+
+    def _ended(self, capture: CaptureModel) -> None:
+        session = capture.session
+        if session.error:
+            self.model.problem, self._capture = session.error, None
+            return
+        file = session.order.file
+        self._job = Job("measuring", lambda report: self.model.measure(file, report))
+
+    def _draw(self) -> None:
+        model, place = self.model, self.place
+        for number, label in enumerate(self._steps):
+            colour = self._theme.accent if number == place else self._theme.soft
+            label.setStyleSheet(f"color: {colour}; font-size: {34 if number == place else 24}px;")
+        for widget, where in (
+            (self._figure, (0, 1)),
+            (self._step, (1,)),
+            (self._readout, (1,)),
+            (self._band, (2,)),
+        ):
+            widget.setVisible(place in where)
+        self._band.show_result(model.result)
+        if place == 1 and self._capture is not None:
+            state = self._capture.readout
+            self._step.show_step(self._capture.step)
+            self._readout.show_angle(state.value, state.detail, live=state.live)
+            self._figure.show_pose(self._capture.pose)
+        elif place == 0 and model.test is not None:
+            order = model.order()
+            self._figure.face(order.side)
+            self._figure.show_pose(pose_of(order.movement, order.side, float("nan")))
+        self._say.setText(model.problem or self._sentence(place))
+        names = {0: "Start", 1: "Start / stop", 2: "Send to clinic"}
+        self._primary.setText("Open the clinic's file" if model.test is None else names[place])
+        self._primary.setEnabled(self._job is None and model.sent is None)
+
+    def _sentence(self, place: int) -> str:
+        model = self.model
+        if model.test is None:
+            return model.title
+        if place == 0:
+            where = " and ".join(name.replace("_", " ") for name in self._segments())
+            return f"Put the sensors on: {where}. Then press Start."
+        if place == 1:
+            return ""
+        if model.sent is not None:
+            return f"{model.result.sentence if model.result else ''}\nSend this file: {model.sent}"
+        return model.result.sentence if model.result is not None else "Measuring ..."
+
+    def _segments(self) -> tuple[str, str]:
+        order = self.model.order()
+        return order.movement.segments(order.side)
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        for label in self._steps:
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            top.addWidget(label)
+        middle = QHBoxLayout()
+        middle.addWidget(self._readout)
+        middle.addWidget(self._figure, 1)
+        whole = QVBoxLayout(self)
+        whole.addLayout(top)
+        whole.addWidget(self._step)
+        whole.addLayout(middle, 1)
+        whole.addWidget(self._band)
+        self._say.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        whole.addWidget(self._say)
+        whole.addStretch(0)
+        below = QHBoxLayout()
+        below.addStretch(1)
+        below.addWidget(self._primary)
+        whole.addLayout(below)
+
+
+class ChanceBand(QWidget):
+    """Today's value and the clinic's on one line, with the band of what could be chance."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._result: HomeResult | None = None
+        self.setMinimumHeight(220)
+        self.setAccessibleName("Today against the clinic")
+
+    def show_result(self, result: HomeResult | None) -> None:
+        """Show a result."""
+        self._result = result
+        if result is not None:
+            self.setAccessibleDescription(result.sentence)
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the line."""
+        result = self._result
+        if result is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        chance = result.chance_deg or 0.0
+        low = min(result.today_deg, result.clinic_deg - chance) - 5.0
+        high = max(result.today_deg, result.clinic_deg + chance) + 5.0
+
+        def x(value: float) -> float:
+            return 80 + (value - low) / (high - low) * (self.width() - 160)
+
+        y = self.height() / 2
+        shade = QColor(self._theme.soft)
+        shade.setAlphaF(0.25)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(shade)
+        left, right = x(result.clinic_deg - chance), x(result.clinic_deg + chance)
+        painter.drawRect(QRectF(left, y - 34, right - left, 68))
+        painter.setPen(QPen(QColor(self._theme.line), 3))
+        painter.drawLine(60, round(y), self.width() - 60, round(y))
+        font = QFont()
+        font.setPixelSize(24)
+        font.setBold(True)
+        painter.setFont(font)
+        pen = QPen(QColor(self._theme.before), 4, Qt.PenStyle.DashLine)
+        painter.setPen(pen)
+        painter.drawLine(
+            round(x(result.clinic_deg)), round(y - 40), round(x(result.clinic_deg)), round(y + 40)
+        )
+        at = QRectF(x(result.clinic_deg) - 150, y + 44, 300, 30)
+        painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"clinic {result.clinic_deg:.0f}°")
+        colour = self._theme.side(result.side)
+        painter.setPen(colour)
+        painter.setBrush(colour)
+        painter.drawEllipse(QRectF(x(result.today_deg) - 12, y - 12, 24, 24))
+        above = QRectF(x(result.today_deg) - 150, y - 80, 300, 34)
+        painter.drawText(above, Qt.AlignmentFlag.AlignCenter, f"today {result.today_deg:.0f}°")
+        font.setPixelSize(15)
+        font.setBold(False)
+        painter.setFont(font)
+        painter.setPen(QColor(self._theme.soft))
+        said = QRectF(left - 100, y + 76, right - left + 200, 22)
+        painter.drawText(said, Qt.AlignmentFlag.AlignCenter, "inside the grey band it can be chance")
+        painter.end()

@@ -1,0 +1,82 @@
+"""Reps before and after as dots on one scale, with what could be chance: the picture of a verdict."""
+
+# pyright: basic
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from tools.app.theme import Theme
+from tools.app.visit_model import Verdict
+
+HIGH, MARGIN, ROOM = 150, 90, 4.0
+
+
+class RepDots(QWidget):
+    """Before: grey hollow dots; after: filled dots in the colour of the side; the MDC as a band."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._verdict: Verdict | None = None
+        self.setFixedHeight(HIGH)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Reps before and after")
+
+    def show_verdict(self, verdict: Verdict | None) -> None:
+        """Show a verdict, or nothing."""
+        self._verdict = verdict
+        self.setVisible(verdict is not None)
+        if verdict is not None:
+            self.setAccessibleDescription(verdict.change)
+        self.update()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the preferred size."""
+        return QSize(600, HIGH)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the dots."""
+        verdict = self._verdict
+        if verdict is None or not (verdict.before_deg and verdict.after_deg):
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        band = verdict.mdc_deg or 0.0
+        before = sorted(verdict.before_deg)[len(verdict.before_deg) // 2]
+        every = (*verdict.before_deg, *verdict.after_deg, before - band, before + band)
+        low, high = min(every) - ROOM, max(every) + ROOM
+
+        def x(value: float) -> float:
+            return MARGIN + (value - low) / (high - low) * (self.width() - 2 * MARGIN)
+
+        painter.setPen(Qt.PenStyle.NoPen)
+        shade = QColor(self._theme.soft)
+        shade.setAlphaF(0.18)
+        painter.setBrush(shade)
+        painter.drawRect(QRectF(x(before - band), 12, x(before + band) - x(before - band), 92))
+        painter.setPen(QColor(self._theme.soft))
+        chance = QRectF(x(before - band) - 60, 106, x(before + band) - x(before - band) + 120, 18)
+        painter.drawText(chance, Qt.AlignmentFlag.AlignCenter, f"could be chance (MDC {band:.1f}°)")
+        side = self._theme.side(verdict.side)
+        grey = QColor(self._theme.before)
+        self._row(painter, 36, "before", [x(v) for v in verdict.before_deg], grey, filled=False)
+        self._row(painter, 80, "after", [x(v) for v in verdict.after_deg], side, filled=True)
+        painter.setPen(QColor(self._theme.soft))
+        for value in (low + ROOM, high - ROOM):
+            at = QRectF(x(value) - 40, 126, 80, 18)
+            painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"{value:.0f}°")
+        painter.end()
+
+    def _row(
+        self, painter: QPainter, y: float, name: str, places: list[float], colour: QColor, *, filled: bool
+    ) -> None:
+        painter.setPen(QColor(self._theme.ink))
+        painter.drawText(QRectF(0, y - 12, MARGIN - 14, 24), Qt.AlignmentFlag.AlignVCenter, name)
+        style = Qt.PenStyle.SolidLine if filled else Qt.PenStyle.DashLine
+        painter.setPen(QPen(colour, 1, style))
+        painter.drawLine(QPointF(MARGIN, y), QPointF(self.width() - MARGIN, y))
+        painter.setPen(QPen(colour, 2))
+        painter.setBrush(colour if filled else QColor(self._theme.ground))
+        for place in places:
+            painter.drawEllipse(QPointF(place, y), 7, 7)

@@ -1,0 +1,297 @@
+"""A visit as it is seen, without Qt: where it stands, what may follow, what the last test showed.
+
+Every step is one call of `rom.clinic`, the same as `rom visit` makes; nothing is decided here.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from calibration.segment import JointCalibration
+from imu.errors import InputError
+from rom.catalogue.movement import Movement, Side
+from rom.catalogue.structure import Structure
+from rom.clinic import closing, intake, treating
+from rom.clinic.desk import Desk, Limits, open_visit, visits_of
+from rom.clinic.facts import facts_of
+from rom.clinic.screening import RULES, Answer, Reply
+from rom.clinic.store_people import Client
+from rom.clinic.store_visits import Treatment, TrialRecord
+from rom.clinic.straps import kept_calibrations, measure_in_visit
+from rom.clinic.treating import Technique
+from rom.clinic.trials import Attached, attach
+from rom.clinic.visit import Facts, State, VisitError
+from tools.cli.capture_record import Order
+
+Progress = Literal["done", "now", "ahead"]
+
+PATH: tuple[tuple[str, frozenset[State]], ...] = (
+    ("Screening", frozenset({State.NEW, State.SCREEN, State.HISTORY})),
+    ("Baseline", frozenset({State.SETUP, State.CALIBRATE, State.BASELINE})),
+    ("Structure", frozenset({State.PALPATE})),
+    ("Passes", frozenset({State.TREAT, State.PASS})),
+    ("Re-test", frozenset({State.RETEST})),
+    ("Next structure", frozenset({State.RETARGET})),
+    ("Close", frozenset({State.CLOSE, State.HOME, State.COURSE_REVIEW, State.DISCHARGE})),
+)
+
+
+@dataclass(frozen=True)
+class Station:
+    """One station of the path on top."""
+
+    name: str
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a re-test showed: reps before and after in degrees, the sentences, the yardstick."""
+
+    title: str
+    side: str
+    before_deg: tuple[float, ...]
+    after_deg: tuple[float, ...]
+    low_deg: float
+    high_deg: float
+    mdc_deg: float | None
+    change: str
+    symmetry: str
+
+
+class VisitModel:
+    """The visit of one client.
+
+    Parameters
+    ----------
+    desk
+        Where the clinician works.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.code = ""
+        self.state: State | None = None
+        self.facts = Facts()
+        self.verdict: Verdict | None = None
+        self.problem = ""
+        self.note = ""
+        self.suggested: tuple[Structure, ...] = ()
+        self.treatment: Treatment | None = None
+        self.trials: tuple[TrialRecord, ...] = ()
+        self.stopped_at = ""
+
+    # ---- people -----------------------------------------------------------------------------------
+
+    def clients(self) -> list[str]:
+        """Return the pseudonyms of the practice."""
+        with self.desk.store.reading() as ledger:
+            return sorted(client.code for client in ledger.find(Client))
+
+    def choose(self, code: str) -> None:
+        """Look at a client; an open visit is found where it stopped."""
+        self.code, self.verdict, self.note, self.suggested = code, None, "", ()
+        self.look()
+        self.stopped_at = ""
+        if self.state is not None and self.running:
+            self.stopped_at = f"Visit of {code} stopped in {self.state}. Continue?"
+
+    @property
+    def running(self) -> bool:
+        """Whether a visit is open."""
+        return self.state is not None and self.state not in (
+            State.HOME,
+            State.COURSE_REVIEW,
+            State.DISCHARGE,
+        )
+
+    def look(self) -> None:
+        """Read from the store where the visit stands."""
+        if not self.code:
+            return
+        with self.desk.store.reading() as ledger:
+            client = ledger.client(self.code)
+            known = visits_of(ledger, client)
+            visit = open_visit(ledger, client) or (known[-1] if known else None)
+            if visit is None:
+                self.state, self.facts, self.trials, self.treatment = None, Facts(), (), None
+                return
+            self.state = State(visit.state)
+            self.facts = facts_of(ledger, visit, self.desk.catalogue)
+            self.trials = tuple(ledger.find(TrialRecord, visit_id=visit.id))
+            self.treatment = ledger.one(Treatment, visit_id=visit.id)
+
+    @property
+    def stations(self) -> tuple[Station, ...]:
+        """The path on top of the window."""
+        here = next((n for n, (_, states) in enumerate(PATH) if self.state in states), -1)
+        finished = not self.running and self.state is not None
+        return tuple(
+            Station(name, "done" if number < here or finished else "now" if number == here else "ahead")
+            for number, (name, _) in enumerate(PATH)
+        )
+
+    # ---- steps before hands-on work ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start a visit."""
+        self._do(lambda: self.desk.start(self.code, Limits()))
+
+    @property
+    def questions(self) -> tuple[tuple[str, str], ...]:
+        """The questions of the screening: code and words."""
+        return tuple((rule.code, rule.question) for rule in RULES)
+
+    def screen(self, yes: Sequence[str]) -> None:
+        """Answer the screening: yes to these, no to all others."""
+        answers = [Answer(rule.code, Reply.YES if rule.code in yes else Reply.NO) for rule in RULES]
+        self._do(lambda: self._screened(answers))
+
+    def screen_as_last_time(self) -> None:
+        """Answer as last time: nothing new for all."""
+        self._do(lambda: self._screened(intake.answers_last_time(self.desk, self.code)))
+
+    def tell(self, pain: float) -> None:
+        """Write today's pain down, and go on to the sensors."""
+
+        def step() -> None:
+            intake.tell(self.desk, self.code, pain)
+            self.desk.go(self.code, State.SETUP)
+
+        self._do(step)
+
+    # ---- measuring --------------------------------------------------------------------------------
+
+    def order(self, movement: Movement, side: Side, file: Path) -> Order:
+        """Return the capture of passes while treating, else of the baseline."""
+        treatment = self.treatment if self.state in (State.TREAT, State.PASS) else None
+        if treatment is None:
+            return Order(movement, side, "baseline", self.code, file, None, "", "")
+        return Order(movement, side, "", self.code, file, None, treatment.structure, treatment.technique)
+
+    def retest_order(self, movement: Movement, side: Side, file: Path) -> Order:
+        """Return the capture of a re-test."""
+        return Order(movement, side, "retest", self.code, file, None, "", "")
+
+    def calibrations(self, movement: Movement, side: Side) -> list[JointCalibration]:
+        """Return the calibrations that still hold for the sensors of a movement: the straps stayed on."""
+        worn = set(movement.segments(side))
+        with self.desk.store.reading() as ledger:
+            visit = open_visit(ledger, ledger.client(self.code))
+            kept = [] if visit is None else kept_calibrations(ledger, visit)
+        return [one for one in kept if {one.proximal.segment, one.distal.segment} <= worn]
+
+    def baseline(self, movement: Movement, side: Side) -> float | None:
+        """Return the value of the visit's baseline, rad; None before there is one."""
+        values = [
+            trial.value_deg
+            for trial in self.trials
+            if (trial.movement, trial.side, trial.phase) == (movement.id, side, "baseline")
+        ]
+        return None if not values or values[-1] is None else math.radians(values[-1])
+
+    def take_test(self, file: Path, *, came_off: bool | None = None, despite: str = "") -> None:
+        """Make a recording a test of the visit; after a re-test the verdict is there."""
+
+        def step() -> None:
+            measured = measure_in_visit(self.desk, self.code, file, came_off=came_off)
+            done = attach(self.desk, self.code, measured, came_off=came_off, despite=despite)
+            self.verdict = verdict_of(done)
+
+        self._do(step)
+
+    def take_passes(self, file: Path) -> None:
+        """Write the passes of a recording down."""
+
+        def step() -> None:
+            rows = treating.passes_from(self.desk, self.code, measure_in_visit(self.desk, self.code, file))
+            self.note = f"{len(rows)} passes are written down."
+
+        self._do(step)
+
+    # ---- hands on ---------------------------------------------------------------------------------
+
+    def treat(self, structure: str, side: Side, technique: Technique, despite: str = "") -> None:
+        """Choose structure and technique."""
+
+        def step() -> None:
+            treating.palpate(self.desk, self.code, structure, side, despite=despite)
+            treating.treat(self.desk, self.code, technique)
+            self.suggested = ()
+
+        self._do(step)
+
+    def retarget(self, despite: str = "") -> None:
+        """Move on from a re-test: the neighbours of the structure, up and down the chain."""
+
+        def step() -> None:
+            up, down = treating.retarget(self.desk, self.code, despite)
+            self.suggested = (*up, *down)
+
+        self._do(step)
+
+    def halt(self, why: str, reason: str, action: str, told: str) -> None:
+        """Break the visit off for safety."""
+        self._do(lambda: self.desk.halt(self.code, why, reason=reason, action=action, told=told))
+
+    def close(self, pain: float | None, reaction: str = "", despite: str = "") -> None:
+        """Close the visit."""
+
+        def step() -> None:
+            closing.close(self.desk, self.code, reaction=reaction, nprs=pain, despite=despite)
+            self.note = closing.visit_note(self.desk.store, self.code)
+
+        self._do(step)
+
+    def sign(self, next_visit: date | None) -> None:
+        """Sign the visit: the client goes home."""
+
+        def step() -> None:
+            closing.sign(self.desk, self.code, next_visit)
+            self.note = closing.visit_note(self.desk.store, self.code)
+
+        self._do(step)
+
+    def _screened(self, answers: Sequence[Answer]) -> None:
+        result = intake.screen(self.desk, self.code, answers)
+        if not result.open_stops:
+            self.desk.go(self.code, State.HISTORY)
+            return
+        raise VisitError(
+            " ".join(finding.sentence() for finding in result.open_stops)
+            + " A named clinician may go on with a reason (rom visit screen --override)."
+        )
+
+    def _do(self, step: Callable[[], object]) -> None:
+        self.problem = ""
+        try:
+            step()
+        except (VisitError, InputError) as error:
+            self.problem = str(error)
+        except Exception as error:  # noqa: BLE001  disk, database or file: the window says it and goes on
+            self.problem = f"{error}"
+        self.stopped_at = ""
+        self.look()
+
+
+def verdict_of(done: Attached) -> Verdict | None:
+    """Return what a re-test showed, for the screen; None at baseline or with too few reps."""
+    if done.comparison is None:
+        return None
+    found = done.comparison.to_document()
+    low, high = (math.degrees(end) for end in done.comparison.change.estimate.interval())
+    limit = done.comparison.change.yardstick.mdc95
+    return Verdict(
+        str(found["title"]),
+        str(found["side"]),
+        tuple(found["pre_reps_deg"]),  # pyright: ignore[reportArgumentType]  a document of the comparison
+        tuple(found["post_reps_deg"]),  # pyright: ignore[reportArgumentType]
+        low,
+        high,
+        None if limit is None else math.degrees(limit),
+        str(found["sentence"]),
+        "" if done.symmetry is None else done.symmetry.sentence(),
+    )
