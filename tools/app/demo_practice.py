@@ -32,8 +32,8 @@ DESPITE = "demo"
 class _Clock:
     """The time of the demo, which jumps from visit to visit."""
 
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
+    def __init__(self, now: datetime) -> None:
+        self.now = now
 
     def __call__(self) -> datetime:
         return self.now
@@ -55,7 +55,8 @@ def demo_desk(
     report
         Told how far it is, from 0 to 1.
     """
-    clock = _Clock()
+    today = datetime.now(UTC)
+    clock = _Clock(today - (visits + 1) * BETWEEN)
     store = Store(folder, clock=clock)
     desk = Desk(store, catalogue, CLINICIAN)
     add_client(store, CLINICIAN, CLIENT)
@@ -69,7 +70,7 @@ def demo_desk(
         side="left",
     )
     for number in range(min(visits, len(PAIN))):
-        clock.now = datetime.now(UTC) - (visits - number) * BETWEEN
+        clock.now = today - (visits - number) * BETWEEN
         _visit(desk, folder, clock, number, lambda share, n=number: _tell(report, (n + share) / visits))
     store.close()
     return Desk(Store(folder), catalogue, CLINICIAN)

@@ -4,7 +4,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -121,13 +121,10 @@ class HomePage(QWidget):
         for number, label in enumerate(self._steps):
             colour = self._theme.accent if number == place else self._theme.soft
             label.setStyleSheet(f"color: {colour}; font-size: {34 if number == place else 24}px;")
-        for widget, where in (
-            (self._figure, (0, 1)),
-            (self._step, (1,)),
-            (self._readout, (1,)),
-            (self._band, (2,)),
-        ):
-            widget.setVisible(place in where)
+        self._figure.setVisible(place < 2)
+        self._step.setVisible(place == 1)
+        self._readout.setVisible(place == 1)
+        self._band.setVisible(place == 2)
         self._band.show_result(model.result)
         if place == 1 and self._capture is not None:
             state = self._capture.readout
@@ -228,9 +225,8 @@ class ChanceBand(QWidget):
         painter.setFont(font)
         pen = QPen(QColor(self._theme.before), 4, Qt.PenStyle.DashLine)
         painter.setPen(pen)
-        painter.drawLine(
-            round(x(result.clinic_deg)), round(y - 40), round(x(result.clinic_deg)), round(y + 40)
-        )
+        clinic = x(result.clinic_deg)
+        painter.drawLine(QPointF(clinic, y - 40), QPointF(clinic, y + 40))
         at = QRectF(x(result.clinic_deg) - 150, y + 44, 300, 30)
         painter.drawText(at, Qt.AlignmentFlag.AlignCenter, f"clinic {result.clinic_deg:.0f}°")
         colour = self._theme.side(result.side)
