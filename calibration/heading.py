@@ -17,6 +17,7 @@ import numpy as np
 from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows
+from calibration.heading_series import Heading, blank, frames_from, preceded, with_axes
 from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import (
     HEADING,
@@ -29,7 +30,7 @@ from calibration.relative import (
 )
 from calibration.segment import JointCalibration
 from imu import quaternion
-from imu.block import BoolArray, FloatArray
+from imu.block import FloatArray
 from imu.sync import Frames
 
 _STILL = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]))
@@ -59,8 +60,8 @@ class HeadingParams:
         Least product of the horizontal parts of the axes at which they speak of heading: below, an error of
         3 deg in an axis is more than 15 deg of heading.
     pair_sigma, azimuth_sigma
-        One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves, and
-        of the proximal one about the segment's length, which a still segment hides (algorithms.md 4, fact 2).
+        One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves,
+        and of the proximal one about the segment's length, which a still segment hides (algorithms.md 4).
     neutral_tilt
         A pose counts as the neutral one if gravity agrees with it within this angle in both segments, rad.
     held_rate, held_time
@@ -70,8 +71,8 @@ class HeadingParams:
     recent
         Seconds after which evidence no longer counts as speaking.
     likely_sigma
-        One sigma of the heading that the neutral pose would mean while nothing is known yet, rad: joints turn by
-        some 45 deg either way about a vertical.
+        One sigma of the heading that the neutral pose would mean while nothing is known yet, rad: joints turn
+        by some 45 deg either way about a vertical.
     brisk
         Horizontal force, m/s^2, above which the common acceleration speaks of heading.
     relative
@@ -97,37 +98,6 @@ class HeadingParams:
     relative: RelativeParams = field(default_factory=RelativeParams)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Heading:
-    """Relative heading at the instants of frames.
-
-    Parameters
-    ----------
-    delta : (M,)
-        rad, in (-pi, pi]; NaN until first known.
-    sigma : (M,)
-        One sigma of delta, rad; pi while not known.
-    observable : (M,)
-        Whether evidence spoke within the last seconds.
-    q_earth1_from_earth2 : (M, 4)
-        The full turn from the distal sensor's earth frame into the proximal one's: delta about the vertical,
-        and the small relative tilt found. Use this one to form the joint's orientation. While delta is not
-        known it holds the likeliest one, with a covariance to match.
-    covariance : (M, 3, 3)
-        Of its error as a rotation vector in the proximal sensor's earth frame, rad^2.
-    axes : (M, 2, 3)
-        The joint's axes in the proximal and the distal segment, as refined while the session runs; NaN where
-        the calibration has none. Already part of `q_earth1_from_earth2` as `HeadingEstimator.feed` returns it.
-    """
-
-    delta: FloatArray
-    sigma: FloatArray
-    observable: BoolArray
-    q_earth1_from_earth2: FloatArray
-    covariance: FloatArray
-    axes: FloatArray
-
-
 class HeadingEstimator:
     """Follow the relative heading of two sensors across a joint; causal, and blind to how frames are cut.
 
@@ -141,6 +111,9 @@ class HeadingEstimator:
         Which sensors of the frames.
     params
         Constants.
+    begin
+        Instant from which the sensors sit on the limb, s: what they do before, in a hand or on a table, is
+        not a joint's, and is shown as unknown.
     """
 
     def __init__(
@@ -149,8 +122,11 @@ class HeadingEstimator:
         rate: float,
         proximal: int = 0,
         distal: int = 1,
+        *,
         params: HeadingParams | None = None,
+        begin: float = -math.inf,
     ) -> None:
+        self.begin = begin
         self.calibration = calibration
         self.rate = rate
         self.params = params or HeadingParams()
@@ -175,7 +151,11 @@ class HeadingEstimator:
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
         size = frames.t.shape[0]
-        out = _blank(size)
+        early = int(np.searchsorted(frames.t, self.begin))
+        if early:
+            rest = self.feed(frames_from(frames, early)) if early < size else blank(0)
+            return preceded(early, rest)
+        out = blank(size)
         if size == 0:
             return out
         index = np.rint(frames.t * self.rate).astype(np.int64)
@@ -325,7 +305,7 @@ class HeadingEstimator:
             self._since = 0.0
         if not self._known:
             return
-        error, slope, _, _ = relative.axis_rows(s, upper, lower, joint.carrying)
+        error, slope = relative.axis_rows(s, upper, lower, joint.carrying)
         if not level:
             slope[:, HEADING] = 0.0
         size = float((error * error).sum()) / (2.0 if joint.freedom == 1 else 1.0)
@@ -378,45 +358,10 @@ class HeadingEstimator:
         return True
 
 
-def _blank(size: int) -> Heading:
-    covariance = np.zeros((size, 3, 3))
-    covariance[:, HEADING, HEADING] = math.pi**2
-    return Heading(
-        np.full(size, np.nan),
-        np.full(size, math.pi),
-        np.zeros(size, dtype=np.bool_),
-        np.full((size, 4), np.nan),
-        covariance,
-        np.full((size, 2, 3), np.nan),
-    )
+def _heading_of(turn: FloatArray) -> float:
+    """Return the turn's part about the vertical, rad in (-pi, pi]."""
+    return float(quaternion.wrap(np.array(2.0 * math.atan2(float(turn[3]), float(turn[0])))))
 
 
 def _square(sigma: float) -> float:
     return sigma * sigma if math.isfinite(sigma) else 0.0
-
-
-def with_axes(heading: Heading, joint: JointCalibration, frames: Frames, pair: tuple[int, int]) -> Heading:
-    """Return a heading whose turn also carries the axes from where the calibration saw them to where they are.
-
-    The joint's orientation is formed with the calibration's alignments; what the session has learnt about
-    the axes since is put between them and the turn, so that every reader of `q_earth1_from_earth2` has it.
-    """
-    if math.isnan(joint.axis_proximal[0] + joint.axis_distal[0]) or joint.freedom not in (1, 2):
-        return heading
-    turn = heading.q_earth1_from_earth2
-    sides = ((joint.proximal, joint.axis_proximal), (joint.distal, joint.axis_distal))
-    for k, (alignment, axis) in enumerate(sides):
-        moved = quaternion.between(np.broadcast_to(axis, heading.axes[:, k].shape), heading.axes[:, k])
-        q = quaternion.multiply(frames.q[:, pair[k]], alignment.q_sensor_from_segment)
-        inner = quaternion.multiply(q, quaternion.multiply(moved, quaternion.conjugate(q)))
-        turn = (
-            quaternion.multiply(quaternion.conjugate(inner), turn)
-            if k == 0
-            else quaternion.multiply(turn, inner)
-        )
-    return replace(heading, q_earth1_from_earth2=turn)
-
-
-def _heading_of(turn: FloatArray) -> float:
-    """Return the turn's part about the vertical, rad in (-pi, pi]."""
-    return float(quaternion.wrap(np.array(2.0 * math.atan2(float(turn[3]), float(turn[0])))))

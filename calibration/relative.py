@@ -2,12 +2,13 @@
 
 Error state: small rotation of that turn (3, rad, in the proximal sensor's earth frame), heading rate
 (1, rad/s), place of the joint centre in each sensor (3 + 3, m), error of each gyroscope's scale, axis by
-axis (3 + 3), offset of each accelerometer (3 + 3, m/s^2), direction of the joint's axis in each segment (3 + 3,
-rad: with a still proximal segment it is one freedom with the heading, so both are held together). Between looks the turn follows both gyroscopes
-alone, so that no linear acceleration enters it; gravity and every acceleration of the common joint centre
-then correct it, because both sensors must feel the same force there. That relation is the one of F. J. Wenk
-and U. Frese, IROS 2015, and of I. Weygers and M. Kok, IEEE Sensors J. 20:10571, 2020; its noise is learnt
-from its own residuals, so that a rigid rig and a soft thigh are each believed as deserved.
+axis (3 + 3), offset of each accelerometer (3 + 3, m/s^2), direction of the joint's axis in each segment
+(3 + 3, rad: with a still proximal segment it is one freedom with the heading, so both are held together).
+Between looks the turn follows both gyroscopes alone, so that no linear acceleration enters it; gravity and
+every acceleration of the common joint centre then correct it, because both sensors must feel the same force
+there. That relation is the one of F. J. Wenk and U. Frese, IROS 2015, and of I. Weygers and M. Kok, IEEE
+Sensors J. 20:10571, 2020; its noise is learnt from its own residuals, so that a rigid rig and a soft thigh
+are each believed as deserved.
 """
 
 import math
@@ -300,8 +301,8 @@ def look(state: RelativeState, slope: FloatArray, error: FloatArray, variance: f
 
 def axis_rows(
     state: RelativeState, upper: FloatArray, lower: FloatArray, carrying: float
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return what the joint's axes demand: error (n,), slope (n, SIZE), and both axes (3,) in the first frame.
+) -> tuple[FloatArray, FloatArray]:
+    """Return what the joint's axes demand: error (n,), slope (n, SIZE).
 
     Parameters
     ----------
@@ -318,12 +319,12 @@ def axis_rows(
         slope[:, TURN] = -cross_matrix(v)
         slope[:, 22:25] = upper @ cross_matrix(one)
         slope[:, 25:28] = -turned @ cross_matrix(two)
-        return u - v, slope, u, v
+        return u - v, slope
     slope = np.zeros((1, SIZE))
     slope[0, TURN] = cross_matrix(v) @ u
     slope[0, 22:25] = cross_matrix(one) @ (upper.T @ v)
     slope[0, 25:28] = cross_matrix(two) @ (turned.T @ u)
-    return np.array([math.cos(carrying) - float((u * v).sum())]), slope, u, v
+    return np.array([math.cos(carrying) - float((u * v).sum())]), slope
 
 
 def correct(state: RelativeState, across: FloatArray, total: FloatArray, error: FloatArray) -> None:

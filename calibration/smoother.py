@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.heading import Heading, HeadingEstimator, HeadingParams, with_axes
+from calibration.heading import HeadingEstimator, HeadingParams
+from calibration.heading_series import Heading, frames_from, preceded, with_axes
 from calibration.relative import HEADING, Moment, RelativeState, apart, move
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -28,7 +29,9 @@ def smooth(
     frames: Frames,
     rate: float,
     pair: tuple[int, int] = (0, 1),
+    *,
     params: HeadingParams | None = None,
+    begin: float = -math.inf,
 ) -> Heading:
     """Return the relative heading at every frame of a recording, each in the light of all others.
 
@@ -36,13 +39,16 @@ def smooth(
     own
     answer is returned.
     """
-    first = HeadingEstimator(calibration, rate, *pair, params)
+    early = int(np.searchsorted(frames.t, begin))
+    if early:
+        return preceded(early, smooth(calibration, frames_from(frames, early), rate, pair, params=params))
+    first = HeadingEstimator(calibration, rate, *pair, params=params)
     first.tape = []
     live = first.feed(frames)
     starts = [k for k, moment in enumerate(first.tape) if moment.fresh]
     if not np.isfinite(live.delta).any() or not starts:
         return live
-    second = HeadingEstimator(calibration, rate, *pair, params)
+    second = HeadingEstimator(calibration, rate, *pair, params=params)
     second.start_from(first, _carried_back(first.tape, starts[-1]), RESTART_SIGMA)
     second.tape = []
     again = second.feed(frames)

@@ -19,10 +19,9 @@ best-constant
 
 ROM error is the root mean square error of single half-cycles of the main angle. Orientation filters of
 one sensor are scored by inclination (6D) and whole error (9D). End to end, peers without a heading are
-reset to
-the neutral pose at the trial's first sample. Samples that romcap itself flags, because its sigma is too large
-for a statement, are not scored for it, unless it flags nearly all of a trial: then all are. `known` in the rows is the
-share that is not flagged.
+reset to the neutral pose at the trial's first sample. Samples that romcap itself flags, because its sigma is
+too large for a statement, are not scored for it, unless it flags nearly all of a trial: then all are.
+`known` in the rows is the share that is not flagged.
 """
 
 import argparse
@@ -43,7 +42,8 @@ from scoring import bend, fit, flexion, main_axis, rom_error
 
 from calibration.alignment import JointPlan, Movement, calibrate_limb
 from calibration.gather import frames_of
-from calibration.heading import Heading, HeadingEstimator
+from calibration.heading import HeadingEstimator
+from calibration.heading_series import Heading
 from calibration.segment import JointCalibration
 from calibration.smoother import smooth
 from imu import quaternion
