@@ -1,10 +1,11 @@
 """Device ticks to seconds on the capture clock, from one-way arrivals.
 
 Every sensor counts with its own crystal, and every packet arrives late by an unknown, never negative,
-amount. `SensorClock` unwraps the ticks, follows the lower envelope of lateness (`imu/envelope.py`), and
-returns strictly increasing times whose spread between sensors is a few milliseconds. What all sensors of
-one host have in common, the least delay of the link, stays in: it matters against a camera or a force
-plate, not between sensors.
+amount. `SensorClock` unwraps the ticks, maps them along the lower envelope of lateness
+(`imu/time_base.py`), and returns strictly increasing times whose spread between sensors is a few
+milliseconds. What all sensors of one host have in common, the least delay of the link, stays in: it
+matters against a camera or a force plate, not between sensors. Sensors that a radio synchronisation holds
+together share one time base: the spread is then that of their synchronisation.
 
 Rules and thresholds: the project's sensor reference C.3 and C.4, rules 2, 3 and 5, measured there.
 """
@@ -18,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from imu.block import BoolArray, FloatArray
-from imu.envelope import ENOUGH_BINS, Envelope
+from imu.envelope import ENOUGH_BINS
 from imu.errors import InputError
 from imu.sensors.driver import DeviceClock
+from imu.time_base import HISTORY_S, TimeBase
 
 BACK_S = 1.0
 """Device time that falls back further than this means the sensor restarted (rule 3)."""
@@ -29,8 +31,6 @@ EARLY_S, EARLY_UNSURE_S = 0.05, 1.0
 RAISED_FOR_S = 5.0
 STEP_S, STEP_COUNTED_S = 1.0, 0.25
 """Lateness that stays raised by this much for `RAISED_FOR_S` means the count stood still meanwhile."""
-SETTLE_S, SETTLE_MOST = 1.0, 0.5
-"""Times follow a corrected envelope within about 1 s, never by changing their pace by more than half."""
 LOSS_PERIODS = 1.5
 RATE_LIMIT, RATE_LIMIT_COUNTED = 200e-6, 2e-2
 LEARNT_SIGMA, LEARNT_SIGMA_COUNTED = 5e-6, 2e-4
@@ -49,7 +49,8 @@ class Stamps:
         Which samples were kept; the others repeat what came before.
     sigma
         One sigma of these times against the other sensors' of the same host, s: the envelope's own, and
-        how far the times still are from a corrected envelope.
+        how far the times still are from a corrected envelope. Sensors on one shared time base are closer
+        to each other than that: as close as their radio synchronisation.
     lost
         Samples missing just before or within this packet.
     restarted
@@ -86,15 +87,15 @@ class ClockReport:
 
 @dataclass(slots=True)
 class _Memory:
-    """What the next packet's result depends on, besides the envelope."""
+    """What the next packet's result depends on, besides the time base."""
 
     skew: float
     skew_sigma: float
+    joined: bool = False
     ticks: int | None = None
     device_time: float = 0.0
     arrival: float = -math.inf
     out: float = -math.inf
-    behind: float = 0.0
     raised_since: float | None = None
     raised_least: float = math.inf
     link_was_lost: bool = False
@@ -116,6 +117,9 @@ class SensorClock:
         Nominal samples per second, to see losses by.
     learnt
         `learnt` of an earlier capture with this very sensor, or None.
+    shared
+        The time base of sensors that are synchronised by radio, from `shared_base`; the clock joins it when
+        `synchronised` says so. None if the sensor keeps its own time.
 
     Raises
     ------
@@ -123,7 +127,13 @@ class SensorClock:
         If the rate is not positive, or the learnt rate error is beyond what such a clock can do.
     """
 
-    def __init__(self, device: DeviceClock, rate_hz: float, learnt: float | None = None) -> None:
+    def __init__(
+        self,
+        device: DeviceClock,
+        rate_hz: float,
+        learnt: float | None = None,
+        shared: TimeBase | None = None,
+    ) -> None:
         if not (rate_hz > 0.0 and math.isfinite(rate_hz)):
             raise InputError(f"a sample rate above 0 Hz was expected, got {rate_hz:g}; check the settings")
         self._limit = RATE_LIMIT_COUNTED if device.counted else RATE_LIMIT
@@ -138,11 +148,22 @@ class SensorClock:
             self._memory = _Memory(0.0, device.rate_sigma)
         else:
             self._memory = _Memory(learnt, LEARNT_SIGMA_COUNTED if device.counted else LEARNT_SIGMA)
-        self._envelope = self._fresh_envelope()
+        self._shared = shared
+        self._base = self._own_base()
         self._late_ms: Counter[int] = Counter()
 
-    def _fresh_envelope(self) -> Envelope:
-        return Envelope(self._period, self._memory.skew, self._memory.skew_sigma, self._limit)
+    def _own_base(self) -> TimeBase:
+        return TimeBase(self._period, self._memory.skew, self._memory.skew_sigma, self._limit)
+
+    def synchronised(self, yes: bool) -> None:
+        """Note that the sensor's clock now runs, or no longer runs, with those of the shared time base.
+
+        A new segment starts with the next packet, on the shared base or on the sensor's own; nothing
+        happens if that is so already, or there is no shared base.
+        """
+        if self._shared is not None and yes != self._memory.joined:
+            self._end_segment()
+            self._memory.joined = yes
 
     def link_restored(self) -> None:
         """Note that the link was lost and is back: a sensor that sends no time starts a new segment.
@@ -171,13 +192,12 @@ class SensorClock:
         counts = self._counts(arrival, ticks)
         restarted = bool(counts) and self._is_new_segment(arrival, counts)
         if restarted:
-            self._begin_segment()
+            self._begin_segment(arrival, counts)
             counts = self._counts(arrival, ticks)
         kept, times = [False] * len(counts), list[float]()
         fresh = [count for count in counts if memory.ticks is None or count > memory.ticks]
         if fresh:
-            newest = fresh[-1] * self._device.tick_s
-            self._envelope.feed(newest, arrival - newest)
+            self._base.feed(fresh[-1] * self._device.tick_s, arrival)
         for i, count in enumerate(counts):
             if memory.ticks is None or count > memory.ticks:
                 kept[i] = True
@@ -188,7 +208,7 @@ class SensorClock:
         return Stamps(
             np.array(times, dtype=np.float64),
             np.array(kept, dtype=np.bool_),
-            math.hypot(self._envelope.sigma, memory.behind),
+            self._base.sigma(memory.device_time, memory.out) if memory.samples else math.inf,
             memory.lost - lost_before,
             restarted,
         )
@@ -200,9 +220,11 @@ class SensorClock:
             first = 0 if last is None else last + 1
             return list(range(first, first + len(ticks)))
         counts: list[int] = []
-        expected = (
-            None if last is None else last + round((arrival - self._memory.arrival) / self._device.tick_s)
-        )
+        expected = None
+        if last is not None:
+            expected = last + round((arrival - self._memory.arrival) / self._device.tick_s)
+        elif self._shared is not None and self._memory.joined and self._shared.begun:
+            expected = round(self._shared.expected(arrival) / self._device.tick_s)
         for tick in ticks:
             if tick is None:
                 raise InputError(
@@ -228,8 +250,8 @@ class SensorClock:
         if (memory.ticks - counts[0]) * tick_s > BACK_S:
             return True
         newest = counts[-1] * tick_s
-        excess = arrival - newest - self._envelope.lateness(newest)
-        if excess < -(EARLY_S if self._envelope.bins >= ENOUGH_BINS else EARLY_UNSURE_S):
+        excess = self._base.excess(newest, arrival)
+        if excess < -(EARLY_S if self._base.envelope.bins >= ENOUGH_BINS else EARLY_UNSURE_S):
             return True
         return self._stood_still(newest, excess)
 
@@ -248,43 +270,50 @@ class SensorClock:
             memory.lost += round(memory.raised_least / self._period)
         return True
 
-    def _begin_segment(self) -> None:
-        """Start a new time base; what was learnt about the sensor's rate stays."""
+    def _end_segment(self) -> None:
+        """Leave the running time base; what was learnt about the sensor's own rate stays."""
         memory = self._memory
-        if memory.ticks is not None:
-            memory.skew, memory.skew_sigma = self._envelope.slope, self._envelope.slope_sigma
-        self._envelope = self._fresh_envelope()
+        if memory.ticks is not None and not memory.joined:
+            memory.skew, memory.skew_sigma = self._base.envelope.slope, self._base.envelope.slope_sigma
         memory.ticks = None
+
+    def _begin_segment(self, arrival: float, counts: list[int]) -> None:
+        """Start on a new time base: the shared one, unless this sensor broke with it or does not fit it."""
+        memory = self._memory
+        broke = memory.ticks is not None
+        self._end_segment()
+        newest = counts[-1] * self._device.tick_s
+        fits = self._shared is not None and not abs(self._shared.excess(newest, arrival)) > EARLY_UNSURE_S
+        memory.joined = memory.joined and not broke and fits
+        self._base = self._shared if self._shared is not None and memory.joined else self._own_base()
         memory.raised_since, memory.raised_least = None, math.inf
         memory.segments += 1
 
     def _stamp(self, count: int, arrival: float) -> float:
-        """Return the time of one fresh sample, continuing the last one at the envelope's pace."""
+        """Return the time of one fresh sample."""
         memory = self._memory
         now = count * self._device.tick_s
-        target = now + self._envelope.lateness(now)
-        if memory.ticks is None:
-            out = max(target, memory.out + self._period / 2.0)
-        else:
-            step = now - memory.device_time
-            pace = memory.out + step * (1.0 + self._envelope.slope)
-            share = -math.expm1(-step / SETTLE_S)
-            out = pace + min(max((target - pace) * share, -SETTLE_MOST * step), SETTLE_MOST * step)
-            if step > LOSS_PERIODS * self._period:
-                memory.lost += round(step / self._period) - 1
+        out = self._base.at(now, memory.out + self._period / 2.0)
+        if out <= memory.out:
+            out = memory.out + self._period / 2.0
+        step = now - memory.device_time
+        if memory.ticks is not None and step > LOSS_PERIODS * self._period:
+            memory.lost += round(step / self._period) - 1
         if memory.samples:
             memory.longest_gap = max(memory.longest_gap, out - memory.out)
         self._late_ms[max(0, round((arrival - out) * 1e3))] += 1
         memory.ticks, memory.device_time, memory.out = count, now, out
-        memory.behind = target - out
         memory.samples += 1
         return out
 
     @property
     def learnt(self) -> float | None:
-        """Rate error worth keeping for this sensor's next capture; None while it is hardly better known."""
-        known = self._envelope.slope_sigma <= 0.5 * self._device.rate_sigma
-        return self._envelope.slope if known else None
+        """Rate error worth keeping for this sensor's next capture.
+
+        None while it is hardly better known, and on a shared time base, whose rate is not the sensor's own.
+        """
+        known = self._base.envelope.slope_sigma <= 0.5 * self._device.rate_sigma
+        return self._base.envelope.slope if known and not self._memory.joined else None
 
     def report(self) -> ClockReport:
         """Return how the time base did so far."""
@@ -294,9 +323,9 @@ class SensorClock:
             lost=memory.lost,
             duplicates=memory.duplicates,
             segments=memory.segments,
-            rate_error=self._envelope.slope,
-            rate_error_sigma=self._envelope.slope_sigma,
-            sigma=self._envelope.sigma,
+            rate_error=self._base.envelope.slope,
+            rate_error_sigma=self._base.envelope.slope_sigma,
+            sigma=self._base.envelope.sigma,
             late_p50=_quantile_ms(self._late_ms, 0.50) / 1e3,
             late_p95=_quantile_ms(self._late_ms, 0.95) / 1e3,
             late_most=max(self._late_ms, default=math.nan) / 1e3,
@@ -307,15 +336,34 @@ class SensorClock:
         """Return everything the next packet's result depends on, as JSON values."""
         return {
             "memory": asdict(self._memory),
-            "envelope": self._envelope.save(),
+            "on_shared_base": self._base is self._shared,
+            "base": self._base.save(),
             "late_ms": sorted(self._late_ms.items()),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Take up where `save` left off; the clock must have been made with the same arguments."""
+        """Take up where `save` left off; the clock must have been made with the same arguments.
+
+        Clocks on a shared time base must be saved, and restored, together.
+        """
         self._memory = _Memory(**saved["memory"])
-        self._envelope = Envelope.restored(saved["envelope"])
+        self._base = self._shared if self._shared and saved["on_shared_base"] else self._own_base()
+        self._base.restore(saved["base"])
         self._late_ms = Counter(dict(saved["late_ms"]))
+
+
+def shared_base(device: DeviceClock, rate_hz: float) -> TimeBase:
+    """Return the time base of sensors whose clocks run together by radio; for `SensorClock`.
+
+    Parameters
+    ----------
+    device
+        Of every one of them.
+    rate_hz
+        Nominal samples per second of one of them.
+    """
+    limit = RATE_LIMIT_COUNTED if device.counted else RATE_LIMIT
+    return TimeBase(1.0 / rate_hz, 0.0, device.rate_sigma, limit, HISTORY_S)
 
 
 def _quantile_ms(counts: Counter[int], share: float) -> float:

@@ -80,8 +80,14 @@ class Envelope:
         return self.height + self.slope * (t - self.at)
 
     def feed(self, t: float, late: float) -> None:
-        """Take one packet: device time of its newest sample and arrival minus that, both s."""
+        """Take one packet: device time of its newest sample and arrival minus that, both s.
+
+        Where several sensors share one envelope, a packet may be of an older bin than the newest. Another
+        one with newer samples came before it, so it is later than that one and says nothing of the least.
+        """
         index = math.floor(t / BIN_S)
+        if self._bins and index < self._bins[-1].index:
+            return
         if not self._bins or self._bins[-1].index != index:
             self._close()
             self._bins.append(_Bin(index, t, late))
