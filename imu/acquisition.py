@@ -22,7 +22,7 @@ import numpy as np
 from imu.ble import Backend, Radio
 from imu.ble_link import LinkState, SensorLink, SensorRequest, Timing
 from imu.block import ImuBlock
-from imu.errors import RadioError, RecordingError
+from imu.errors import RadioError, RomcapError
 from imu.health import Health, Notice
 from imu.recording import Event, RawPacket, RecordingWriter, Status
 from imu.sensors.driver import Battery, DeviceInfo
@@ -33,6 +33,8 @@ HOPELESS = frozenset({"permission", "no-service", "no-adapter", "off", "wrong-se
 STATUS_EVERY = 1.0
 GAP_S = 0.1
 """Missing samples of at least this length are an event of the recording (sensor reference C.4, rule 12)."""
+GAP_PERIODS = 1.5
+"""At slow rates a step of so many sample periods is needed for a gap (rule 4)."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class _Sensor:
     """What the worker keeps of one sensor."""
 
     stream: SensorStream
+    gap: float
     connections: int = 0
     battery: float = math.nan
     about: DeviceInfo = field(default_factory=DeviceInfo)
@@ -72,7 +75,7 @@ class Acquisition:
         self.requests = tuple(requests)
         self.queue: SimpleQueue[ImuBlock | Notice] = SimpleQueue()
         self.error: BaseException | None = None
-        self.recording_error: RecordingError | None = None
+        self.recording_error: RomcapError | None = None
         self.origin_ns = time.monotonic_ns()
         self.started_at = datetime.now(UTC)
         self._backend = backend
@@ -81,7 +84,8 @@ class Acquisition:
             request.sensor: _Sensor(
                 SensorStream(
                     request.sensor, request.driver, request.settings, (learnt or {}).get(request.address)
-                )
+                ),
+                gap=max(GAP_S, GAP_PERIODS / request.settings.rate_hz),
             )
             for request in requests
         }
@@ -271,7 +275,7 @@ class Acquisition:
     def _note_gaps(self, sensor: _Sensor, block: ImuBlock) -> None:
         times = np.concatenate(([sensor.last_t], block.t))
         sensor.last_t = float(block.t[-1])
-        for index in np.flatnonzero(np.diff(times) > GAP_S):
+        for index in np.flatnonzero(np.diff(times) > sensor.gap):
             start, stop = float(times[index]), float(times[index + 1])
             data = {"sensor": block.sensor, "start": start, "stop": stop, "seconds": stop - start}
             event = Event(stop, "gap", data)
@@ -290,7 +294,7 @@ class Acquisition:
             return
         try:
             put(self._writer)
-        except RecordingError as error:
+        except RomcapError as error:
             self.recording_error = error
             self._writer = None
             self.queue.put(Notice(self.now, "", "not-recording", str(error)))

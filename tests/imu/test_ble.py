@@ -21,7 +21,7 @@ from bleak import BleakClient, BleakScanner
 from imu.acquisition import Acquisition
 from imu.ble_link import LinkState, SensorRequest, Timing
 from imu.block import FloatArray, ImuBlock, join
-from imu.errors import RadioError, RecordingError
+from imu.errors import InputError, RadioError, RecordingError
 from imu.health import Health, Notice
 from imu.recording import RawPacket, Recording, RecordingHeader, RecordingWriter, SensorInfo
 from imu.sensors.driver import Driver
@@ -381,6 +381,26 @@ def test_damaged_packets_are_counted_and_never_become_samples(private: str) -> N
         running.run(1.0)
         assert running.health(1).clock.samples > 30
     assert np.nanmax(np.abs(running.block(1).acc)) < 16.0 * 9.81
+
+
+def test_a_slow_sensor_has_no_gaps_between_its_samples(private: str) -> None:
+    slow = SensorRequest("s1", address(1), DOT, DOT.settings(rate_hz=4.0))
+    with capture(private, [part(1)], [slow]) as running:
+        running.until(lambda: running.count(1) > 5)
+    assert not running.told("gap")
+
+
+class FullOfSurprises(RecordingWriter):
+    """A recording that refuses samples, as one made for other sensors does."""
+
+    def write(self, block: ImuBlock) -> None:
+        raise InputError(f"the recording has no sensor {block.sensor}")
+
+
+def test_a_recording_that_refuses_ends_without_the_sensors(private: str, tmp_path: Path) -> None:
+    with capture(private, [part(1)], file=tmp_path / "x.mcap", writer=FullOfSurprises) as running:
+        running.grows(1)
+        assert "has no sensor s1" in str(running.acquisition.recording_error)
 
 
 def test_low_battery_is_told(private: str) -> None:

@@ -1,6 +1,7 @@
 """Capture with emulated sensors through the real driver, then replay: the numbers must be identical."""
 
 import gc
+import math
 import sys
 import threading
 import time
@@ -82,12 +83,16 @@ class Run:
         self.series = join_series(parts)
 
 
-class Fingers(Keys):
-    """Presses one key after the other, half a second apart, once a test could begin."""
+class Fingers(Keys, Screen):
+    """Presses one key after the other, half a second apart, once it reads that a test can begin."""
 
     def __init__(self, keys: str) -> None:
         self._keys = list(keys)
-        self._next = time.monotonic() + 5.0
+        self._next = math.inf
+
+    def prompt(self, words: str) -> None:
+        if "press space to start" in words:
+            self._next = time.monotonic()
 
     def pressed(self) -> str:
         if not self._keys or time.monotonic() < self._next:
@@ -174,12 +179,16 @@ def test_a_link_lost_in_a_rep_is_the_same_gap_live_and_replayed(tmp_path: Path) 
         (" q", ["trial_start", "trial_stop"]),
     ],
 )
-def test_keys_mark_what_they_say(tmp_path: Path, keys: str, kinds: list[str]) -> None:
+def test_keys_mark_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: str, kinds: list[str]
+) -> None:
+    monkeypatch.setattr("tools.cli.capture_flow.SETTLE", 0.5)
     worn = limbs()
     air = Backend(*backend(InjectedRadio(feeders([worn.sensors[1].part]))))
     file = tmp_path / "capture.mcap"
     with Acquisition([worn.sensors[1].request()], backend=air) as acquisition:
-        record(order(file), acquisition, Screen(), Fingers(keys))
+        fingers = Fingers(keys)
+        record(order(file), acquisition, fingers, fingers)
     recording = Recording.open(file)
     assert [event.kind for event in recording.events] == kinds
     data = {event.kind: event.data for event in recording.events}
