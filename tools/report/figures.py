@@ -1,166 +1,227 @@
-"""The figures of a report, as SVG text with real text inside. The only place that draws with matplotlib.
+"""The figures of a report, as SVG text with real text inside or as a picture. Here matplotlib draws.
 
-Left is orange-red with a solid marker edge and the letter L, right is blue and R; before is grey and
-dashed, after is solid and coloured. No meaning rests on colour alone.
+Left is orange-red with circles and the letter L, right is blue with squares and R; before is grey and
+dashed, after is solid. No meaning rests on colour alone.
 """
 
 import io
+import math
 import re
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.report.model import Curve, PassRow, RepGroup
+from tools.report.figures_course import draw_course, draw_pain
+from tools.report.ink import (
+    BEFORE,
+    INTERVAL,
+    MARKER,
+    STYLE,
+    new_figure,
+    of_side,
+    whole_ticks,
+)
+from tools.report.model import (
+    BandData,
+    CourseData,
+    Curve,
+    CurvesData,
+    Figure,
+    FigureData,
+    PainData,
+    PassesData,
+    RepsData,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
-SIDE_COLOUR = {"left": "#d9480f", "right": "#1c6fb5", "midline": "#5b4a9c"}
-BEFORE_COLOUR = "#868e96"
-SIDE_MARKER = {"left": "o", "right": "s", "midline": "D"}
-INTERVAL = 1.96
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "romcap",
-    "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#868e96",
-    "axes.labelcolor": "#343a40",
-    "xtick.color": "#495057",
-    "ytick.color": "#495057",
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "grid.color": "#e9ecef",
-    "grid.linewidth": 0.8,
-}
+MOST_POINTS = 900
+"""Points of a curve that a page can show."""
 
 
-def reps_figure(groups: Sequence[RepGroup], mdc_deg: float | None) -> str:
-    """Return an SVG of every rep before and after, a column a test, with the mean and its 95 % interval.
-
-    A band of plus and minus `mdc_deg` around each side's first test shows what could be chance.
-    """
-    figure, axes = _new(width=6.6, height=2.9)
-    ticks: list[str] = []
-    anchors: dict[str, float] = {}
-    for column, group in enumerate(groups):
-        colour = _colour(group.side, group.phase)
-        spread = np.linspace(-0.18, 0.18, len(group.values_deg)) if len(group.values_deg) > 1 else np.zeros(1)
-        for offset, value, counted in zip(spread, group.values_deg, group.counts, strict=True):
-            axes.plot(
-                column + offset, value, SIDE_MARKER[group.side], markersize=5.0, color=colour,
-                markerfacecolor=colour if counted else "white", zorder=3,
-            )  # fmt: skip
-        if group.phase == "before" and mdc_deg is not None and group.side not in anchors:
-            anchors[group.side] = group.mean_deg
-            width = sum(1 for other in groups if other.side == group.side)
-            axes.fill_between(
-                [column - 0.4, column + width - 0.6], group.mean_deg - mdc_deg, group.mean_deg + mdc_deg,
-                color="#868e96", alpha=0.14, linewidth=0.0, zorder=1,
-            )  # fmt: skip
-        axes.plot([column - 0.26, column + 0.26], [group.mean_deg] * 2, color=colour, linewidth=2.0, zorder=4)
-        axes.plot([column + 0.3] * 2, [group.low_deg, group.high_deg], color=colour, linewidth=1.4, zorder=4)
-        axes.annotate(
-            f"{group.mean_deg:.0f}°", (column + 0.34, group.mean_deg), va="center", color=colour, fontsize=10
-        )
-        ticks.append(group.label)
-    axes.set_xticks(range(len(groups)), ticks)
-    axes.set_xlim(-0.6, len(groups) - 0.25)
-    axes.margins(y=0.18)
-    axes.set_ylabel("angle (°)")
-    return _svg(figure)
+def figure_rows(figures: tuple[Figure, ...]) -> list[tuple[Figure, ...]]:
+    """Return the figures as they stand on the page: two beside each other, a last odd one alone."""
+    return [figures[place : place + 2] for place in range(0, len(figures), 2)]
 
 
-def curves_figure(curves: Sequence[Curve]) -> str:
-    """Return an SVG of angle against time, one panel a side, each with its 95 % error band."""
-    sides = list(dict.fromkeys(curve.side for curve in curves))
-    figure, panels = _new_panels(rows=len(sides), width=6.6, height=1.9 * len(sides) + 0.3)
-    for axes, side in zip(panels, sides, strict=True):
-        for curve in (curve for curve in curves if curve.side == side):
-            colour = _colour(curve.side, curve.phase)
-            t, angle, sigma = _thin(curve)
-            axes.fill_between(
-                t, angle - INTERVAL * sigma, angle + INTERVAL * sigma, color=colour, alpha=0.22, linewidth=0.0
-            )
-            axes.plot(
-                t,
-                angle,
-                "--" if curve.phase == "before" else "-",
-                color=colour,
-                label=curve.label,
-                linewidth=1.2,
-            )
-        axes.set_ylabel(f"{side[0].upper()}  angle (°)" if side != "midline" else "angle (°)")
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=2, fontsize=8, frameon=False)
-        axes.margins(x=0.01)
-    panels[-1].set_xlabel("time (s)")
-    return _svg(figure)
-
-
-def passes_figure(passes: Sequence[PassRow]) -> str:
-    """Return an SVG of each pass as an arrow from its shortened to its lengthened end, a row a structure."""
-    structures = list(dict.fromkeys(row.structure for row in passes))
-    figure, axes = _new(width=6.6, height=0.9 + 0.55 * len(structures))
-    for row in passes:
-        members = [other.number for other in passes if other.structure == row.structure]
-        height = structures.index(row.structure) + 0.3 * (
-            (row.number - min(members)) / max(1, len(members) - 1) - 0.5 if len(members) > 1 else 0.0
-        )
-        axes.annotate(
-            "",
-            (row.end_deg, height),
-            (row.start_deg, height),
-            arrowprops={
-                "arrowstyle": "-|>",
-                "color": SIDE_COLOUR[row.side],
-                "linewidth": 1.2,
-                "shrinkA": 0,
-                "shrinkB": 0,
-            },
-        )
-    ends = [value for row in passes for value in (row.start_deg, row.end_deg)]
-    pad = 0.06 * (max(ends) - min(ends) or 1.0)
-    axes.set_xlim(min(ends) - pad, max(ends) + pad)
-    axes.set_ylim(len(structures) - 0.5, -0.5)
-    axes.set_yticks(range(len(structures)), structures)
-    axes.set_xlabel("angle (°), from shortened to lengthened")
-    axes.grid(visible=True, axis="x")
-    return _svg(figure)
-
-
-def _colour(side: str, phase: str) -> str:
-    return BEFORE_COLOUR if phase == "before" else SIDE_COLOUR[side]
-
-
-def _thin(curve: Curve) -> Iterable[np.ndarray]:
-    step = max(1, len(curve.t_s) // 900)
-    return curve.t_s[::step], curve.angle_deg[::step], curve.sigma_deg[::step]
-
-
-def _new(width: float, height: float) -> tuple["Figure", "Axes"]:
-    figure, panels = _new_panels(1, width, height)
-    return figure, panels[0]
-
-
-def _new_panels(rows: int, width: float, height: float) -> tuple["Figure", list["Axes"]]:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, 1, squeeze=False, sharex=True)
-    return figure, list(axes[:, 0])
-
-
-def _svg(figure: "Figure") -> str:
+def as_svg(figure: Figure, *, wide: bool) -> str:
+    """Return a figure as SVG that takes the width it is given; `wide` is the width of the page."""
     import matplotlib as mpl
 
     text = io.StringIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+        draw(figure.data, figure, wide=wide).savefig(
+            text, format="svg", metadata={"Date": None, "Creator": None}, transparent=True
+        )
     body = text.getvalue()
-    return re.sub(r'(<svg [^>]*?) height="[^"]*"( [^>]*?) width="[^"]*"', r"\1\2", body[body.index("<svg") :])
+    body = body[body.index("<svg") :]
+    return re.sub(r'^(<svg [^>]*?) height="[^"]*"( [^>]*?) width="[^"]*"', r"\1\2", body)
+
+
+def as_png(figure: Figure, *, wide: bool, dpi: int = 220) -> tuple[bytes, float]:
+    """Return a figure as a picture for print, and its height as a share of its width."""
+    import matplotlib as mpl
+
+    out = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        canvas = draw(figure.data, figure, wide=wide)
+        canvas.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+    width, height = canvas.get_size_inches()
+    return out.getvalue(), float(height / width)
+
+
+def draw(data: FigureData, figure: Figure, *, wide: bool) -> "Canvas":
+    """Return a figure drawn."""
+    match data:
+        case RepsData():
+            return _reps(data, figure, wide=wide)
+        case CurvesData():
+            return _curves(data, figure, wide=wide)
+        case PassesData():
+            return _passes(data, figure, wide=wide)
+        case CourseData():
+            return draw_course(data, figure, wide=wide)
+        case PainData():
+            return draw_pain(data, figure, wide=wide)
+        case BandData():
+            return _band(data, figure, wide=wide)
+
+
+def _reps(data: RepsData, figure: Figure, *, wide: bool) -> "Canvas":
+    canvas, panels = new_figure(wide, 1.95)
+    axes = panels[0]
+    anchors: set[str] = set()
+    for column, group in enumerate(data.groups):
+        colour = of_side(group.side, group.phase)
+        count = len(group.values_deg)
+        spread = np.linspace(-0.2, 0.12, count) if count > 1 else np.zeros(1)
+        for offset, value, counted in zip(spread, group.values_deg, group.counts, strict=True):
+            axes.plot(
+                column + offset, value, MARKER[group.side], markersize=4.0, color=colour,
+                markerfacecolor=colour if counted else "white", zorder=3,
+            )  # fmt: skip
+        if group.side not in anchors and data.mdc_deg is not None and group.phase == "before":
+            anchors.add(group.side)
+            span = sum(1 for other in data.groups if other.side == group.side)
+            axes.fill_between(
+                [column - 0.42, column + span - 0.55], group.mean_deg - data.mdc_deg,
+                group.mean_deg + data.mdc_deg, color="#868e96", alpha=0.16, linewidth=0.0, zorder=1,
+            )  # fmt: skip
+        dash = "--" if group.phase == "before" else "-"
+        axes.plot([column - 0.28, column + 0.2], [group.mean_deg] * 2, dash, color=colour, zorder=4)
+        if math.isfinite(group.low_deg):
+            axes.plot([column + 0.24] * 2, [group.low_deg, group.high_deg], color=colour, zorder=4)
+        axes.annotate(
+            f"{group.mean_deg:.0f}°".replace("-", "−"), (column + 0.28, group.mean_deg), va="center",
+            color="#212529", fontsize=8.5,
+        )  # fmt: skip
+    axes.set_xticks(range(len(data.groups)), [group.label for group in data.groups])
+    axes.set_xlim(-0.55, len(data.groups) - 0.3)
+    axes.margins(y=0.15)
+    axes.set_ylabel(figure.labels["angle"])
+    whole_ticks(axes.yaxis)
+    return canvas
+
+
+def _curves(data: CurvesData, figure: Figure, *, wide: bool) -> "Canvas":
+    sides = list(dict.fromkeys(curve.side for curve in data.curves))
+    canvas, panels = new_figure(wide, 1.95 if not wide or len(sides) > 1 else 1.8, rows=len(sides))
+    for axes, side in zip(panels, sides, strict=True):
+        for curve in (curve for curve in data.curves if curve.side == side):
+            _curve(axes, curve)
+            if data.numbered:
+                _spans(axes, curve)
+        if not data.numbered:
+            axes.legend(
+                loc="lower right", bbox_to_anchor=(1.0, 0.96), ncols=2, fontsize=7.5, frameon=False,
+                handlelength=1.8, borderaxespad=0.0, columnspacing=1.0,
+            )  # fmt: skip
+        axes.set_ylabel(figure.labels["angle"])
+        axes.margins(x=0.01)
+        whole_ticks(axes.yaxis, most=4 if len(sides) > 1 else 6)
+    panels[-1].set_xlabel(figure.labels["time"])
+    return canvas
+
+
+def _passes(data: PassesData, figure: Figure, *, wide: bool) -> "Canvas":
+    structures = list(dict.fromkeys(arrow.structure for arrow in data.passes))
+    canvas, panels = new_figure(wide, 0.5 + 0.3 * len(structures) if wide else 1.95)
+    axes = panels[0]
+    for row, structure in enumerate(structures):
+        own = [arrow for arrow in data.passes if arrow.structure == structure]
+        places = row + (np.linspace(-0.3, 0.3, len(own)) if len(own) > 1 else np.zeros(1))
+        for arrow, height in zip(own, places, strict=True):
+            axes.annotate(
+                "", (arrow.end_deg, height), (arrow.start_deg, height),
+                arrowprops={
+                    "arrowstyle": "-|>,head_width=0.18,head_length=0.3",
+                    "color": of_side(arrow.side, "after"), "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0,
+                },
+            )  # fmt: skip
+    ends = [value for arrow in data.passes for value in (arrow.start_deg, arrow.end_deg)]
+    pad = 0.06 * (max(ends) - min(ends) or 1.0)
+    axes.set_xlim(min(ends) - pad, max(ends) + pad)
+    axes.set_ylim(len(structures) - 0.45, -0.55)
+    axes.set_yticks(range(len(structures)), [_wrapped(name) for name in structures])
+    axes.set_xlabel(figure.labels["passes_axis"])
+    axes.grid(visible=True, axis="x")
+    axes.grid(visible=False, axis="y")
+    whole_ticks(axes.xaxis)
+    return canvas
+
+
+def _band(data: BandData, figure: Figure, *, wide: bool) -> "Canvas":
+    canvas, panels = new_figure(wide, 1.35)
+    axes = panels[0]
+    colour = of_side(data.side, "after")
+    if data.chance_deg is not None:
+        low, high = data.clinic_deg - data.chance_deg, data.clinic_deg + data.chance_deg
+        axes.axvspan(low, high, color="#868e96", alpha=0.2, linewidth=0.0)
+    axes.axvline(data.clinic_deg, color=BEFORE, linestyle="--")
+    if math.isfinite(data.low_deg):
+        axes.plot([data.low_deg, data.high_deg], [0, 0], "-", color=colour, linewidth=2.0)
+    axes.plot(data.today_deg, 0, MARKER[data.side], color=colour, markersize=9)
+    axes.annotate(
+        f"{data.today_deg:.0f}°".replace("-", "−"), (data.today_deg, 0.35), ha="center", fontsize=10
+    )
+    axes.annotate(
+        f"{data.clinic_deg:.0f}°".replace("-", "−"), (data.clinic_deg, -0.75), ha="center", fontsize=9,
+        color="#495057", backgroundcolor="white",
+    )  # fmt: skip
+    axes.set_ylim(-1, 1)
+    axes.set_yticks([])
+    axes.margins(x=0.15)
+    axes.set_xlabel(figure.labels["angle"])
+    whole_ticks(axes.xaxis)
+    return canvas
+
+
+def _curve(axes: "Axes", curve: Curve) -> None:
+    step = max(1, len(curve.t_s) // MOST_POINTS)
+    t, angle, sigma = (values[::step] for values in (curve.t_s, curve.angle_deg, curve.sigma_deg))
+    colour = of_side(curve.side, curve.phase)
+    half = INTERVAL * sigma
+    axes.fill_between(t, angle - half, angle + half, color=colour, alpha=0.2, linewidth=0.0)
+    dash = "--" if curve.phase == "before" else "-"
+    axes.plot(t, angle, dash, color=colour, label=curve.label, linewidth=1.1)
+
+
+def _spans(axes: "Axes", curve: Curve) -> None:
+    """Write the number of each rep over it; hatch those that do not count."""
+    for number, ((start, stop), counts) in enumerate(zip(curve.spans_s, curve.counts, strict=True), start=1):
+        look: dict[str, Any] = {"alpha": 0.07, "color": of_side(curve.side, "after"), "linewidth": 0.0}
+        if not counts:
+            look = {"facecolor": "none", "edgecolor": "#868e96", "hatch": "////", "linewidth": 0.0}
+        axes.axvspan(start, stop, **look)
+        axes.annotate(
+            str(number), (0.5 * (start + stop), 1.0), xycoords=("data", "axes fraction"), ha="center",
+            va="bottom", fontsize=8, color="#212529",
+        )  # fmt: skip
+
+
+def _wrapped(name: str, width: int = 26) -> str:
+    from textwrap import wrap
+
+    return "\n".join(wrap(name, width)[:3])

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from tools.report.figures import curves_figure, passes_figure, reps_figure
+from tools.report.figures import as_svg, figure_rows
 from tools.report.model import ReportModel
 
 
@@ -14,9 +14,8 @@ def render_html(report: ReportModel) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((files("tools.report") / "page.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        report=report,
-        reps_svg=reps_figure(report.groups, report.mdc_deg) if report.groups else "",
-        curves_svg=curves_figure(report.curves) if report.curves else "",
-        passes_svg=passes_figure(report.passes) if report.passes else "",
-    )
+    rows = [
+        [(figure, as_svg(figure, wide=len(row) == 1)) for figure in row]
+        for row in figure_rows(report.figures)
+    ]
+    return template.render(report=report, rows=rows, heading=report.headings)

@@ -1,239 +1,327 @@
-"""A visit as a report: trials and comparisons in, everything one page says out."""
+"""A visit as a report: findings in, everything one page says out."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from rom.compare import Comparison
-from rom.estimate import Scatter, difference
-from rom.sample import AGGREGATES, RepSample
+from rom.sample import RepSample
 from rom.symmetry import Symmetry
-from rom.trial import Trial
-from tools.report.model import Card, Curve, PassRow, Phase, RepGroup, ReportModel, Table
-
-LIMITS = (
-    "Records and summarises joint angles from user-supplied sensors for education, research and "
-    "documentation by qualified people. Not for diagnosis, treatment selection, fitness-to-work or "
-    "emergency decisions. Does not recommend or judge a manual-therapy technique.",
-    "Intervals hold for this test, this strapping and this movement. They do not say why something changed.",
+from tools.report.findings import VisitFindings
+from tools.report.method import frame, mean_of, method_lines
+from tools.report.model import (
+    Card,
+    CurvesData,
+    Figure,
+    PassArrow,
+    PassesData,
+    Phase,
+    RepGroup,
+    ReportModel,
+    RepsData,
 )
+from tools.report.sentences import change_sentence, judgement_word, symmetry_sentence
+from tools.report.visit_tables import (
+    ama_table,
+    measurement_table,
+    names_of,
+    passes_by_structure,
+    passes_table,
+    sides_table,
+)
+from tools.report.words import Words, load_words
 
 
-@dataclass(frozen=True)
-class Retest:
-    """One structure and what the re-test after it showed against the baseline."""
-
-    structure: str
-    comparison: Comparison
-
-
-@dataclass(frozen=True)
-class VisitFindings:
-    """What a visit adds up to.
+def visit_report(visit: VisitFindings, words: Words | None = None, *, ama: bool = False) -> ReportModel:
+    """Return the page of a visit.
 
     Parameters
     ----------
-    client, when
-        Pseudonym and wall time of the baseline.
-    before, after
-        The treated side's baseline and last re-test.
-    control_before, control_after
-        The same of the untreated side; None if it was not tested.
-    treatments
-        Trials that hold passes, in order.
-    retests
-        One a structure; the last one is the visit's result.
-    symmetry_before, symmetry_after
-        Left against right; None without both sides.
-    structure_names
-        Readable name of each structure id.
+    visit
+        What it showed.
+    words
+        The language; English if None.
+    ama
+        Whether to add the table of three measurements.
     """
-
-    client: str
-    when: datetime
-    before: Trial
-    after: Trial
-    control_before: Trial | None
-    control_after: Trial | None
-    treatments: tuple[Trial, ...]
-    retests: tuple[Retest, ...]
-    symmetry_before: Symmetry | None
-    symmetry_after: Symmetry | None
-    structure_names: dict[str, str]
-
-    @property
-    def verdicts(self) -> tuple[str, ...]:
-        """The sentences of the visit: the change first, then left against right."""
-        sentences = [self.retests[-1].comparison.sentence()]
-        if self.symmetry_after is not None:
-            sentences.append(self.symmetry_after.sentence(self.symmetry_before))
-        return tuple(sentences)
-
-
-def visit_report(visit: VisitFindings) -> ReportModel:
-    """Return the page of a visit."""
-    final = visit.retests[-1].comparison
-    trials = [visit.before, visit.after, *(t for t in (visit.control_before, visit.control_after) if t)]
-    tests: list[tuple[RepSample, Trial, Phase]] = [
-        (final.pre, visit.before, "before"),
-        (final.post, visit.after, "after"),
+    words = words or load_words()
+    final = visit.final
+    samples = _samples(visit)
+    ama_part, too_few = (
+        ama_table(words, [(sample, phase) for sample, phase in samples]) if ama else (None, ())
+    )
+    tables = [
+        measurement_table(words, visit),
+        sides_table(words, visit),
+        passes_table(words, visit),
+        ama_part,
     ]
-    if final.control is not None and visit.control_before is not None and visit.control_after is not None:
-        tests.append((final.control.pre, visit.control_before, "before"))
-        tests.append((final.control.post, visit.control_after, "after"))
-    tests.sort(key=lambda test: ("left", "right", "midline").index(test[1].side))
-    limit = final.change.yardstick.mdc95
+    own = [test for test in visit.tests if visit.movement is None or test.movement.id == visit.movement.id]
+    stick = None if final is None else final.change.yardstick
+    lines = list(method_lines(words, own, visit.baseline, stick))
+    lines.insert(0, (words.say("method.pain"), _pain(words, visit)))
+    if visit.clinician:
+        lines.append((words.say("method.clinician"), visit.clinician))
+    title = visit.complaint
+    if visit.movement is not None:
+        title = words.title(visit.movement, visit.side)
+    parts: dict[str, Any] = frame(words, "visit", own)
     return ReportModel(
-        title=visit.before.movement.title(visit.before.side),
+        title=title,
         who=visit.client,
-        when=visit.when.strftime("%Y-%m-%d %H:%M"),
-        simulated=any(bool(trial.provenance["simulated"]) for trial in trials),
-        cards=_cards(final, visit.symmetry_after),
-        verdicts=visit.verdicts,
-        groups=tuple(_group(sample, phase, final.change.scatter) for sample, _, phase in tests),
-        mdc_deg=None if limit is None else math.degrees(limit),
-        curves=tuple(_curve(trial, phase) for _, trial, phase in tests),
-        passes=tuple(_passes(visit)),
-        tables=(_measurements(visit),),
-        method=_method(visit, trials),
-        limits=LIMITS,
-        warnings=_warnings(trials),
+        when=visit.when.strftime(words.say("number.moment")),
+        cards=_cards(words, visit),
+        verdicts=_verdicts(words, visit),
+        missing=(*_missing(words, visit), *too_few),
+        figures=tuple(_figures(words, visit, samples)),
+        tables=tuple(table for table in tables if table is not None),
+        method=tuple(line for line in lines if line[1]),
+        data=_data(visit),
+        **parts,
     )
 
 
-def _cards(final: Comparison, symmetry: Symmetry | None) -> tuple[Card, ...]:
-    low, high = (_whole(end, signed=True) for end in final.change.estimate.interval())
-    cards = [
-        Card("Before", f"{_whole(final.pre.value)}°", f"{final.pre.used.size} reps count"),
-        Card("After", f"{_whole(final.post.value)}°", f"{final.post.used.size} reps count"),
-        Card(
-            "Change in range",
-            f"{_whole(final.change.value, signed=True)}°",
-            f"95 % {low} to {high}; {final.change.judgement}",
-        ),
-    ]
-    if symmetry is not None:
-        other = "right" if symmetry.involved == "left" else "left"
-        cards.append(
-            Card(
-                f"{symmetry.involved.capitalize()} against {other}",
-                f"{_whole(symmetry.difference.value, signed=True)}°",
-                f"range on the {symmetry.involved}; {symmetry.difference.judgement}",
-            )
-        )
-    return tuple(cards)
-
-
-def _group(sample: RepSample, phase: Phase, scatter: Scatter) -> RepGroup:
-    mean = difference(sample.value, scatter, sample.leverage, sample.sensor_sigma**2)
-    low, high = mean.interval()
+def rep_group(words: Words, sample: RepSample, phase: Phase) -> RepGroup:
+    """Return the reps of a test for the figure."""
+    low, high = mean_of(sample).interval()
+    warm = sample.warm_ups if sample.aggregate == "mean_2_to_k" else 0
+    letter, when = words.say(f"letter.{sample.side}"), words.say(f"figure.{phase}")
+    counted = sample.used.size
     return RepGroup(
         sample.side,
         phase,
-        f"{sample.side}\n{phase}",
+        f"{letter} {when}",
         tuple(np.degrees(sample.values).tolist()),
-        tuple(bool(np.isin(value, sample.used)) for value in sample.values),
+        tuple(warm <= place < warm + counted for place in range(sample.values.size)),
         math.degrees(sample.value),
         math.degrees(low),
         math.degrees(high),
     )
 
 
-def _curve(trial: Trial, phase: Phase) -> Curve:
-    series = trial.series
-    reps = [rep.rep for rep in trial.reps]
-    first = reps[0].start - 1.0 if reps else float(series.t[0])
-    last = reps[-1].stop + 1.0 if reps else float(series.t[-1])
-    inside = (series.t >= first) & (series.t <= last)
-    return Curve(
-        trial.side,
-        phase,
-        f"{trial.side} {phase}",
-        series.t[inside] - first,
-        np.degrees(series.angle[inside, 0]),
-        np.degrees(series.sigma[inside, 0]),
-        tuple((rep.start - first, rep.stop - first) for rep in reps),
+def reps_alt(words: Words, groups: list[RepGroup]) -> str:
+    """Return the figure of the reps in words."""
+    return ". ".join(
+        words.say(
+            "figure.alt_group",
+            side=words.say(f"side.{group.side}"),
+            phase=words.say(f"figure.{group.phase}"),
+            values=", ".join(f"{words.plain(value)}°" for value in group.values_deg),
+            mean=f"{words.plain(group.mean_deg)}°",
+            low=f"{words.plain(group.low_deg)}°",
+            high=f"{words.plain(group.high_deg)}°",
+        )
+        for group in groups
     )
 
 
-def _passes(visit: VisitFindings) -> list[PassRow]:
-    return [
-        PassRow(
-            trial.side,
-            visit.structure_names.get(marked.structure, marked.structure or "not named"),
-            number,
-            math.degrees(marked.found.start_angle),
-            math.degrees(marked.found.end_angle),
-            marked.found.stop - marked.found.start,
-        )
-        for trial in visit.treatments
-        for number, marked in enumerate(trial.passes, start=1)
-    ]
+def _samples(visit: VisitFindings) -> list[tuple[RepSample, Phase]]:
+    """Return the samples of the page's movement, left before right, before before after."""
+    final = visit.final
+    known: dict[tuple[str, Phase], RepSample] = {}
+    if final is not None:
+        known |= {(final.pre.side, "before"): final.pre, (final.post.side, "after"): final.post}
+        control = final.control
+        if control is not None and control.pre.movement.id == final.pre.movement.id:
+            known |= {(control.pre.side, "before"): control.pre, (control.post.side, "after"): control.post}
+    elif visit.baseline is not None:
+        known[visit.baseline.side, "before"] = visit.baseline
+    both: tuple[tuple[Phase, Symmetry | None], ...] = (
+        ("before", visit.symmetry_before),
+        ("after", visit.symmetry_after),
+    )
+    for phase, sides in both:
+        for sample in () if sides is None else (sides.left, sides.right):
+            known.setdefault((sample.side, phase), sample)
+    found: list[tuple[RepSample, Phase]] = [(sample, phase) for (_, phase), sample in known.items()]
+    return sorted(found, key=lambda item: (item[0].side, item[1] == "after"))
 
 
-def _measurements(visit: VisitFindings) -> Table:
-    rows: list[tuple[str, ...]] = []
-    for retest in visit.retests:
-        change = retest.comparison.change
-        low, high = (f"{math.degrees(end):+.1f}" for end in change.estimate.interval())
-        rows.append(
-            (
-                f"after {visit.structure_names.get(retest.structure, retest.structure)}",
-                retest.comparison.pre.side,
-                f"{math.degrees(retest.comparison.pre.value):.1f}",
-                f"{math.degrees(retest.comparison.post.value):.1f}",
-                f"{math.degrees(change.value):+.1f}",
-                f"{low} to {high}",
-                change.judgement,
+def _cards(words: Words, visit: VisitFindings) -> tuple[Card, ...]:
+    final = visit.final
+    cards: list[Card] = []
+    if final is None:
+        if visit.baseline is not None:
+            cards.append(_value_card(words, "before", visit.baseline))
+    else:
+        cards += [_value_card(words, "before", final.pre), _value_card(words, "after", final.post)]
+        low, high = (words.number(end, signed=True) for end in final.change.estimate.interval())
+        judged = words.say("card.judged", low=low, high=high, judgement=judgement_word(words, final.change))
+        change = words.degrees(final.change.value, signed=True)
+        cards.append(Card(words.say("card.change"), change, judged))
+    sides = visit.symmetry_after or (visit.symmetry_before if final is None else None)
+    if sides is not None:
+        other = "right" if sides.involved == "left" else "left"
+        named = {"side": words.say(f"side.{sides.involved}"), "other": words.say(f"side.{other}")}
+        label = words.say("card.sides", **named)
+        basis = words.say("card.sided", judgement=judgement_word(words, sides.difference), **named)
+        value = words.degrees(sides.difference.value, signed=True)
+        cards.append(Card(label[0].upper() + label[1:], value, basis))
+    return tuple(cards)
+
+
+def _value_card(words: Words, key: str, sample: RepSample) -> Card:
+    low, high = mean_of(sample).interval()
+    reps = words.say("card.reps", count=sample.used.size)
+    basis = reps
+    if math.isfinite(low):
+        basis = f"{words.say('card.interval', low=words.number(low), high=words.number(high))}; {reps}"
+    return Card(words.say(f"card.{key}"), words.degrees(sample.value), basis)
+
+
+def _verdicts(words: Words, visit: VisitFindings) -> tuple[str, ...]:
+    said: list[str] = []
+    if visit.final is not None:
+        said.append(change_sentence(words, visit.final))
+    elif visit.baseline is not None:
+        low, high = mean_of(visit.baseline).interval()
+        said.append(
+            words.say(
+                "sentence.baseline",
+                title=words.title(visit.baseline.movement, visit.baseline.side),
+                value=words.degrees(visit.baseline.value),
+                low=words.number(low),
+                high=words.number(high),
             )
         )
-    control = visit.retests[-1].comparison.control
-    if control is not None:
-        low, high = (f"{math.degrees(end):+.1f}" for end in control.change.estimate.interval())
-        rows.append(
-            (
-                "untreated side",
-                control.pre.side,
-                f"{math.degrees(control.pre.value):.1f}",
-                f"{math.degrees(control.post.value):.1f}",
-                f"{math.degrees(control.change.value):+.1f}",
-                f"{low} to {high}",
-                control.change.judgement,
-            )
-        )
-    columns = ("Test", "Side", "Before (°)", "After (°)", "Gain (°)", "95 % (°)", "Against the MDC")
-    return Table("Measurements", columns, tuple(rows))
+    if visit.symmetry_after is not None:
+        said.append(symmetry_sentence(words, visit.symmetry_after, visit.symmetry_before))
+    elif visit.symmetry_before is not None:
+        said.append(symmetry_sentence(words, visit.symmetry_before))
+    return tuple(said)
 
 
-def _method(visit: VisitFindings, trials: Sequence[Trial]) -> tuple[tuple[str, str], ...]:
-    final = visit.retests[-1].comparison
-    provenance = visit.before.provenance
-    return (
-        ("Movement", f"{visit.before.movement.id}: {visit.before.movement.start_position}"),
-        ("Sensors", ", ".join(sensor.sensor for sensor in visit.before.setup.sensors)),
-        ("Calibration", f"{visit.before.calibration_source}; straps kept on between the tests"),
-        ("Filter", f"{provenance['filter']}, without magnetometer, {provenance['rate_hz']:g} Hz"),
-        ("Aggregate", AGGREGATES[final.pre.aggregate]),
-        ("Yardstick", final.change.yardstick.text),
-        ("Published error", visit.before.movement.error_note),
-        ("Software", f"romcap {provenance['software']['romcap']}"),
-        ("Recordings", ", ".join(str(trial.provenance["recording_sha256"])[:12] for trial in trials)),
+def _missing(words: Words, visit: VisitFindings) -> tuple[str, ...]:
+    final = visit.final
+    sided = visit.side in ("left", "right")
+    bare = [fact.structure for fact in visit.passes if fact.start_deg is None or fact.end_deg is None]
+    found = {
+        "no_baseline": visit.movement is None,
+        "no_reps": visit.movement is not None and visit.baseline is None,
+        "no_retest": visit.movement is not None and final is None,
+        "no_control": final is not None and final.control is None,
+        "no_symmetry": sided and visit.symmetry_after is None and visit.symmetry_before is None,
+        "no_mdc": visit.movement is not None and visit.movement.mdc95 is None,
+        "no_calibration": any(test.calibration == "none" for test in visit.tests),
+        "no_passes": not visit.passes,
+        "no_pass_angles": bool(bare),
+        "no_pain": visit.pain_before is None,
+        "no_pain_after": visit.pain_before is not None and visit.pain_after is None,
+        "no_hash": any(not test.sha256 for test in visit.tests),
+    }
+    structures = names_of(words, visit, dict.fromkeys(bare))
+    return tuple(
+        words.say(f"missing.{key}", structures=structures) for key, lacking in found.items() if lacking
     )
 
 
-def _warnings(trials: Sequence[Trial]) -> tuple[str, ...]:
-    shown = [
-        f"{trial.side.capitalize()}, {trial.phase}: {warning}."
-        for trial in trials
-        for warning in trial.warnings
-        if not warning.startswith("simulated")
+def _pain(words: Words, visit: VisitFindings) -> str:
+    said = [
+        words.say(f"method.pain_{when}", value=words.plain(value, 0))
+        for when, value in (("before", visit.pain_before), ("after", visit.pain_after))
+        if value is not None
     ]
-    return tuple(dict.fromkeys(shown))
+    said += [
+        words.say(
+            "method.pain_test", value=words.plain(test.nprs, 0), phase=words.say(f"trial.phase_{test.phase}")
+        )
+        for test in visit.tests
+        if test.nprs is not None and test.phase in ("baseline", "retest", "control")
+    ]
+    return ", ".join(said)
 
 
-def _whole(angle: float, *, signed: bool = False) -> str:
-    text = f"{round(math.degrees(angle)):+d}" if signed else f"{round(math.degrees(angle)):d}"
-    return "0" if text in ("+0", "-0") else text.replace("-", "−")
+def _figures(words: Words, visit: VisitFindings, samples: list[tuple[RepSample, Phase]]) -> list[Figure]:
+    found: list[Figure] = []
+    if samples:
+        groups = [rep_group(words, sample, phase) for sample, phase in samples]
+        limit = None if visit.final is None else visit.final.change.yardstick.mdc95
+        band = "" if limit is None else words.say("figure.reps_band", limit=words.tenths(limit))
+        found.append(
+            Figure(
+                words.say("figure.reps"),
+                f"{words.say('figure.reps_caption')} {band}".strip(),
+                reps_alt(words, groups),
+                words.section("figure"),
+                RepsData(tuple(groups), None if limit is None else math.degrees(limit)),
+            )
+        )
+    if visit.curves:
+        found.append(_curves(words, visit))
+    arrows = [fact for fact in visit.passes if fact.start_deg is not None and fact.end_deg is not None]
+    if arrows:
+        found.append(_passes(words, visit))
+    return found
+
+
+def _curves(words: Words, visit: VisitFindings) -> Figure:
+    curves = tuple(
+        replace(curve, label=f"{words.say(f'letter.{curve.side}')} {words.say(f'figure.{curve.phase}')}")
+        for curve in sorted(visit.curves, key=lambda one: one.side)
+    )
+    alt = ". ".join(
+        words.say(
+            "figure.alt_curve",
+            side=words.say(f"side.{curve.side}"),
+            phase=words.say(f"figure.{curve.phase}"),
+            low=f"{words.plain(float(np.nanmin(curve.angle_deg)), 0)}°",
+            high=f"{words.plain(float(np.nanmax(curve.angle_deg)), 0)}°",
+            seconds=words.plain(float(curve.t_s[-1]), 0),
+        )
+        for curve in curves
+    )
+    caption = words.say("figure.curves_caption")
+    return Figure(words.say("figure.curves"), caption, alt, words.section("figure"), CurvesData(curves))
+
+
+def _passes(words: Words, visit: VisitFindings) -> Figure:
+    arrows: list[PassArrow] = []
+    alt: list[str] = []
+    for structure, facts in passes_by_structure(visit).items():
+        name = names_of(words, visit, [structure])
+        own = [
+            PassArrow(one.side, name, one.start_deg, one.end_deg)
+            for one in facts
+            if one.start_deg is not None and one.end_deg is not None
+        ]
+        if not own:
+            continue
+        arrows += own
+        start = float(np.mean([arrow.start_deg for arrow in own]))
+        end = float(np.mean([arrow.end_deg for arrow in own]))
+        alt.append(
+            words.say(
+                "figure.alt_pass",
+                structure=name,
+                count=len(own),
+                start=f"{words.plain(start, 0)}°",
+                end=f"{words.plain(end, 0)}°",
+            )
+        )
+    return Figure(
+        words.say("figure.passes"),
+        words.say("figure.passes_caption"),
+        ". ".join(alt),
+        words.section("figure"),
+        PassesData(tuple(arrows)),
+    )
+
+
+def _data(visit: VisitFindings) -> dict[str, Any]:
+    def document(one: Comparison | Symmetry | None) -> dict[str, object] | None:
+        return None if one is None else one.to_document()
+
+    return {
+        "retests": [
+            {"structures": list(retest.structures), "comparison": retest.comparison.to_document()}
+            for retest in visit.retests
+        ],
+        "symmetry_before": document(visit.symmetry_before),
+        "symmetry_after": document(visit.symmetry_after),
+        "passes": [dict(vars(fact)) for fact in visit.passes],
+        "pain_before": visit.pain_before,
+        "pain_after": visit.pain_after,
+        "recordings": [test.sha256 for test in visit.tests],
+    }
