@@ -40,7 +40,12 @@ class _Clock:
 
 
 def demo_desk(
-    folder: Path, catalogue: Catalogue, visits: int, report: Callable[[float], None] | None = None
+    folder: Path,
+    catalogue: Catalogue,
+    visits: int,
+    report: Callable[[float], None] | None = None,
+    *,
+    before_retest: Path | None = None,
 ) -> Desk:
     """Return a desk whose only client has had so many visits; all data are simulated and say so.
 
@@ -54,6 +59,8 @@ def demo_desk(
         Earlier visits, four at most.
     report
         Told how far it is, from 0 to 1.
+    before_retest
+        Leave the last visit open where its re-test is due, and write the recording of that into this file.
     """
     today = datetime.now(UTC)
     clock = _Clock(today - (visits + 1) * BETWEEN)
@@ -71,7 +78,8 @@ def demo_desk(
     )
     for number in range(min(visits, len(PAIN))):
         clock.now = today - (visits - number) * BETWEEN
-        _visit(desk, folder, clock, number, lambda share, n=number: _tell(report, (n + share) / visits))
+        left_open = before_retest if number == visits - 1 else None
+        _visit(desk, clock, number, left_open, lambda share, n=number: _tell(report, (n + share) / visits))
     store.close()
     return Desk(Store(folder), catalogue, CLINICIAN)
 
@@ -81,7 +89,9 @@ def _tell(report: Callable[[float], None] | None, share: float) -> None:
         report(share)
 
 
-def _visit(desk: Desk, folder: Path, clock: _Clock, number: int, report: Callable[[float], None]) -> None:
+def _visit(
+    desk: Desk, clock: _Clock, number: int, before_retest: Path | None, report: Callable[[float], None]
+) -> None:
     left, right = SPEC.deficit
     parts = simulate_visit(replace(SPEC, deficit=(left - number * GAIN_A_VISIT, right)), number + 1)
     desk.start(CLIENT, Limits())
@@ -92,8 +102,11 @@ def _visit(desk: Desk, folder: Path, clock: _Clock, number: int, report: Callabl
     for place, part in enumerate(parts):
         report(place / len(parts))
         clock.now += timedelta(minutes=2)
-        file = folder / f"demo_{number}_{place}.mcap"
+        due = before_retest if part.phase == "retest" else None
+        file = due or desk.store.folder / f"demo_{number}_{place}.mcap"
         write_recording(file, [part.recording], clock.now, client=CLIENT, phase=part.phase)
+        if due is not None:
+            return
         if part.phase == "treatment":
             treating.palpate(desk, CLIENT, part.structure, part.side, despite=DESPITE)
             treating.treat(desk, CLIENT, Technique.ART)

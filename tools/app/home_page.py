@@ -49,12 +49,12 @@ class HomePage(QWidget):
         self._timer.setInterval(FRAME_MS)
         self._timer.timeout.connect(self._tick)
         self._timer.start()
-        self._draw()
+        self.show_state()
 
     def open(self, file: Path) -> None:
         """Read the clinic's file."""
         self.model.open(file)
-        self._draw()
+        self.show_state()
 
     def stop(self) -> None:
         """End what is under way, in good order."""
@@ -81,7 +81,7 @@ class HomePage(QWidget):
             self._capture.press(" ")
         elif model.recording is not None and model.result is not None and model.sent is None:
             model.send(model.recording.with_name(f"answer_{model.recording.stem}.age"))
-            self._draw()
+            self.show_state()
 
     def _begin(self) -> None:
         order = self.model.order()
@@ -92,7 +92,7 @@ class HomePage(QWidget):
         self._capture = CaptureModel(session, play=self._speaker.play)
         self._readout.set_caption(self.model.title.upper() if test else "")
         session.start()
-        self._draw()
+        self.show_state()
 
     def _tick(self) -> None:
         capture = self._capture
@@ -100,13 +100,13 @@ class HomePage(QWidget):
             capture.pull()
             if capture.session.over:
                 self._ended(capture)
-            self._draw()
+            self.show_state()
         if self._job is not None and self._job.over:
             self.model.problem = self.model.problem or self._job.error
             self._job = None
             if self.model.result is None:
                 self._capture = None
-            self._draw()
+            self.show_state()
 
     def _ended(self, capture: CaptureModel) -> None:
         session = capture.session
@@ -116,7 +116,8 @@ class HomePage(QWidget):
         file = session.order.file
         self._job = Job("measuring", lambda report: self.model.measure(file, report))
 
-    def _draw(self) -> None:
+    def show_state(self) -> None:
+        """Show the step that is due."""
         model, place = self.model, self.place
         for number, label in enumerate(self._steps):
             colour = self._theme.accent if number == place else self._theme.soft

@@ -79,7 +79,7 @@ class Window(QMainWindow):
         assert self.setting.desk is not None
         page = VisitPage(self.theme, self.setting, VisitModel(self.setting.desk))
         page.capture_wanted.connect(self._capture_for_visit)
-        page.course_wanted.connect(self._show_course)
+        page.course_wanted.connect(self.show_course)
         return page
 
     def _course_page(self) -> QWidget:
@@ -89,7 +89,8 @@ class Window(QMainWindow):
         assert self.setting.desk is not None
         return CoursePage(self.theme, CourseModel(self.setting.desk))
 
-    def _show_course(self, code: str) -> None:
+    def show_course(self, code: str) -> None:
+        """Show the course of a client."""
         from tools.app.course_page import CoursePage
 
         page = self.page("Course")
