@@ -37,6 +37,8 @@ FAILURES = (BleakError, TimeoutError, OSError, EOFError)
 """Everything that bleak 3.1 was seen to raise; a lost bus shows as OSError or EOFError."""
 UNHEARD = 2.0
 """A device not heard for this long may be connected already, s."""
+SILENT = 5.0
+"""A scan that hears nobody at all for this long is begun anew, s."""
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
@@ -215,6 +217,7 @@ class Radio:
         self._turn = asyncio.Lock()
         self._connecting = asyncio.Lock()
         self._paused = False
+        self._last_heard = time.monotonic()
 
     async def scan(self, seconds: float, heard: Callable[[Sighting], None]) -> None:
         """Call `heard` with every advertisement for some seconds. Raises RadioError."""
@@ -249,6 +252,8 @@ class Radio:
                 held = await self._connected_here(address)
                 if held is not None:
                     return held
+                if time.monotonic() - self._last_heard > SILENT:
+                    await self._scan_anew()
 
     @asynccontextmanager
     async def connect(self, sighting: Sighting, name: str, timeout: float) -> AsyncGenerator[Connection]:
@@ -322,6 +327,16 @@ class Radio:
                     return Sighting(device.address, told.name, 0, told, driver_for(told), device)
         return None
 
+    async def _scan_anew(self) -> None:
+        """Scan again from the start: a service that was restarted has forgotten that we do."""
+        async with self._turn:
+            scanner, self._scanner = self._scanner, None
+            if scanner is not None:
+                with suppress(*FAILURES):
+                    await scanner.stop()
+        self._last_heard = time.monotonic()
+        await self._settle()
+
     async def _settle(self) -> None:
         """Start or stop the scanner as is wanted now; tell every listener if it cannot."""
         async with self._turn:
@@ -345,6 +360,7 @@ class Radio:
             heard.manufacturer_data,
         )
         sighting = Sighting(device.address, told.name, heard.rssi, told, driver_for(told), device)
+        self._last_heard = time.monotonic()
         for listener in list(self._listeners.values()):
             listener(sighting)
 

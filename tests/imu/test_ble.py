@@ -438,6 +438,25 @@ def test_the_service_dies_and_comes_back(private: str) -> None:
     assert running.health(1).clock.duplicates == 0
 
 
+def test_a_service_restarted_during_the_search_is_asked_again(
+    private: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new service does not know that we scan: without asking again the sensor would never be found."""
+    monkeypatch.setattr("imu.ble.UNHEARD", 0.2)
+    monkeypatch.setattr("imu.ble.SILENT", 0.5)
+    with capture(private, [part(1)]) as running:
+        device = running.stage.feeders[0].device
+        running.stage.do(lambda: device.lose_link(gone=True))
+        running.until(lambda: running.health(1).state is LinkState.LOST)
+        time.sleep(0.4)
+        running.stage.kill_service()
+        running.stage.restart_service()
+        time.sleep(0.2)
+        device.advertising = True
+        running.until(running.streaming)
+        running.grows(1)
+
+
 class FullDisk(RecordingWriter):
     """A recording whose disk takes 40 packets and no more."""
 
