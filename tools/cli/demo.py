@@ -10,7 +10,7 @@ from imu.errors import InputError
 from tools.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
-    from tools.report.visit import VisitFindings
+    from tools.report.findings import VisitFindings
 
 SCHEMA = "romcap.demo/1"
 CLIENT = "P0042"
@@ -43,6 +43,7 @@ def demo(
     visit, recordings, injected = _visit(out / "recordings", seed, quiet=as_json)
     report.write_text(render_html(visit_report(visit)), encoding="utf-8")
     final = visit.retests[-1].comparison
+    names = {one: found.name for one, found in visit.structures.items()}
     document = {
         "schema": SCHEMA,
         "simulated": True,
@@ -50,7 +51,7 @@ def demo(
         "verdicts": list(visit.verdicts),
         "injected_gain_deg": injected,
         "retests": [
-            {"structure": retest.structure} | retest.comparison.to_document() for retest in visit.retests
+            {"structure": retest.structures[0]} | retest.comparison.to_document() for retest in visit.retests
         ],
         "symmetry": None if visit.symmetry_after is None else visit.symmetry_after.to_document(),
         "report": str(report),
@@ -59,11 +60,11 @@ def demo(
     lines = ["Simulated data: no person was measured.", ""]
     for retest in visit.retests[:-1]:
         low, high = (round(_deg(end)) for end in retest.comparison.change.estimate.interval())
-        name = visit.structure_names[retest.structure]
+        name = names[retest.structures[0]]
         value = round(_deg(retest.comparison.change.value))
         lines.append(f"After {name}: {value:+d}° since the baseline (95 % {low:+d} to {high:+d}).")
     lines += [
-        f"After {visit.structure_names[visit.retests[-1].structure]}, the end of the visit:",
+        f"After {names[visit.retests[-1].structures[0]]}, the end of the visit:",
         "",
         *visit.verdicts,
         "",
@@ -93,7 +94,7 @@ def _visit(folder: Path, seed: int, *, quiet: bool) -> "tuple[VisitFindings, lis
     from rom.limb_visit import VisitSpec, simulate_visit
     from rom.trial import Trial, analyse
     from rom.trials import compare_trials, symmetry_of_trials
-    from tools.report.visit import Retest, VisitFindings
+    from tools.report.from_trials import visit_of_trials
 
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.mcap"):
@@ -124,29 +125,28 @@ def _visit(folder: Path, seed: int, *, quiet: bool) -> "tuple[VisitFindings, lis
     retested = [
         (part, trial) for part, trial in zip(simulated, trials, strict=True) if part.phase == "retest"
     ]
-    retests = tuple(
-        Retest(part.structure, compare_trials(before, trial, control=(control[0], control[-1])))
+    retests = [
+        (part.structure, compare_trials(before, trial, control=(control[0], control[-1])))
         for part, trial in retested
         if trial.side == spec.treated
-    )
+    ]
     pairs = [
         (t, c) if spec.treated == "left" else (c, t) for t, c in ((before, control[0]), (after, control[-1]))
     ]
     involved = "left" if spec.treated == "left" else "right"
     symmetries = [symmetry_of_trials(left, right, involved=involved) for left, right in pairs]
     catalogue = load_catalogue()
-    visit = VisitFindings(
-        client=CLIENT,
-        when=started,
+    visit = visit_of_trials(
+        CLIENT,
+        started,
         before=before,
         after=after,
-        control_before=control[0],
-        control_after=control[-1],
-        treatments=tuple(trial for trial in treated if trial.passes),
+        control=(control[0], control[-1]),
+        treatments=[trial for trial in treated if trial.passes],
         retests=retests,
         symmetry_before=symmetries[0],
         symmetry_after=symmetries[1],
-        structure_names={name: catalogue.structure(name).name for name, _ in spec.effects},
+        structures={name: catalogue.structure(name) for name, _ in spec.effects},
     )
     gain = sum(effect for _, effect in spec.effects) + spec.warm_up
     return visit, paths, {"treated": _deg(gain), "warm_up": _deg(spec.warm_up)}
