@@ -14,7 +14,7 @@ from tools.app.theme import Theme
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
 BELOW_CENTRE = 0.42
-LABEL_ROOM = 62.0
+LABEL_ROOM = 72.0
 
 
 class ArcView(QWidget):
@@ -62,7 +62,7 @@ class ArcView(QWidget):
                 state.baseline,
                 QPen(QColor(self._theme.before), 3, Qt.PenStyle.DashLine),
             )
-            self._label(painter, centre, radius + 34, state.baseline, f"before {state.baseline:.0f}°")
+            self._label(painter, centre, radius + 46, state.baseline, f"before {state.baseline:.0f}°")
         for end, word in ((state.low, "shortened"), (state.high, "lengthened")):
             self._label(painter, centre, radius + 22, end, f"{end:.0f}°")
             self._label(painter, centre, radius - 34, end, word)

@@ -66,7 +66,7 @@ def pose_of(movement: Movement, side: Side, angle: float, *, sensors: bool = Tru
     measured = {_SPINE.get(name, name) for name in (proximal, distal)}
     moving = _moving(movement, side)
     turns = {moving: _turn(movement, side, 0.0 if math.isnan(angle) else angle)}
-    if "hip held at 90" in movement.start_position:
+    if "hip held at 90" in movement.start_position and not math.isnan(angle):
         turns[sided("thigh", side)] = _about(0, math.pi / 2.0)
     bones: list[Bone] = []
     joints: dict[str, FloatArray] = {}

@@ -72,7 +72,6 @@ class CaptureModel:
         self._health: tuple[Health, ...] = ()
         self._lost: set[str] = set()
         self._words = ""
-        self._peak = math.nan
         self._arrival = math.nan
         self._began = math.nan
         self._seen = math.nan
@@ -121,7 +120,9 @@ class CaptureModel:
         if value is None:
             return ReadoutState(None, "no angle yet", live=False)
         sure = "" if math.isnan(self._sigma) else f"± {1.96 * math.degrees(self._sigma):.0f}°"
-        peak = "" if math.isnan(self._peak) else f"   farthest {self._peak:.0f}°"
+        ends = [one.end_angle for one in (self._passes if self.order.structure else self._reps)]
+        best = max if self.order.movement.gain_sign > 0 else min
+        peak = f"   farthest {math.degrees(best(ends)):.0f}°" if ends else ""
         before = "" if self.baseline_deg is None else f"   before {self.baseline_deg:.0f}°"
         return ReadoutState(value, f"{sure}{peak}{before}", live=True)
 
@@ -174,7 +175,7 @@ class CaptureModel:
         """What a person should know now, in words."""
         found = [self.session.error] if self.session.error else []
         notice = self.session.view.notice
-        if notice and not self.session.over:
+        if notice and not self.session.over and not self._is_good_news(notice):
             found.append(notice)
         if not math.isnan(self._angle):
             found += [FLAG_WORDS[flag] for flag in WARN if self._flags & flag]
@@ -201,7 +202,6 @@ class CaptureModel:
                 self._angle, self._sigma = float(series.angle[-1, 0]), float(series.sigma[-1, 0])
                 self._flags = int(series.flags[-1])
                 self._arrival = one.at
-                self._reach(rows[:, 1])
         return any(len(one.step.series) for one in arrived)
 
     def shown(self, now: float) -> None:
@@ -213,12 +213,10 @@ class CaptureModel:
     def _used(self, health: Health) -> bool:
         return health.sensor in self.order.movement.segments(self.order.side)
 
-    def _reach(self, degrees: np.ndarray) -> None:
-        known = degrees[np.isfinite(degrees)]
-        if len(known) and self._words == self.title:
-            gain = self.order.movement.gain_sign
-            best = float((gain * known).max()) * gain
-            self._peak = best if math.isnan(self._peak) else gain * max(gain * self._peak, gain * best)
+    def _is_good_news(self, notice: str) -> bool:
+        """Return whether a notice only says what the strip of sensors shows anyway."""
+        fine = [one for one in self._health if one.state is LinkState.STREAMING]
+        return notice == "recording" or any(notice.startswith(f"{one.sensor}: {one.words}") for one in fine)
 
     def _count(self, reps: tuple[Rep, ...], passes: tuple[Pass, ...]) -> None:
         self._reps += reps

@@ -54,6 +54,7 @@ class CoursePage(QWidget):
         self._title.setText(model.problem or model.title)
         for chart in self._shown:
             self._charts.removeWidget(chart)
+            chart.hide()
             chart.deleteLater()
         self._shown = []
         for line in model.lines[:2]:
@@ -83,7 +84,9 @@ class CoursePage(QWidget):
             shade = QColor(theme.soft)
             shade.setAlphaF(0.18)
             ends = (known[0] - line.mdc_deg, known[0] + line.mdc_deg)
-            band = pg.LinearRegionItem(ends, "horizontal", movable=False, brush=pg.mkBrush(shade), pen=None)
+            band = pg.LinearRegionItem(
+                ends, "horizontal", movable=False, brush=pg.mkBrush(shade), pen=pg.mkPen(None)
+            )
             band.setZValue(-10)
             chart.addItem(band)
         dashed = pg.mkPen(theme.before, width=1, style=Qt.PenStyle.DashLine)

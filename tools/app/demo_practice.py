@@ -23,6 +23,7 @@ from rom.limb_visit import VisitSpec, simulate_visit
 CLIENT = "P0042"
 CLINICIAN = "demo clinician"
 BETWEEN = timedelta(days=4)
+LENGTH = timedelta(minutes=15)
 GAIN_A_VISIT = math.radians(3.0)
 PAIN = (6.0, 5.0, 3.0, 2.0)
 SPEC = VisitSpec(effects=(("hamstrings", math.radians(5.0)),), reps=5, passes=4, rate=60.0, grade=RESEARCH)
@@ -77,7 +78,8 @@ def demo_desk(
         side="left",
     )
     for number in range(min(visits, len(PAIN))):
-        clock.now = today - (visits - number) * BETWEEN
+        days_ago = visits - number if before_retest is None else visits - number - 1
+        clock.now = today - days_ago * BETWEEN - LENGTH
         left_open = before_retest if number == visits - 1 else None
         _visit(desk, clock, number, left_open, lambda share, n=number: _tell(report, (n + share) / visits))
     store.close()

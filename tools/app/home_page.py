@@ -170,7 +170,7 @@ class HomePage(QWidget):
         whole.addLayout(top)
         whole.addWidget(self._step)
         whole.addLayout(middle, 1)
-        whole.addWidget(self._band)
+        whole.addWidget(self._band, 4)
         self._say.setAlignment(Qt.AlignmentFlag.AlignCenter)
         whole.addWidget(self._say)
         whole.addStretch(0)

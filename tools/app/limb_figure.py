@@ -118,4 +118,7 @@ class LimbFigure(QWidget):
             font.setPixelSize(18)
             font.setBold(True)
             painter.setFont(font)
-            painter.drawText(QPointF(x + 18, y + 6), pose.label)
+            outside = (
+                x + 18 if x > self.width() / 2 else x - 18 - painter.fontMetrics().horizontalAdvance("-188°")
+            )
+            painter.drawText(QPointF(outside, y + 6), pose.label)

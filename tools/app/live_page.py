@@ -66,9 +66,10 @@ class LivePage(QWidget):
         """Begin to show a capture."""
         self._model = model
         order = model.order
-        side = {"left": "L · LEFT", "right": "R · RIGHT"}.get(order.side, "")
-        self._readout.set_caption(f"{side}  {model.title.upper()}".strip())
+        letter = {"left": "L   ", "right": "R   "}.get(order.side, "")
+        self._readout.set_caption(f"{letter}{model.title.upper()}")
         self._plots.removeWidget(self._plot)
+        self._plot.hide()
         self._plot.deleteLater()
         self._plot = AnglePlot(self._theme, order.side)
         self._plots.addWidget(self._plot)

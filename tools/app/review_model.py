@@ -183,9 +183,21 @@ class ReviewModel:
         )
 
     @property
+    def legend(self) -> str:
+        """Which line is which recording; empty with one."""
+        if len(self.opened) < 2:
+            return ""
+        first, second = (one.recording.header for one in self.opened)
+        if first.side != second.side:
+            letters = [f"{header.side[:1].upper()} {header.side}" for header in (first, second)]
+            return f"solid: {letters[0]}   dotted: {letters[1]}"
+        return f"dashed: before ({self.opened[0].name})   solid: after ({self.opened[1].name})"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know."""
-        return tuple(text for one in self.opened if one.trial is not None for text in one.trial.warnings)
+        said = [text for one in self.opened if one.trial is not None for text in one.trial.warnings]
+        return tuple(dict.fromkeys(said))
 
     @property
     def shift(self) -> float:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QInputDialog,
+    QLabel,
     QProgressBar,
     QPushButton,
     QSlider,
@@ -45,6 +46,7 @@ class ReviewPage(QWidget):
         self._last = time.monotonic()
         self._shown: tuple = ()
         self._title = words(role="title")
+        self._legend = QLabel()
         self._progress = QProgressBar()
         self._progress.setAccessibleName("Progress")
         self._cancel = button("Cancel", self._stop_work)
@@ -141,6 +143,7 @@ class ReviewPage(QWidget):
     def _draw(self, *, fresh: bool) -> None:
         model = self.model
         self._title.setText(model.title)
+        self._legend.setText(model.legend)
         busy = model.job
         self._progress.setVisible(busy is not None)
         self._cancel.setVisible(busy is not None)
@@ -238,6 +241,7 @@ class ReviewPage(QWidget):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self._title, 1)
+        top.addWidget(self._legend)
         top.addWidget(self._progress)
         top.addWidget(self._cancel)
         middle = QHBoxLayout()

@@ -44,6 +44,7 @@ class ReviewPlots(QWidget):
     def begin(self, model: ReviewModel) -> None:
         """Begin with other recordings."""
         self._column.removeWidget(self._plot)
+        self._plot.hide()
         self._plot.deleteLater()
         sides = [one.recording.header.side for one in model.opened] or ["midline"]
         two_sides = len(set(sides)) == 2

@@ -5,7 +5,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -191,11 +191,16 @@ class VisitPage(QWidget):
         inside = QWidget()
         column = QVBoxLayout(inside)
         for code, question in self.model.questions:
-            box = QCheckBox(question)
+            box = QCheckBox()
+            box.setAccessibleName(question)
             boxes.append((code, box))
-            column.addWidget(box)
+            row = QHBoxLayout()
+            row.addWidget(box)
+            row.addWidget(words(question), 1)
+            column.addLayout(row)
         area = QScrollArea()
         area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
         area.setAccessibleName("Questions")
         self._body.addWidget(area, 20)
@@ -273,6 +278,8 @@ class VisitPage(QWidget):
         name = "" if treatment is None else f"{treatment.structure} {treatment.side}, {treatment.technique}"
         self._title.setText(f"{self.model.code}   Passes: {name}")
         self._body.addWidget(words(f"{facts.passes} of at most {facts.passes_max} passes"))
+        if treatment is not None:
+            self._side.setCurrentIndex(max(0, self._side.findData(treatment.side)))
         self._pick_movement()
         self._straps(("Record passes", lambda: self._capture(None)))
 

@@ -63,14 +63,15 @@ class Window(QMainWindow):
     def show_page(self, name: str) -> None:
         """Show a page."""
         self._stack.setCurrentWidget(self.page(name))
+        self.page(name).setFocus()
         for title, tab in self._tabs.items():
             tab.setChecked(title == name)
 
     def _makers(self) -> dict[str, Callable[[], QWidget]]:
-        makers = {"Capture": self._capture_page, "Review": self._review_page}
-        if self.setting.desk is not None:
-            makers |= {"Visit": self._visit_page, "Course": self._course_page}
-        return makers
+        alone = {"Capture": self._capture_page, "Review": self._review_page}
+        if self.setting.desk is None:
+            return alone
+        return alone | {"Visit": self._visit_page, "Course": self._course_page}
 
     def _visit_page(self) -> QWidget:
         from tools.app.visit_model import VisitModel
