@@ -157,7 +157,7 @@ def process(path: Path, options: StudyOptions) -> Outcome:
         "romcap": software(),
     }
     rows: list[Row] = []
-    for movement, side, phase in _trials(recording, options):
+    for movement, side, phase in marked_trials(recording, options.movement, options.side):
         asked: Any = side
         try:
             trial = analyse(
@@ -176,8 +176,17 @@ def process(path: Path, options: StudyOptions) -> Outcome:
     return Outcome(tuple(rows))
 
 
-def _trials(recording: Recording, options: StudyOptions) -> list[tuple[str, str, str]]:
-    """Return movement, side and phase of the trials that a recording marks, or what is asked for."""
+def marked_trials(recording: Recording, movement: str = "", side: str = "") -> list[tuple[str, str, str]]:
+    """Return movement, side and phase of every trial that a recording marks and that is asked for.
+
+    A recording that marks none gives what is asked for, with an empty phase: `analyse` then takes what the
+    header says.
+
+    Raises
+    ------
+    InputError
+        If the recording marks trials, but none of this movement and side.
+    """
     header = recording.header
     marked = [
         (
@@ -189,16 +198,12 @@ def _trials(recording: Recording, options: StudyOptions) -> list[tuple[str, str,
         if event.kind == "trial_start"
     ]
     wanted = [
-        trial
-        for trial in dict.fromkeys(marked)
-        if options.movement in ("", trial[0]) and options.side in ("", trial[1])
+        trial for trial in dict.fromkeys(marked) if movement in ("", trial[0]) and side in ("", trial[1])
     ]
     if marked and not wanted:
-        held = " and ".join(dict.fromkeys(f"{movement} {side}" for movement, side, _ in marked))
-        raise InputError(
-            f"expected a trial of {options.movement} {options.side}, but the recording holds {held}"
-        )
-    return wanted or [(options.movement, options.side, "")]
+        held = " and ".join(dict.fromkeys(f"{named} {where}" for named, where, _ in marked))
+        raise InputError(f"expected a trial of {movement} {side}, but the recording holds {held}")
+    return wanted or [(movement, side, "")]
 
 
 def _rows(trial: Trial, path: Path) -> list[Row]:

@@ -23,6 +23,7 @@ from imu.recording import Recording, RecordingWriter
 from imu.sensor_grade import RESEARCH
 from rom.clinic.study_rows import Row, StudyOptions
 from rom.clinic.study_run import Plan, plan, run
+from rom.clinic.study_table import read_table
 from rom.limb import LimbRecording, simulate_limb
 from rom.limb_recording import write_recording
 from rom.limb_script import Functional, Neutral, Passes, Reps, TableRest
@@ -63,8 +64,8 @@ def timed(part: Plan, folder: Path, name: str, workers: int, scheduler: str = ""
     """Return seconds and rows of a part of the study."""
     out = folder / f"{name}.parquet"
     start = time.perf_counter()
-    rows = run(part, out, OPTIONS, workers=workers, scheduler=scheduler)
-    return time.perf_counter() - start, rows
+    run(part, out, OPTIONS, workers=workers, scheduler=scheduler)
+    return time.perf_counter() - start, read_table(out)
 
 
 def main() -> None:
