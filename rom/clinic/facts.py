@@ -50,9 +50,7 @@ def facts_of(ledger: Ledger, visit: Visit, catalogue: Catalogue) -> Facts:
             for trial in latest([t for t in trials if t.phase == "baseline"])
         ),
         retests=tuple(
-            _fact(
-                ledger, trial, min(visit.reps_wanted, reps_of_baseline(ledger, trials, trial)), catalogue
-            )
+            _fact(ledger, trial, min(visit.reps_wanted, reps_of_baseline(ledger, trials, trial)), catalogue)
             for trial in latest([t for t in trials if t.phase == "retest" and t.at > since])
         ),
         structure=finding.structure if finding else "",

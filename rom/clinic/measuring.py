@@ -1,6 +1,5 @@
 """From a recording file to what a visit keeps of it, by the one analysis that everything else uses."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,12 +88,6 @@ def measure(
         },
         provenance=trial.provenance,
     )
-
-
-def fingerprint(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rep(rep: RepMeasures) -> MeasuredRep:

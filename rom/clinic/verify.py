@@ -1,6 +1,8 @@
 """Whether a practice is as it was left: recordings by their hash, rows by the audit trail."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from rom.clinic.store import RECORDINGS, Ledger, Store
 from rom.clinic.store_people import Client, Episode
@@ -60,14 +62,18 @@ def verify(store: Store, head: str = "") -> Verified:
 
 def is_fresh(store: Store, file: RecordingFile) -> str:
     """Return what is wrong with a recording of the store, or an empty text."""
-    from rom.clinic.measuring import fingerprint
-
     path = store.path_of(file.path)
     if not path.exists():
         return f"{file.path} is missing: restore it from the backup; its results are kept"
     if fingerprint(path) != file.sha256:
         return f"{file.path} was altered: restore it from the backup; its results are kept"
     return ""
+
+
+def fingerprint(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _owner(ledger: Ledger, file: RecordingFile) -> str:
