@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.heading import HeadingEstimator
+from calibration.heading_series import Heading
 from calibration.segment import JointCalibration, SegmentAlignment
+from calibration.sensor import SensorCalibration
 from imu import quaternion
 from imu.block import FloatArray
 from imu.errors import InputError
@@ -46,12 +48,15 @@ class TrackedSensor:
         Measured noise at rest; typical data-sheet noise if None.
     gyr_range
         End of the gyroscope's range, rad/s; None if not known.
+    calibration
+        Its errors, taken off every sample; None if not known.
     """
 
     sensor: str
     rate: float
     noise: RestNoise | None = None
     gyr_range: float | None = None
+    calibration: SensorCalibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +127,29 @@ class Reader(Protocol):
         ...
 
 
-def reader(setup: TrackerSetup) -> Reader:
-    """Return what reads the angles of a setup."""
+class HeadingSource(Protocol):
+    """Tells the relative heading of consecutive frames: the live estimator, or a finished estimate."""
+
+    def feed(self, frames: Frames, /) -> Heading:
+        """Return the heading at the next frames."""
+        ...
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain values."""
+        ...
+
+    def restore(self, state: Mapping[str, Any], /) -> None:
+        """Go on from a saved state."""
+        ...
+
+
+def reader(setup: TrackerSetup, heading: HeadingSource | None = None) -> Reader:
+    """Return what reads the angles of a setup; with two calibrated sensors by a heading, live if None."""
     if setup.calibration is None:
         return _StartPose(setup)
     if setup.rule.kind == "inclination" or setup.proximal is None:
         return _Inclination(setup, setup.calibration)
-    return _Joint(setup, setup.calibration)
+    return _Joint(setup, setup.calibration, heading or HeadingEstimator(setup.calibration, setup.output_rate))
 
 
 class _Joint:
@@ -136,9 +157,8 @@ class _Joint:
 
     periodic = True
 
-    def __init__(self, setup: TrackerSetup, calibration: JointCalibration) -> None:
-        self._setup, self._calibration = setup, calibration
-        self._heading = HeadingEstimator(calibration, setup.output_rate)
+    def __init__(self, setup: TrackerSetup, calibration: JointCalibration, heading: HeadingSource) -> None:
+        self._setup, self._calibration, self._heading = setup, calibration, heading
         alignments = (calibration.proximal, calibration.distal)
         self._mounting = np.stack([each.q_sensor_from_segment for each in alignments])
 

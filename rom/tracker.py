@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from calibration.sensor import apply
 from imu import quaternion
 from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.fusion import make_filter
 from imu.sync import Frames, Synchroniser
 from rom.angles import GAP, SATURATED, UNSURE, JointSeries, join_series, period
-from rom.reading import TrackerSetup, reader
+from rom.reading import HeadingSource, TrackerSetup, reader
 
 UNSURE_SIGMA = math.radians(5.0)
 """Beyond this sigma, straps aside, an angle is flagged, rad: 95 % of it is wider than most MDC95."""
@@ -30,6 +31,8 @@ class JointTracker:
     ----------
     setup
         See `TrackerSetup`.
+    heading
+        Where the relative heading comes from, if not from the live estimator (see `rom.review`).
 
     Raises
     ------
@@ -37,18 +40,19 @@ class JointTracker:
         If rate, filter or sensors cannot be.
     """
 
-    def __init__(self, setup: TrackerSetup) -> None:
+    def __init__(self, setup: TrackerSetup, heading: HeadingSource | None = None) -> None:
         self.setup = setup
         self._filters = {
             s.sensor: make_filter(setup.filter_name, s.rate, s.noise, setup.magnetometer)
             for s in setup.sensors
         }
+        self._errors = {s.sensor: s.calibration for s in setup.sensors if s.calibration is not None}
         self._ranges = {s.sensor: s.gyr_range or math.inf for s in setup.sensors}
         rates = {s.sensor: s.rate for s in setup.sensors}
         self._sync = Synchroniser(list(rates), setup.output_rate, rates)
         self._saturation_reach = 1.0 / min(setup.output_rate, *rates.values())
         self._saturated: list[float] = []
-        self._reader = reader(setup)
+        self._reader = reader(setup, heading)
         self._last_near = math.nan
         self._branch = 0
         self._support = 0.0
@@ -62,6 +66,8 @@ class JointTracker:
         if block.sensor not in self._filters:
             return join_series([])
         block = self._mark_saturated(block)
+        if block.sensor in self._errors:
+            block = apply(self._errors[block.sensor], block)
         frames = self._sync.feed(self._filters[block.sensor].feed(block), block)
         return self._series(frames)
 
