@@ -153,8 +153,7 @@ def calibrate_limb(
     ------
     CalibrationError
         If a sensor is missing or moved in the pose, sensors seem swapped, a movement is too small or not
-        about
-        one axis, or what the movements say about a segment does not fit together.
+        about one axis, or what the movements say about a segment does not fit together.
     """
     by_name = {plan.joint: plan for plan in plans}
     up = {sensor: still_pose.up_in(block) for sensor, block in pose.items()}
@@ -270,6 +269,7 @@ def _choose(seen: Sequence[_Seen], up: Mapping[str, FloatArray]) -> list[_Readin
     one again in the light of all others.
     """
     chosen: list[_Reading | None] = [None] * len(seen)
+    spreads = [0.0] * len(seen)
     order = sorted(range(len(seen)), key=lambda k: len(seen[k].readings))
     for k in order * 3:
         costs: list[float] = []
@@ -278,8 +278,27 @@ def _choose(seen: Sequence[_Seen], up: Mapping[str, FloatArray]) -> list[_Readin
             known = _known(up, trial)
             touched = {sensor for sensor, _ in reading.directions}
             costs.append(reading.hinge.cost + sum(0.5 * fit_frame(known[sensor])[2] for sensor in touched))
-        chosen[k] = seen[k].readings[int(np.argmin(costs))]
-    return [reading for reading in chosen if reading is not None]
+        best = seen[k].readings[int(np.argmin(costs))]
+        weight = np.exp(min(costs) - np.array(costs))
+        apart = quaternion.wrap(np.array([r.hinge.heading for r in seen[k].readings]) - best.hinge.heading)
+        spreads[k] = math.sqrt(float((weight * apart**2).sum() / weight.sum()))
+        chosen[k] = best
+    final = zip(chosen, seen, spreads, strict=True)
+    return [_widened(r, s.plan.proximal[0], up, spread) for r, s, spread in final if r is not None]
+
+
+def _widened(reading: _Reading, proximal: str, up: Mapping[str, FloatArray], spread: float) -> _Reading:
+    """Return a reading whose heading is open by `spread` rad: so is the proximal axis about the vertical."""
+    widened: list[tuple[str, Direction]] = []
+    for sensor, direction in reading.directions:
+        each = direction
+        if sensor == proximal:
+            sideways = spread * np.cross(up[sensor], each.sensor)
+            covariance = np.linalg.inv(each.weight) + np.outer(sideways, sideways)
+            each = replace(each, weight=np.asarray(np.linalg.inv(covariance), np.float64))
+        widened.append((sensor, each))
+    sigma = math.hypot(reading.hinge.heading_sigma, spread)
+    return _Reading(replace(reading.hinge, heading_sigma=sigma), tuple(widened))
 
 
 def _carried(plan: JointPlan) -> bool:
@@ -310,7 +329,7 @@ def _joint(
     back2 = quaternion.conjugate(distal.q_sensor_from_segment)
     neutral, neutral_sigma = _neutral(proximal, distal, up, own, plan.freedom)
     axis1, axis2 = np.full(3, np.nan), np.full(3, np.nan)
-    carrying, spread, residual = math.nan, math.nan, 0.0
+    carrying, spread, azimuth, residual = math.nan, math.nan, math.nan, 0.0
     by_axis = {seen.movement.axis.replace("abduction", "adduction"): hinge for seen, hinge in own}
     first = by_axis.get("flexion")
     second = by_axis.get("rotation") or by_axis.get("adduction")
@@ -318,13 +337,14 @@ def _joint(
         hinge = first or own[0][1]
         axis1 = quaternion.rotate(back1, hinge.axis_proximal)
         axis2 = quaternion.rotate(back2, hinge.axis_distal)
-        spread, residual = PAIR_SIGMA, hinge.residual
+        spread, residual, azimuth = PAIR_SIGMA, hinge.residual, hinge.heading_sigma
     elif plan.freedom == 2 and first is not None and second is not None:
         axis1 = quaternion.rotate(back1, first.axis_proximal)
         axis2 = quaternion.rotate(back2, second.axis_distal)
         carrying = math.acos(max(-1.0, min(1.0, float(first.axis_distal @ second.axis_distal))))
         fleshy = proximal.segment.endswith(("upperarm", "thigh"))
         spread, residual = AXIAL_SIGMA if fleshy else AXIS_SIGMA, max(first.residual, second.residual)
+        azimuth = first.heading_sigma
     return JointCalibration(
         plan.joint,
         plan.freedom,
@@ -333,6 +353,7 @@ def _joint(
         axis_proximal=axis1,
         axis_distal=axis2,
         axis_sigma=spread,
+        azimuth_sigma=azimuth,
         carrying=carrying,
         carrying_sigma=AXIS_SIGMA if math.isfinite(carrying) else math.nan,
         q_neutral=neutral,

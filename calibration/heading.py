@@ -16,10 +16,12 @@ import numpy as np
 
 from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
+from calibration.axes import find_hinge
 from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows
-from calibration.heading_series import Heading, blank, frames_from, preceded, with_axes
+from calibration.heading_series import Heading, blank, with_axes
 from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import (
+    AXES,
     HEADING,
     SIZE,
     Moment,
@@ -31,9 +33,14 @@ from calibration.relative import (
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
+from imu.errors import CalibrationError
 from imu.sync import Frames
 
 _STILL = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]))
+
+
+LARGEST_MISFIT = math.radians(8.0)
+"""Axes found in the past that two sensors see farther apart than this are not believed, rad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,9 @@ class HeadingParams:
     horizontal_floor
         Least product of the horizontal parts of the axes at which they speak of heading: below, an error of
         3 deg in an axis is more than 15 deg of heading.
+    first_search
+        A hinge's axes are searched in all that was seen after so many seconds, and again each time that has
+        grown by half, while they are not known or open about the vertical.
     pair_sigma, azimuth_sigma
         One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves,
         and of the proximal one about the segment's length, which a still segment hides (algorithms.md 4).
@@ -86,6 +96,9 @@ class HeadingParams:
     evidence_time: float = 3.0
     axis_time: float = 30.0
     horizontal_floor: float = 0.15
+    first_search: float = 15.0
+    longest_search: float = 240.0
+    search_sigma: float = math.radians(12.0)
     pair_sigma: float = math.radians(2.0)
     azimuth_sigma: float = math.radians(20.0)
     neutral_tilt: float = math.radians(12.0)
@@ -111,9 +124,6 @@ class HeadingEstimator:
         Which sensors of the frames.
     params
         Constants.
-    begin
-        Instant from which the sensors sit on the limb, s: what they do before, in a hand or on a table, is
-        not a joint's, and is shown as unknown.
     """
 
     def __init__(
@@ -124,9 +134,7 @@ class HeadingEstimator:
         distal: int = 1,
         *,
         params: HeadingParams | None = None,
-        begin: float = -math.inf,
     ) -> None:
-        self.begin = begin
         self.calibration = calibration
         self.rate = rate
         self.params = params or HeadingParams()
@@ -140,21 +148,21 @@ class HeadingEstimator:
         self._relative.covariance = self._first_covariance(math.pi / math.sqrt(3.0), REACH)
         if calibration.freedom in (1, 2):
             self._relative.axes = np.stack([calibration.axis_proximal, calibration.axis_distal])
+        self._believed = self._relative.axes
         self._known = False
         self._since = math.inf
         self._age = 0
         self._held = 0
         self._felt: list[tuple[FloatArray, FloatArray]] = []
+        self._past = np.zeros((0, 2, 7))
+        self._searched = 0.0
+        self._fresh = False
         self._hinge_variance = self.params.hinge_sigma**2
         self.tape: list[Moment] | None = None
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
         size = frames.t.shape[0]
-        early = int(np.searchsorted(frames.t, self.begin))
-        if early:
-            rest = self.feed(frames_from(frames, early)) if early < size else blank(0)
-            return preceded(early, rest)
         out = blank(size)
         if size == 0:
             return out
@@ -163,7 +171,7 @@ class HeadingEstimator:
         whole = np.concatenate([self._index, index])
         rows = np.concatenate([self._rows, packed(frames, self._pair)])
         borders = np.flatnonzero(whole % self.stride == 0)
-        if borders.size == 0:
+        if borders.size < 2:
             self._index, self._rows = whole, rows
             self._show(out, 0, size)
             return with_axes(out, self.calibration, frames, self._pair)
@@ -183,7 +191,7 @@ class HeadingEstimator:
         """Return the covariance to start with; the proximal axis is open about the segment's length."""
         joint, p = self.calibration, self.params
         variances = np.full(6, max(_square(joint.axis_sigma), p.pair_sigma**2))
-        variances[1] = max(variances[1], p.azimuth_sigma**2)
+        variances[1] = max(variances[1], p.azimuth_sigma**2, _square(joint.azimuth_sigma))
         return first_covariance(p.relative, heading_sigma, reach, variances)
 
     def start_from(self, other: "HeadingEstimator", turn: FloatArray, heading_sigma: float) -> None:
@@ -196,6 +204,8 @@ class HeadingEstimator:
         covariance = self._first_covariance(heading_sigma, REACH / 3.0)
         self._relative = replace(learnt, turn=turn, rate=0.0, covariance=covariance)
         self._hinge_variance = other._hinge_variance
+        self._believed = other._believed
+        self._searched = self.params.longest_search
         self._known = True
 
     def save(self) -> dict[str, Any]:
@@ -209,6 +219,9 @@ class HeadingEstimator:
             "since": self._since,
             "age": self._age,
             "held": self._held,
+            "believed": self._believed.tolist(),
+            "past": self._past.tolist(),
+            "searched": self._searched,
             "felt": [[force.tolist(), lever.tolist()] for force, lever in self._felt],
             "hinge_variance": self._hinge_variance,
         }
@@ -221,6 +234,9 @@ class HeadingEstimator:
         self._relative = RelativeState.from_document(state["relative"])
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._held = int(state["held"])
+        self._past = np.array(state["past"], dtype=np.float64).reshape(-1, 2, 7)
+        self._searched = float(state["searched"])
+        self._believed = np.array(state["believed"])
         self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
@@ -256,6 +272,8 @@ class HeadingEstimator:
         looked = copied(s) if self.tape is not None else s
         way = relative.predict(s, p.relative, dt, stretch, self._rate_sigma(float(i.bias[k])))
         predicted = copied(s) if self.tape is not None else s
+        if self.calibration.freedom == 1:
+            self._search(i, k)
         self._obey(i, k)
         if self._age == 1 and math.isfinite(i.laws.likely[k]):
             self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
@@ -266,6 +284,8 @@ class HeadingEstimator:
                 self._acquisition.limits(i.upper[k], i.lower[k], limits, 2.0 * p.evidence_time)
             if self._acquire():
                 was_known = False
+        if self._fresh:
+            was_known = self._fresh = False
         if self.tape is not None:
             fresh = not (was_known and self._known)
             ends = _STILL if stretch is None else (stretch.begin, stretch.end)
@@ -283,6 +303,38 @@ class HeadingEstimator:
         else:
             self._relative.covariance[HEADING, HEADING] += sigma**2
 
+    def _search(self, i: Intake, k: int) -> None:
+        """Find a hinge's axes and heading together in the past, where they are open; keep it for that."""
+        p, s, joint = self.params, self._relative, self.calibration
+        seen = self._age * self.seconds
+        if seen > p.longest_search:
+            return
+        orientation = np.stack([i.upper[k], i.lower[k]])
+        self._past = np.concatenate([self._past, np.concatenate([orientation, i.rate[k]], axis=1)[None]])
+        due = p.first_search if self._searched == 0.0 else 1.5 * self._searched
+        if seen < due:
+            return
+        self._searched = seen
+        if self._known and not math.isnan(s.axes[0, 0]) and float(s.covariance[23, 23]) < p.search_sigma**2:
+            return
+        try:
+            hinge = find_hinge(self._past[..., :4], self._past[..., 4:], 1.0 / self.seconds)
+        except CalibrationError:
+            return
+        if hinge.heading_sigma > p.search_sigma or hinge.residual > LARGEST_MISFIT:
+            return
+        flipped = float((hinge.axis_distal * joint.axis_distal).sum()) < 0.0
+        found = hinge.reversed() if flipped else hinge
+        s.axes = self._believed = np.stack([found.axis_proximal, found.axis_distal])
+        s.turn = quaternion.about_vertical(found.heading)
+        s.covariance = self._first_covariance(max(found.heading_sigma, math.radians(5.0)), REACH)
+        axes = np.maximum(np.diag(found.covariance).max(), p.pair_sigma**2)
+        s.covariance[AXES, AXES] = np.eye(6) * axes
+        self._acquisition = Acquisition()
+        self._acquisition.laws(heading_rows(found.heading, p.search_sigma), 1.0)
+        self._known, self._since = True, 0.0
+        self._fresh = True
+
     def _obey(self, i: Intake, k: int) -> None:
         """Let the joint's axes speak: on the circle, and to the turn that is followed."""
         joint, p, s = self.calibration, self.params, self._relative
@@ -292,7 +344,7 @@ class HeadingEstimator:
         inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
         lasting = max(1.0, 2.0 * p.axis_time / self.seconds)
         weakened = self._hinge_variance * inflation + _square(joint.carrying_sigma) * lasting
-        first, second = upper @ s.axes[0], lower @ s.axes[1]
+        first, second = upper @ self._believed[0], lower @ self._believed[1]
         level = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1]) > p.horizontal_floor
         if level:
             sigma = math.sqrt(self._hinge_variance + _square(joint.axis_sigma))
@@ -351,7 +403,11 @@ class HeadingEstimator:
         s.turn = quaternion.about_vertical(delta)
         s.centre = centres[at] if sure else np.zeros(6)
         s.rate = 0.0
-        tied = 0.0 if math.isnan(s.axes[0, 0]) else p.azimuth_sigma
+        tied = (
+            0.0
+            if math.isnan(s.axes[0, 0])
+            else max(p.azimuth_sigma, math.sqrt(_square(self.calibration.azimuth_sigma)))
+        )
         wide = math.hypot(max(spread, math.radians(5.0)), tied)
         s.covariance = self._first_covariance(wide, REACH / 3.0 if sure else REACH)
         self._known = sure

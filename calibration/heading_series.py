@@ -1,7 +1,7 @@
 """What is known of the relative heading at every frame, and what is done to such a series as a whole."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,26 +55,6 @@ def blank(size: int) -> Heading:
         covariance,
         np.full((size, 2, 3), np.nan),
     )
-
-
-def frames_from(frames: Frames, first: int) -> Frames:
-    """Return the frames from an index on."""
-    lost = None if frames.lost_heading is None else frames.lost_heading[first:]
-    return Frames(
-        frames.t[first:],
-        frames.q[first:],
-        frames.rest[first:],
-        frames.gyr[first:],
-        frames.acc[first:],
-        frames.gyr_bias_sigma[first:],
-        lost,
-    )
-
-
-def preceded(count: int, heading: Heading) -> Heading:
-    """Return a heading with so many unknown frames before it."""
-    parts = [(getattr(blank(count), f.name), getattr(heading, f.name)) for f in fields(Heading)]
-    return Heading(*(np.concatenate(pair) for pair in parts))
 
 
 def with_axes(heading: Heading, joint: JointCalibration, frames: Frames, pair: tuple[int, int]) -> Heading:

@@ -33,6 +33,8 @@ class Intake:
         What the joint's laws say at the end of each.
     upper, lower : (K, 4)
         `q_earth_from_segment` at the end of each, and as matrices (K, 3, 3).
+    rate : (K, 2, 3)
+        Angular rates in the segment frames at the end of each, rad/s.
     bias : (K,)
         One sigma of the rate of the heading between the two earth frames, rad/s.
     lost : (K,)
@@ -52,6 +54,7 @@ class Intake:
     lower: FloatArray
     upper_matrix: FloatArray
     lower_matrix: FloatArray
+    rate: FloatArray
     bias: FloatArray
     lost: FloatArray
 
@@ -125,6 +128,15 @@ def intake(
         lower=lower,
         upper_matrix=quaternion.to_matrix(upper),
         lower_matrix=quaternion.to_matrix(lower),
+        rate=np.stack(
+            [
+                quaternion.rotate(
+                    quaternion.conjugate(alignment.q_sensor_from_segment), rows[stride::stride, k, 4:7]
+                )
+                for k, alignment in enumerate((calibration.proximal, calibration.distal))
+            ],
+            axis=1,
+        ),
         bias=np.hypot(rows[stride::stride, 0, 10], rows[stride::stride, 1, 10]),
         lost=lost,
     )

@@ -1,7 +1,7 @@
 """Follow the turn between two sensors' earth frames: heading, relative tilt, and what corrupts them.
 
 Error state: small rotation of that turn (3, rad, in the proximal sensor's earth frame), heading rate
-(1, rad/s), place of the joint centre in each sensor (3 + 3, m), error of each gyroscope's scale, axis by
+(1, rad/s), place of each sensor from the joint centre (3 + 3, m), error of each gyroscope's scale, axis by
 axis (3 + 3), offset of each accelerometer (3 + 3, m/s^2), direction of the joint's axis in each segment
 (3 + 3, rad: with a still proximal segment it is one freedom with the heading, so both are held together).
 Between looks the turn follows both gyroscopes alone, so that no linear acceleration enters it; gravity and

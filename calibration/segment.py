@@ -118,6 +118,9 @@ class JointCalibration:
         Hinge: the same axis in the distal segment. Two axes: the second, which stays with the distal one.
     axis_sigma
         One sigma of the direction of those axes, rad.
+    azimuth_sigma
+        One sigma of the proximal axis about the length of its segment, rad: what a proximal segment that was
+        still during the calibration leaves open.
     carrying
         Two axes: the constant angle between them, rad; NaN otherwise.
     carrying_sigma
@@ -146,6 +149,7 @@ class JointCalibration:
     axis_proximal: FloatArray = field(default_factory=lambda: _unknown(3))
     axis_distal: FloatArray = field(default_factory=lambda: _unknown(3))
     axis_sigma: float = math.nan
+    azimuth_sigma: float = math.nan
     carrying: float = math.nan
     carrying_sigma: float = math.nan
     q_neutral: FloatArray = field(default_factory=lambda: _unknown(4))
@@ -232,6 +236,7 @@ _FIELDS = (
     ("axis_proximal", "axis_proximal"),
     ("axis_distal", "axis_distal"),
     ("axis_sigma", "axis_sigma_rad"),
+    ("azimuth_sigma", "azimuth_sigma_rad"),
     ("carrying", "carrying_rad"),
     ("carrying_sigma", "carrying_sigma_rad"),
     ("q_neutral", "q_proximal_from_distal_neutral"),

@@ -80,6 +80,12 @@ class SensorCalibration:
             return RestNoise(self.gyr_noise, self.acc_noise)
         return None
 
+    @property
+    def corrects(self) -> bool:
+        """Whether it changes a sample, or only knows the noise."""
+        fitted = isfinite(self.residual) or isfinite(self.mag_residual)
+        return fitted or bool(np.isfinite(self.gyr_bias).all())
+
     def to_document(self) -> dict[str, Any]:
         """Return a JSON document; what is not known is null; units are in the names."""
         document: dict[str, Any] = {

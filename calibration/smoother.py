@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.heading import HeadingEstimator, HeadingParams
-from calibration.heading_series import Heading, frames_from, preceded, with_axes
+from calibration.heading_series import Heading, with_axes
 from calibration.relative import HEADING, Moment, RelativeState, apart, move
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -31,7 +31,6 @@ def smooth(
     pair: tuple[int, int] = (0, 1),
     *,
     params: HeadingParams | None = None,
-    begin: float = -math.inf,
 ) -> Heading:
     """Return the relative heading at every frame of a recording, each in the light of all others.
 
@@ -39,9 +38,6 @@ def smooth(
     own
     answer is returned.
     """
-    early = int(np.searchsorted(frames.t, begin))
-    if early:
-        return preceded(early, smooth(calibration, frames_from(frames, early), rate, pair, params=params))
     first = HeadingEstimator(calibration, rate, *pair, params=params)
     first.tape = []
     live = first.feed(frames)
