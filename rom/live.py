@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from calibration.segment import JointCalibration
+from calibration.sensor import SensorCalibration
 from imu.block import ImuBlock
 from imu.recording import Event, RecordingHeader
 from rom.angles import JointSeries, join_series
@@ -17,11 +18,9 @@ from rom.catalogue.movement import Movement, Side
 from rom.passes import Pass, PassDetector, PassParams, Rep
 from rom.reading import TrackerSetup
 from rom.replay import ReplayStep
+from rom.sensing import known_sensors, worn_since
 from rom.tracker import JointTracker
 from rom.worn import choose_calibration, tracker_setup
-
-ON_THE_LIMB = ("calibration_start", "trial_start", "treatment_start", "pass_start")
-"""Events that only happen once the sensors are worn."""
 
 
 @dataclass(slots=True)
@@ -47,6 +46,8 @@ class LiveTrial:
         See `rom.worn.tracker_setup`.
     pass_params
         What counts as a rep or pass.
+    sensor_calibrations
+        Those that the recording embeds.
 
     Raises
     ------
@@ -62,13 +63,15 @@ class LiveTrial:
         *,
         one_sensor: bool = False,
         pass_params: PassParams | None = None,
+        sensor_calibrations: Sequence[SensorCalibration] = (),
     ) -> None:
         self.movement = movement
         self.side: Side = side
         self._header = header
         self._one_sensor = one_sensor
         self._params = pass_params
-        self._worn_from = math.inf
+        self._sensor_calibrations = sensor_calibrations
+        self._worn_from = -math.inf
         self._held: list[ImuBlock] = []
         self._windows: list[_Window] = []
         self._tracker: JointTracker | None = None
@@ -81,8 +84,8 @@ class LiveTrial:
 
     def take(self, event: Event) -> None:
         """Note an event that was put into the recording; events come in order of time."""
-        if event.kind in ON_THE_LIMB:
-            self._worn_from = min(self._worn_from, event.t)
+        if math.isinf(self._worn_from):
+            self._worn_from = worn_since([event])
         for kind in ("trial", "treatment"):
             if event.kind == f"{kind}_start":
                 self._windows.append(
@@ -141,11 +144,13 @@ class LiveTrial:
         return ReplayStep(series, tuple(reps), tuple(passes))
 
     def _setup(self, calibration: JointCalibration | None) -> TrackerSetup:
+        rates = {sensor.sensor: sensor.rate_hz for sensor in self._header.sensors}
         return tracker_setup(
             self._header,
             self.movement,
             self.side,
             calibration,
             one_sensor=self._one_sensor,
-            worn_from=self._worn_from if math.isfinite(self._worn_from) else -math.inf,
+            worn_from=self._worn_from,
+            known=known_sensors(self._sensor_calibrations, self._held, rates, self._worn_from),
         )

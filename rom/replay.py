@@ -15,16 +15,18 @@ from rom.catalogue.movement import Movement, Side
 from rom.passes import Pass, PassDetector, PassParams, Rep
 from rom.quality import QualityCount, SensorQuality
 from rom.reading import TrackerSetup
+from rom.review import best_heading
+from rom.sensing import sensors_of, worn_since
 from rom.tracker import JointTracker
 from rom.worn import calibrate_recording, choose_calibration, tracker_setup
 
 RATE_TOLERANCE = 0.1
 """A sampling rate that differs by more from what the timestamps give is wrong, not drift."""
 
-CalibrationSource = Literal["given", "embedded", "computed", "none"]
+Estimator = Literal["live", "best"]
+"""Angles as they were seen live, or the best estimate in the light of the whole recording."""
 
-_ON_THE_LIMB = ("calibration_start", "trial_start", "treatment_start", "pass_start")
-"""Events that only happen once the sensors are worn."""
+CalibrationSource = Literal["given", "embedded", "computed", "none"]
 
 _JOINT_KINDS = ("joint", "calibration")
 """Calibration documents that concern joints."""
@@ -103,13 +105,14 @@ class Replay:
         filter_name: str = "vqf",
         magnetometer: bool = False,
         pass_params: PassParams | None = None,
+        estimate: Estimator = "live",
     ) -> None:
-        self.recording = recording
+        self.recording, self.estimate = recording, estimate
         self.movement = _movement_of(recording, movement)
         self.side: Side = _side_of(recording, self.movement, side)
         self.phase = phase or recording.header.phase
         self._events = sorted(recording.events, key=lambda event: event.t)
-        worn_from = next((e.t for e in self._events if e.kind in _ON_THE_LIMB), -math.inf)
+        rates = {s.sensor: s.rate_hz for s in recording.header.sensors} | dict(_missing_rates(recording))
         setup = tracker_setup(
             recording.header,
             self.movement,
@@ -117,8 +120,9 @@ class Replay:
             one_sensor=one_sensor,
             filter_name=filter_name,
             magnetometer=magnetometer,
-            worn_from=worn_from,
-            rates=_missing_rates(recording),
+            worn_from=worn_since(self._events),
+            rates=rates,
+            known=sensors_of(recording, rates),
         )
         for sensor in setup.sensors:
             if not recording.samples.get(sensor.sensor, 0):
@@ -147,7 +151,8 @@ class Replay:
 
     def steps(self, seconds: float = 1.0) -> Iterator[ReplayStep]:
         """Yield angles, reps and passes block by block; call once."""
-        tracker = JointTracker(self.setup)
+        best = best_heading(self.setup, self.recording.blocks(seconds)) if self.estimate == "best" else None
+        tracker = JointTracker(self.setup, best)
         watch = _Watch(self._spans(), self.movement.gain_sign, self.pass_params)
         for block in self.recording.blocks(seconds):
             if block.sensor in self._counts:

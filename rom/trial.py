@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from calibration.segment import JointCalibration
 from imu.block import FloatArray
 from imu.errors import InputError
-from imu.recording import Event, Recording
+from imu.recording import Recording
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
 from rom.catalogue.movement import Movement, Side
@@ -20,7 +20,8 @@ from rom.measures import SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE, MeasureParams, Re
 from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
 from rom.reading import TrackerSetup
-from rom.replay import CalibrationSource, MarkedPass, Replay, ReplayStep
+from rom.replay import CalibrationSource, Estimator, MarkedPass, Replay, ReplayStep
+from rom.said import discarded, stopped
 from rom.sample import Aggregate, RepSample
 
 SCHEMA = "romcap.trial/1"
@@ -145,6 +146,7 @@ def analyse(
     magnetometer: bool = False,
     pass_params: PassParams | None = None,
     measure_params: MeasureParams | None = None,
+    estimate: Estimator = "live",
     progress: Callable[[float], None] | None = None,
     seen: Callable[[ReplayStep], None] | None = None,
 ) -> Trial:
@@ -170,6 +172,8 @@ def analyse(
         See `TrackerSetup`.
     pass_params, measure_params
         What counts as a rep or pass, and how it is measured.
+    estimate
+        "live": the angles as they were seen. "best": each in the light of the whole recording.
     progress
         Called with the capture time reached, s.
     seen
@@ -190,6 +194,7 @@ def analyse(
         filter_name=filter_name,
         magnetometer=magnetometer,
         pass_params=pass_params,
+        estimate=estimate,
     )
     parts: list[JointSeries] = []
     reps: list[Rep] = []
@@ -212,7 +217,8 @@ def analyse(
         measure_rep(series, rep, number=number, gate=replay.movement.gate, params=measure_params)
         for number, rep in enumerate(reps, start=1)
     ]
-    measured = notes.judged(_discard(measured, recording.events))
+    measured, misnamed = discarded(measured, recording.events)
+    measured = notes.judged(stopped(measured, recording.events))
     return Trial(
         movement=replay.movement,
         side=replay.side,
@@ -223,7 +229,7 @@ def analyse(
         setup=replay.setup,
         calibration_source=replay.calibration_source,
         quality=quality,
-        warnings=_warnings(replay, series, quality, measured),
+        warnings=(*_warnings(replay, series, quality, measured), *misnamed),
         provenance={
             "software": {"romcap": version("romcap")},
             "recording_id": recording.header.recording_id,
@@ -232,6 +238,7 @@ def analyse(
             "annotations": notes.to_documents(),
             "simulated": recording.header.simulated,
             "filter": filter_name,
+            "estimate": estimate,
             "magnetometer": magnetometer,
             "one_sensor": replay.setup.proximal is None,
             "rate_hz": replay.setup.output_rate,
@@ -265,26 +272,6 @@ def _median_deg(values: Sequence[float]) -> float | None:
     """Return the median of the known values in degrees."""
     known = [value for value in values if math.isfinite(value)]
     return math.degrees(float(np.median(known))) if known else None
-
-
-def _discard(reps: list[RepMeasures], events: Sequence[Event]) -> list[RepMeasures]:
-    """Mark the reps that a `discard` takes back: a number from 1, `trial`, or `rep` for the last one done."""
-    for event in events:
-        if event.kind != "discard":
-            continue
-        of = event.data.get("of")
-        done = [rep.number for rep in reps if rep.rep.stop <= event.t]
-        if of == "trial":
-            numbers = [rep.number for rep in reps]
-        elif isinstance(of, int):
-            numbers = [of]
-        elif of == "rep":
-            numbers = done[-1:]
-        else:
-            numbers = []
-        reason = f"discarded: {event.data.get('reason') or 'no reason given'}"
-        reps = [replace(r, reasons=(*r.reasons, reason)) if r.number in numbers else r for r in reps]
-    return reps
 
 
 def _nothing_found(replay: Replay, series: JointSeries) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from calibration.alignment import AXES, JointPlan, Movement, calibrate_limb
 from calibration.segment import JointCalibration
+from calibration.sensor import SensorCalibration, apply
 from imu.block import ImuBlock, join
 from imu.errors import CalibrationError, InputError
 from imu.fusion import OrientationFilter, make_filter
@@ -15,6 +16,7 @@ from imu.recording import Event, Recording, RecordingHeader, SensorInfo
 from rom.catalogue.movement import Movement as CatalogueMovement
 from rom.catalogue.movement import Side, sided
 from rom.reading import TrackedSensor, TrackerSetup
+from rom.sensing import sensors_of
 
 ALIASES = {"upper_thorax": "thorax"}
 """A segment whose sensor may also have been called so."""
@@ -76,6 +78,7 @@ def tracker_setup(
     magnetometer: bool = False,
     worn_from: float = -math.inf,
     rates: Mapping[str, float] | None = None,
+    known: Mapping[str, SensorCalibration] | None = None,
 ) -> TrackerSetup:
     """Return how the sensors of a capture measure a movement; the live screen and a replay use the same.
 
@@ -94,6 +97,8 @@ def tracker_setup(
         See `TrackerSetup`.
     rates
         Sampling rates, Hz, where the header doesn't know them.
+    known
+        What is known of each sensor's errors and noise; see `rom.sensing.known_sensors`.
 
     Raises
     ------
@@ -127,7 +132,7 @@ def tracker_setup(
             f"{movement.title(side)} needs a sensor on {' and on '.join(missing)}, but the sensors are on "
             f"{there}; strap one there or name another movement or side{hint}"
         )
-    tracked = [_tracked(sensor, rates or {}) for sensor in found if sensor is not None]
+    tracked = [_tracked(sensor, rates or {}, known or {}) for sensor in found if sensor is not None]
     return TrackerSetup(
         rule=rule,
         side=side,
@@ -141,14 +146,23 @@ def tracker_setup(
     )
 
 
-def _tracked(info: SensorInfo, rates: Mapping[str, float]) -> TrackedSensor:
+def _tracked(
+    info: SensorInfo, rates: Mapping[str, float], known: Mapping[str, SensorCalibration]
+) -> TrackedSensor:
     rate = rates.get(info.sensor, info.rate_hz)
     if not (math.isfinite(rate) and rate > 0.0):
         raise InputError(
             f"sensor {info.sensor}: expected its sampling rate in the header, got {rate}; import with a rate"
         )
     reach = None if info.gyr_range_dps is None else math.radians(info.gyr_range_dps)
-    return TrackedSensor(info.sensor, rate, gyr_range=reach)
+    errors = known.get(info.sensor)
+    return TrackedSensor(
+        info.sensor,
+        rate,
+        noise=None if errors is None else errors.rest_noise,
+        gyr_range=reach,
+        calibration=errors if errors is not None and errors.corrects else None,
+    )
 
 
 def choose_calibration(
@@ -215,14 +229,19 @@ def _cut(recording: Recording, spans: Sequence[tuple[float, float, Event]]) -> l
     """
     parts: list[dict[str, list[ImuBlock]]] = [{} for _ in spans]
     filters: dict[str, OrientationFilter] = {}
+    rates = {info.sensor: _rate(recording, info.sensor) for info in recording.header.sensors}
+    known = sensors_of(recording, rates)
     last_stop = max(stop for _, stop, _ in spans)
     for block in recording.blocks():
         if float(block.t[0]) > last_stop:
             break
+        errors = known.get(block.sensor)
         if block.sensor not in filters:
-            filters[block.sensor] = make_filter("vqf", _rate(recording, block.sensor))
-        bias = filters[block.sensor].feed(block).gyr_bias
-        steadied = ImuBlock(block.sensor, block.t, block.gyr - bias, block.acc, block.mag)
+            noise = None if errors is None else errors.rest_noise
+            filters[block.sensor] = make_filter("vqf", _rate(recording, block.sensor), noise)
+        true = apply(errors, block) if errors is not None and errors.corrects else block
+        bias = filters[block.sensor].feed(true).gyr_bias
+        steadied = ImuBlock(true.sensor, true.t, true.gyr - bias, true.acc, true.mag)
         for (start, stop, _), found in zip(spans, parts, strict=True):
             first, last = np.searchsorted(block.t, [start, stop])
             if last > first:

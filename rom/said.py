@@ -1,0 +1,65 @@
+"""What was said while reps were done and counts against them: taken back, or stopped for pain."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from imu.recording import Event
+from rom.measures import RepMeasures
+
+STOPS = ("sharp", "stop")
+"""Marks of a `pain` event that end a movement: set true, or its `reason` (reference: clinical 2.6)."""
+
+
+def discarded(reps: Sequence[RepMeasures], events: Sequence[Event]) -> tuple[list[RepMeasures], list[str]]:
+    """Mark the reps that a `discard` takes back: a number from 1, `trial`, or `rep` for the last one done.
+
+    Returns
+    -------
+    reps, warnings
+        All reps, those taken back with the reason; and one sentence for each discard that names no rep.
+    """
+    judged, warnings = list(reps), list[str]()
+    for event in events:
+        if event.kind != "discard":
+            continue
+        of, why = event.data.get("of"), event.data.get("reason") or "no reason given"
+        done = [rep.number for rep in judged if rep.rep.stop <= event.t]
+        if of == "trial":
+            numbers = [rep.number for rep in judged]
+        elif of == "rep":
+            numbers = done[-1:]
+        else:
+            numbers = [rep.number for rep in judged if type(of) is int and rep.number == of]
+        if not numbers:
+            warnings.append(
+                f"the discard at {event.t:.1f} s ({why}) takes nothing back: expected a rep from 1 to "
+                f"{len(judged)}, 'rep' after a rep, or 'trial', got {of!r}; discard the rep in the review"
+            )
+        judged = [_against(rep, f"discarded: {why}") if rep.number in numbers else rep for rep in judged]
+    return judged, warnings
+
+
+def stopped(reps: Sequence[RepMeasures], events: Sequence[Event]) -> list[RepMeasures]:
+    """Mark the reps that sharp pain stopped, and those of the same trial after it.
+
+    Source: reference, clinical 2.6 (rep validity: not after a "sharp pain" stop) and 3.1.
+    """
+    judged = list(reps)
+    ends = [event.t for event in events if event.kind == "trial_stop"]
+    for event in events:
+        said = event.data
+        marks = [mark for mark in STOPS if said.get(mark) is True or said.get("reason") == mark]
+        if event.kind != "pain" or not marks:
+            continue
+        end = min((t for t in ends if t >= event.t), default=math.inf)
+        what = "sharp pain" if "sharp" in marks else "stopped for pain"
+        for place, rep in enumerate(judged):
+            if event.t <= rep.rep.stop and rep.rep.start <= end:
+                when = "during it" if rep.rep.start <= event.t else "before it"
+                judged[place] = _against(rep, f"{what} {when}, at {event.t:.1f} s")
+    return judged
+
+
+def _against(rep: RepMeasures, reason: str) -> RepMeasures:
+    return replace(rep, reasons=(*rep.reasons, reason))
