@@ -22,7 +22,8 @@ import numpy as np
 from imu.ble import Backend, Radio
 from imu.ble_link import LinkState, SensorLink, SensorRequest, Timing
 from imu.block import ImuBlock
-from imu.errors import RadioError, RomcapError
+from imu.clock import shared_base
+from imu.errors import InputError, RadioError, RomcapError
 from imu.health import Health, Notice
 from imu.recording import Event, RawPacket, RecordingWriter, Status
 from imu.sensors.driver import Battery, DeviceInfo
@@ -80,10 +81,19 @@ class Acquisition:
         self.started_at = datetime.now(UTC)
         self._backend = backend
         self._timing = Timing() if timing is None else timing
+        bases = {
+            request.time_base: shared_base(request.driver.clock(request.settings), request.settings.rate_hz)
+            for request in requests
+            if request.time_base
+        }
         self._sensors = {
             request.sensor: _Sensor(
                 SensorStream(
-                    request.sensor, request.driver, request.settings, (learnt or {}).get(request.address)
+                    request.sensor,
+                    request.driver,
+                    request.settings,
+                    (learnt or {}).get(request.address),
+                    bases.get(request.time_base),
                 ),
                 gap=max(GAP_S, GAP_PERIODS / request.settings.rate_hz),
             )
@@ -170,6 +180,29 @@ class Acquisition:
     def calibration(self, document: Mapping[str, Any]) -> None:
         """Put a calibration into the recording."""
         self._later(lambda: self._write(lambda writer: writer.write_calibration(document)))
+
+    def shift(self, offsets: Mapping[str, float]) -> None:
+        """Add seconds to the times of sensors from now on, so that they agree with the others'.
+
+        Parameters
+        ----------
+        offsets
+            s, by sensor; see `imu/taps.py`.
+
+        Raises
+        ------
+        InputError
+            If a recording runs: time must not jump in it.
+        """
+        if self._writer is not None:
+            raise InputError("times can be aligned only before the recording begins; end it and begin anew")
+
+        def change() -> None:
+            for sensor, seconds in offsets.items():
+                self._sensors[sensor].stream.shift += seconds
+
+        self._later(change)
+        self.catch_up()
 
     def health(self) -> tuple[Health, ...]:
         """Return how each sensor does."""

@@ -33,12 +33,15 @@ class SensorRequest:
         Its family.
     settings
         What its stream is set to.
+    time_base
+        Name of the time base that it shares with other sensors by radio; "" if it keeps its own time.
     """
 
     sensor: str
     address: str
     driver: Driver
     settings: Settings
+    time_base: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,19 @@ class Capture2GoPeripheral:
         code = self._mode[9] or self._mode[10]
         return float(self._rt_rate) if self._rt_rate else c2g.RATES.get(code, 50.0)
 
+    @property
+    def time_base(self) -> str:
+        """The group whose clock it sends or follows; "" if none."""
+        part, group = self._mode[18], self._mode[19:27]
+        return f"capture2go {group.hex()}" if part in (c2g.SYNC_SENDER, c2g.SYNC_RECEIVER) else ""
+
+    def tick(self, device_time: float) -> None:
+        """Take note of the time, to answer round trips by."""
+        self._now = device_time
+
+    def disconnected(self) -> None:
+        """Keep its part in the group: a real one goes on, too."""
+
     def set_subscribed(self, characteristic: str, subscribed: bool) -> list[Notification]:
         """Send the status to a new listener, as the sensor does after connecting."""
         if characteristic == c2g.TX and subscribed:
@@ -110,7 +123,7 @@ class Capture2GoPeripheral:
         return c2g.frame(c2g.ROUND_TRIP, content[:8] + now + bytes(8))
 
     def _status(self) -> bytes:
-        synchronised = self._mode[18] in (c2g.SYNC_SENDER, c2g.SYNC_RECEIVER)
+        synchronised = bool(self.time_base)
         state = 2 if self.streaming else 1
         level = round(self.battery_percent)
         values = (round(self._now * 1e9), state, 2, 0, 0, 0, synchronised, level, 100)

@@ -72,11 +72,26 @@ class DotPeripheral:
             ),
         )
         self.battery_percent = 100.0
-        self.synchronised = False
+        self.time_base = ""
+        self._root = ""
         self._address = bytes.fromhex(address.replace(":", ""))
         self._rate = 60
         self._mode: Mode | None = None
         self._ack = message(SYNC, b"\x03\x09")
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether its clock runs with that of a root."""
+        return bool(self.time_base)
+
+    def tick(self, device_time: float) -> None:
+        """Take no note of the time: it is told with each sample."""
+
+    def disconnected(self) -> None:
+        """Synchronise, if that was asked for; a real DOT takes up to 14 s alone for it."""
+        if self._root:
+            self.time_base, self._root = self._root, ""
+            self._ack = message(SYNC, b"\x03\x00")
 
     @property
     def streaming(self) -> bool:
@@ -126,8 +141,10 @@ class DotPeripheral:
             raise PacketError("DOT device control must be 32 bytes long", payload)
         if payload[0] & 0x10:
             rate = int.from_bytes(payload[24:26], "little")
-            if self.streaming or rate not in RATES:
-                raise PacketError(f"a DOT that is measuring, or asked for {rate} Hz, refuses", payload)
+            if self.streaming or self.synchronised or rate not in RATES:
+                raise PacketError(
+                    f"a DOT that is measuring, is synchronised or is asked for {rate} Hz, refuses", payload
+                )
             self._rate = rate
 
     def _measure(self, payload: bytes) -> None:
@@ -141,11 +158,13 @@ class DotPeripheral:
         if mid != SYNC or not data:
             return []
         if data[0] == 0x01 and len(data) == 7:
-            self.synchronised = True
-            self._ack = message(SYNC, b"\x03\x00")
+            if self.synchronised:
+                raise PacketError("a DOT that is synchronised already refuses to be so again", payload)
+            self._root = f"movella-dot {data[:0:-1].hex()}"
+            self._ack = message(SYNC, b"\x03\x09")
             return []
         if data[0] == 0x02:
-            self.synchronised = False
+            self.time_base = self._root = ""
             return [Notification(MESSAGE_NOTIFY, message(SYNC, b"\x50\x00"))]
         if data[0] == 0x08:
             return [

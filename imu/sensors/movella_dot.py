@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from imu.errors import InputError, PacketError
 from imu.sensors.checks import battery_percent, expect_length, in_range, settle, unit_quaternion, vector
-from imu.sensors.dot_messages import parse_reply
+from imu.sensors.dot_messages import parse_reply, stop_sync
 from imu.sensors.driver import (
     UNKNOWN,
     Advertisement,
@@ -125,6 +125,7 @@ CAPABILITY = Capability(
     to_verify=(
         "Layouts of the modes other than 6 agree in three documents but were not checked on captured bytes.",
         "Revision C of the specification was read from a markdown copy.",
+        "Synchronisation by radio was tried on emulated sensors only.",
     ),
     source="[S] XD0506P Rev F (2021) and Rev C (2023)",
 )
@@ -169,11 +170,15 @@ class MovellaDot:
         return (BATTERY, MESSAGE_NOTIFY, MODES[settings.mode].characteristic)
 
     def configure(self, settings: Settings) -> tuple[Write, ...]:
-        """Return the device-control write that sets the rate: visit bit 4, rate at bytes 24 and 25 [S]."""
+        """Return the end of any synchronisation, and the device-control write that sets the rate.
+
+        A DOT that an earlier capture left synchronised would refuse the rate. Visit bit 4, rate at bytes 24
+        and 25 [S]; that a DOT which is not synchronised takes the message without harm is to verify.
+        """
         control = bytearray(32)
         control[0] = 0x10
         control[24:26] = struct.pack("<H", round(settings.rate_hz))
-        return (Write(CONTROL, bytes(control)),)
+        return (Write(MESSAGE_CONTROL, stop_sync()), Write(CONTROL, bytes(control)))
 
     def start(self, settings: Settings) -> tuple[Write, ...]:
         """Return the measurement-control write 01 01 mode."""

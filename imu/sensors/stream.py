@@ -13,6 +13,7 @@ from imu.block import FloatArray, ImuBlock
 from imu.clock import SensorClock, Stamps
 from imu.errors import PacketError
 from imu.sensors.driver import Ack, Battery, DeviceInfo, Driver, G, Polled, Reading, Settings
+from imu.time_base import TimeBase
 
 FULL_SCALE = 0.998
 """From this share of full scale on a value is saturated and becomes NaN; a MetaMotion ends at 0.9990."""
@@ -54,11 +55,22 @@ class SensorStream:
         Its family and what it was set to.
     learnt
         Rate error learnt in an earlier capture with this very sensor, or None.
+    shared
+        Time base that it shares by radio while it says that it is synchronised; None if it keeps its own.
     """
 
-    def __init__(self, sensor: str, driver: Driver, settings: Settings, learnt: float | None = None) -> None:
+    def __init__(
+        self,
+        sensor: str,
+        driver: Driver,
+        settings: Settings,
+        learnt: float | None = None,
+        shared: TimeBase | None = None,
+    ) -> None:
         self.sensor = sensor
-        self.clock = SensorClock(driver.clock(settings), settings.rate_hz, learnt)
+        self.clock = SensorClock(driver.clock(settings), settings.rate_hz, learnt, shared)
+        self.shift = 0.0
+        """Seconds added to the times of the clock: what an alignment by motion found."""
         self.broken = 0
         self._driver = driver
         self._settings = settings
@@ -90,6 +102,9 @@ class SensorStream:
             return Heard(broken=error)
         readings = [item for item in items if isinstance(item, Reading)]
         news = tuple(item for item in items if not isinstance(item, Reading))
+        for item in news:
+            if isinstance(item, Ack) and item.command == "sync-status":
+                self.clock.synchronised(item.ok)
         if not readings:
             return Heard(news=news)
         stamps = self.clock.feed(arrival, [reading.ticks for reading in readings])
@@ -98,7 +113,7 @@ class SensorStream:
             return Heard(stamps=stamps, news=news)
         block = ImuBlock(
             self.sensor,
-            stamps.t,
+            stamps.t + self.shift,
             _unsaturated(np.array([reading.gyr for reading in fresh]), self._gyr_limit),
             _unsaturated(np.array([reading.acc for reading in fresh]), self._acc_limit),
             np.array([reading.mag for reading in fresh]) if self._settings.magnetometer else None,

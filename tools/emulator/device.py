@@ -9,7 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from imu.errors import PacketError
 from imu.sensors.driver import Notification, Peripheral
@@ -85,6 +85,24 @@ class Host(Protocol):
 
     def drop(self, device: "Device") -> None:
         """Break the link as a supervision timeout does."""
+        ...
+
+
+@runtime_checkable
+class RadioSync(Protocol):
+    """A sensor that can run its clock with others' by a radio of its own."""
+
+    @property
+    def time_base(self) -> str:
+        """What it shares with the sensors that run together; "" while it runs alone."""
+        ...
+
+    def tick(self, device_time: float, /) -> None:
+        """Take note of its own time, s, while it sends no samples."""
+        ...
+
+    def disconnected(self) -> None:
+        """Take note that no central is connected any more."""
         ...
 
 
@@ -181,6 +199,8 @@ class Device:
         self.connected = False
         self._waiting.clear()
         self._stream.clear()
+        if isinstance(self.sensor, RadioSync):
+            self.sensor.disconnected()
 
     def lose_link(self, *, gone: bool = False) -> None:
         """Break the link; with `gone` the sensor is also out of reach until it advertises again."""

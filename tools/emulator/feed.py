@@ -10,7 +10,7 @@ import numpy as np
 
 from imu.block import ImuBlock
 from imu.sensors.driver import UNKNOWN, Peripheral, Reading, Vector
-from tools.emulator.device import Device
+from tools.emulator.device import Device, RadioSync
 
 IDLE = 0.005
 """How often a sensor that streams nothing looks whether it should, s."""
@@ -48,10 +48,12 @@ class BlockMotion:
 
 
 class StageClock:
-    """The time of the motion: it starts with the first sample that any sensor sends."""
+    """The time of the motion, which starts with the first sample that any sensor sends; and shared clocks."""
 
     def __init__(self) -> None:
         self._started: float | None = None
+        self.shared: dict[str, tuple[float, float]] = {}
+        """When sensors on one time base were booted (monotonic, s), and how fast their clock runs."""
 
     def at(self, instant: float) -> float:
         """Return the time of the motion at a monotonic instant, s."""
@@ -110,6 +112,7 @@ class Feeder:
         position: tuple[Peripheral, float, int] | None = None
         while True:
             sensor = self.device.sensor
+            self._share_clock()
             if not (self.device.connected and sensor.streaming):
                 position = None
                 await asyncio.sleep(IDLE)
@@ -126,6 +129,15 @@ class Feeder:
                 index += 1
             position = (sensor, rate, index)
             await asyncio.sleep(max(0.0, (index / rate - self._device_time()) / self._scale))
+
+    def _share_clock(self) -> None:
+        """Run with the others, if the sensor was synchronised by radio: the first of them is the clock."""
+        sensor = self.device.sensor
+        if isinstance(sensor, RadioSync):
+            if sensor.time_base:
+                own = (self._boot, self._scale)
+                self._boot, self._scale = self._stage.shared.setdefault(sensor.time_base, own)
+            sensor.tick(self._device_time())
 
     def _device_time(self) -> float:
         return (time.monotonic() - self._boot) * self._scale

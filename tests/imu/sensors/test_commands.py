@@ -8,6 +8,7 @@ import pytest
 
 from imu.errors import InputError, PacketError
 from imu.sensors import dot_messages
+from imu.sensors.dot_peripheral import DotPeripheral
 from imu.sensors.driver import Ack, DeviceInfo, Reading
 from imu.sensors.registry import DRIVERS
 
@@ -21,7 +22,7 @@ def written(family: str, step: str, **settings: Any) -> list[tuple[str, str]]:
 
 def test_dot() -> None:
     control = "10" + " 00" * 23 + " 3c 00" + " 00" * 6
-    assert written("movella-dot", "configure") == [("15171002", control)]
+    assert written("movella-dot", "configure") == [("15177001", "02 01 02 fb"), ("15171002", control)]
     assert written("movella-dot", "start") == [("15172001", "01 01 1a")]
     assert written("movella-dot", "stop") == [("15172001", "01 00 1a")]
     assert written("movella-dot", "start", mode="rate-mag") == [("15172001", "01 01 14")]
@@ -95,17 +96,21 @@ def test_a_dot_that_measures_refuses_a_new_rate() -> None:
     for write in (*driver.configure(settings), *driver.start(settings)):
         peripheral.write(write.characteristic, write.payload)
     with pytest.raises(PacketError, match="measuring"):
-        peripheral.write(*driver.configure(driver.settings(rate_hz=60))[0][:2])
+        peripheral.write(*driver.configure(driver.settings(rate_hz=60))[1][:2])
     assert peripheral.rate_hz == 30.0
 
 
 def test_an_emulated_dot_is_synchronised_and_says_so() -> None:
     driver = DRIVERS["movella-dot"]
-    peripheral = driver.peripheral(address="D4:22:CD:AA:BB:CC")
+    peripheral = DotPeripheral("Movella DOT", "D4:22:CD:AA:BB:CC")
     decoder = driver.decoder(driver.settings())
     control, ack, told = (f"1517700{i}-4947-11e9-8646-d663bd873d93" for i in (1, 2, 3))
     assert decoder.feed(ack, peripheral.read(ack)) == [Ack("sync", False, "not started")]
     peripheral.write(control, dot_messages.start_sync("D4:22:CD:AA:BB:CC"))
+    assert decoder.feed(ack, peripheral.read(ack)) == [Ack("sync", False, "not started")], (
+        "not while connected"
+    )
+    peripheral.disconnected()
     assert decoder.feed(ack, peripheral.read(ack)) == [Ack("sync", True, "clocks are synchronised")]
     (status,) = peripheral.write(control, dot_messages.ask_sync_status())
     assert status.characteristic == told
