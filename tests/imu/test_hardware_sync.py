@@ -1,4 +1,4 @@
-"""Clocks held together by radio, over bleak's own Linux back end, against sensors that answer as real ones."""
+"""Clocks held together by radio, over bleak's own Linux back end, against sensors that answer as they do."""
 
 import asyncio
 import gc
