@@ -126,7 +126,7 @@ def _visit(folder: Path, seed: int, *, quiet: bool) -> "tuple[VisitFindings, lis
         (part, trial) for part, trial in zip(simulated, trials, strict=True) if part.phase == "retest"
     ]
     retests = [
-        (part.structure, compare_trials(before, trial, control=(control[0], control[-1])))
+        ((part.structure,), compare_trials(before, trial, control=(control[0], control[-1])))
         for part, trial in retested
         if trial.side == spec.treated
     ]

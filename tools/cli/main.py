@@ -21,6 +21,7 @@ FAMILIES: tuple[str, ...] = (
     "clinic",
     "app",
     "retest",
+    "report",
     "exchange",
     "study",
 )

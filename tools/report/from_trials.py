@@ -23,7 +23,7 @@ def visit_of_trials(
     after: Trial | None,
     control: tuple[Trial, Trial] | None = None,
     treatments: Sequence[Trial] = (),
-    retests: Sequence[tuple[str, Comparison]] = (),
+    retests: Sequence[tuple[Sequence[str], Comparison]] = (),
     symmetry_before: Symmetry | None = None,
     symmetry_after: Symmetry | None = None,
     structures: dict[str, Structure] | None = None,
@@ -41,7 +41,7 @@ def visit_of_trials(
     treatments
         Trials that hold passes, in order.
     retests
-        The structure treated before each re-test (empty if none is known), and what it showed.
+        The structures treated before each re-test, as far as known, and what it showed.
     symmetry_before, symmetry_after
         Left against right.
     structures
@@ -60,7 +60,7 @@ def visit_of_trials(
         movement=before.movement,
         side=before.side,
         baseline=before.sample() if enough else None,
-        retests=tuple(Retest((name,) if name else (), comparison) for name, comparison in retests),
+        retests=tuple(Retest(tuple(names), comparison) for names, comparison in retests),
         symmetry_before=symmetry_before,
         symmetry_after=symmetry_after,
         passes=tuple(fact for trial in treatments for fact in passes_of_trial(trial)),

@@ -1,6 +1,5 @@
 """A visit as a report: findings in, everything one page says out."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +17,9 @@ from tools.report.model import (
     PassArrow,
     PassesData,
     Phase,
-    RepGroup,
     ReportModel,
-    RepsData,
 )
+from tools.report.samples_shown import change_card, reps_figure, value_card
 from tools.report.sentences import change_sentence, judgement_word, symmetry_sentence
 from tools.report.visit_tables import (
     ama_table,
@@ -50,12 +48,14 @@ def visit_report(visit: VisitFindings, words: Words | None = None, *, ama: bool 
     final = visit.final
     samples = _samples(visit)
     ama_part, too_few = (
-        ama_table(words, [(sample, phase) for sample, phase in samples]) if ama else (None, ())
+        ama_table(words, [(words.say(f"figure.{phase}"), sample) for sample, phase in samples])
+        if ama
+        else (None, ())
     )
     tables = [
         measurement_table(words, visit),
         sides_table(words, visit),
-        passes_table(words, visit),
+        passes_table(words, visit.passes, visit.structures),
         ama_part,
     ]
     own = [test for test in visit.tests if visit.movement is None or test.movement.id == visit.movement.id]
@@ -80,40 +80,6 @@ def visit_report(visit: VisitFindings, words: Words | None = None, *, ama: bool 
         method=tuple(line for line in lines if line[1]),
         data=_data(visit),
         **parts,
-    )
-
-
-def rep_group(words: Words, sample: RepSample, phase: Phase) -> RepGroup:
-    """Return the reps of a test for the figure."""
-    low, high = mean_of(sample).interval()
-    warm = sample.warm_ups if sample.aggregate == "mean_2_to_k" else 0
-    letter, when = words.say(f"letter.{sample.side}"), words.say(f"figure.{phase}")
-    counted = sample.used.size
-    return RepGroup(
-        sample.side,
-        phase,
-        f"{letter} {when}",
-        tuple(np.degrees(sample.values).tolist()),
-        tuple(warm <= place < warm + counted for place in range(sample.values.size)),
-        math.degrees(sample.value),
-        math.degrees(low),
-        math.degrees(high),
-    )
-
-
-def reps_alt(words: Words, groups: list[RepGroup]) -> str:
-    """Return the figure of the reps in words."""
-    return ". ".join(
-        words.say(
-            "figure.alt_group",
-            side=words.say(f"side.{group.side}"),
-            phase=words.say(f"figure.{group.phase}"),
-            values=", ".join(f"{words.plain(value)}°" for value in group.values_deg),
-            mean=f"{words.plain(group.mean_deg)}°",
-            low=f"{words.plain(group.low_deg)}°",
-            high=f"{words.plain(group.high_deg)}°",
-        )
-        for group in groups
     )
 
 
@@ -144,13 +110,10 @@ def _cards(words: Words, visit: VisitFindings) -> tuple[Card, ...]:
     cards: list[Card] = []
     if final is None:
         if visit.baseline is not None:
-            cards.append(_value_card(words, "before", visit.baseline))
+            cards.append(value_card(words, "before", visit.baseline))
     else:
-        cards += [_value_card(words, "before", final.pre), _value_card(words, "after", final.post)]
-        low, high = (words.number(end, signed=True) for end in final.change.estimate.interval())
-        judged = words.say("card.judged", low=low, high=high, judgement=judgement_word(words, final.change))
-        change = words.degrees(final.change.value, signed=True)
-        cards.append(Card(words.say("card.change"), change, judged))
+        cards += [value_card(words, "before", final.pre), value_card(words, "after", final.post)]
+        cards.append(change_card(words, "change", final.change))
     sides = visit.symmetry_after or (visit.symmetry_before if final is None else None)
     if sides is not None:
         other = "right" if sides.involved == "left" else "left"
@@ -160,15 +123,6 @@ def _cards(words: Words, visit: VisitFindings) -> tuple[Card, ...]:
         value = words.degrees(sides.difference.value, signed=True)
         cards.append(Card(label[0].upper() + label[1:], value, basis))
     return tuple(cards)
-
-
-def _value_card(words: Words, key: str, sample: RepSample) -> Card:
-    low, high = mean_of(sample).interval()
-    reps = words.say("card.reps", count=sample.used.size)
-    basis = reps
-    if math.isfinite(low):
-        basis = f"{words.say('card.interval', low=words.number(low), high=words.number(high))}; {reps}"
-    return Card(words.say(f"card.{key}"), words.degrees(sample.value), basis)
 
 
 def _verdicts(words: Words, visit: VisitFindings) -> tuple[str, ...]:
@@ -211,7 +165,7 @@ def _missing(words: Words, visit: VisitFindings) -> tuple[str, ...]:
         "no_pain_after": visit.pain_before is not None and visit.pain_after is None,
         "no_hash": any(not test.sha256 for test in visit.tests),
     }
-    structures = names_of(words, visit, dict.fromkeys(bare))
+    structures = names_of(words, visit.structures, dict.fromkeys(bare))
     return tuple(
         words.say(f"missing.{key}", structures=structures) for key, lacking in found.items() if lacking
     )
@@ -236,18 +190,8 @@ def _pain(words: Words, visit: VisitFindings) -> str:
 def _figures(words: Words, visit: VisitFindings, samples: list[tuple[RepSample, Phase]]) -> list[Figure]:
     found: list[Figure] = []
     if samples:
-        groups = [rep_group(words, sample, phase) for sample, phase in samples]
         limit = None if visit.final is None else visit.final.change.yardstick.mdc95
-        band = "" if limit is None else words.say("figure.reps_band", limit=words.tenths(limit))
-        found.append(
-            Figure(
-                words.say("figure.reps"),
-                f"{words.say('figure.reps_caption')} {band}".strip(),
-                reps_alt(words, groups),
-                words.section("figure"),
-                RepsData(tuple(groups), None if limit is None else math.degrees(limit)),
-            )
-        )
+        found.append(reps_figure(words, samples, limit))
     if visit.curves:
         found.append(_curves(words, visit))
     arrows = [fact for fact in visit.passes if fact.start_deg is not None and fact.end_deg is not None]
@@ -279,8 +223,8 @@ def _curves(words: Words, visit: VisitFindings) -> Figure:
 def _passes(words: Words, visit: VisitFindings) -> Figure:
     arrows: list[PassArrow] = []
     alt: list[str] = []
-    for structure, facts in passes_by_structure(visit).items():
-        name = names_of(words, visit, [structure])
+    for structure, facts in passes_by_structure(visit.passes).items():
+        name = names_of(words, visit.structures, [structure])
         own = [
             PassArrow(one.side, name, one.start_deg, one.end_deg)
             for one in facts

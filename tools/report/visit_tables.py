@@ -1,15 +1,16 @@
 """The tables of a visit: measurements, sides, passes, and three measurements as the AMA Guides want them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from imu.errors import InputError
+from rom.catalogue.structure import Structure
 from rom.sample import RepSample
 from rom.verdict import Difference
 from tools.report.findings import PassFacts, VisitFindings
-from tools.report.model import Phase, Table
+from tools.report.model import Table
 from tools.report.sentences import judgement_word
 from tools.report.words import Words
 
@@ -20,7 +21,7 @@ def measurement_table(words: Words, visit: VisitFindings) -> Table | None:
     several = len({retest.comparison.pre.movement.id for retest in visit.retests}) > 1
     for retest in visit.retests:
         pre, post = retest.comparison.pre, retest.comparison.post
-        named = names_of(words, visit, retest.structures)
+        named = names_of(words, visit.structures, retest.structures)
         label = (
             words.say("table.after_structure", structure=named) if named else words.say("trial.phase_retest")
         )
@@ -69,13 +70,15 @@ def sides_table(words: Words, visit: VisitFindings) -> Table | None:
     return Table(words.say("table.sides"), columns, tuple(rows), numeric=(1, 2, 3, 4))
 
 
-def passes_table(words: Words, visit: VisitFindings) -> Table | None:
+def passes_table(
+    words: Words, passes: Sequence[PassFacts], structures: Mapping[str, Structure]
+) -> Table | None:
     """Return a row a structure; None without passes."""
-    if not visit.passes:
+    if not passes:
         return None
     none = words.say("table.none")
     rows: list[tuple[str, ...]] = []
-    for structure, facts in passes_by_structure(visit).items():
+    for structure, facts in passes_by_structure(passes).items():
         starts = [one.start_deg for one in facts if one.start_deg is not None]
         ends = [one.end_deg for one in facts if one.end_deg is not None]
         times = [one.duration_s for one in facts if one.duration_s is not None]
@@ -84,7 +87,7 @@ def passes_table(words: Words, visit: VisitFindings) -> Table | None:
         span = f"{_mean(words, starts)} – {_mean(words, ends)}" if starts and ends else none
         rows.append(
             (
-                names_of(words, visit, [structure]),
+                names_of(words, structures, [structure]),
                 words.say(f"side.{facts[0].side}"),
                 ", ".join(dict.fromkeys(words.phrase(one.technique) for one in facts if one.technique))
                 or none,
@@ -100,30 +103,28 @@ def passes_table(words: Words, visit: VisitFindings) -> Table | None:
     return Table(words.say("table.passes"), named, tuple(rows), numeric=(3, 4, 5))
 
 
-def ama_table(
-    words: Words, samples: Sequence[tuple[RepSample, Phase]]
-) -> tuple[Table | None, tuple[str, ...]]:
-    """Return three measurements and the greatest of each test, and a line for each test with fewer.
+def ama_table(words: Words, samples: Sequence[tuple[str, RepSample]]) -> tuple[Table | None, tuple[str, ...]]:
+    """Return three measurements and the greatest of each named test, and a line for each with fewer.
 
     AMA Guides (clinical reference 2.1, 5.4): three measurements, the greatest range counts.
     """
     rows: list[tuple[str, ...]] = []
     lacking: list[str] = []
-    for sample, phase in samples:
-        side, when = words.say(f"side.{sample.side}"), words.say(f"figure.{phase}")
+    for label, sample in samples:
+        side = words.say(f"side.{sample.side}")
         try:
             best = best_of_three(sample)
         except InputError:
-            few = words.say("missing.few_ama", test=f"{side} {when}", count=sample.values.size)
+            few = words.say("missing.few_ama", test=f"{side}, {label}", count=sample.values.size)
             lacking.append(few)
             continue
         three = [words.tenths(float(value)) for value in best.used]
-        rows.append((when, side, *three, words.tenths(best.value)))
+        rows.append((label, side, *three, words.tenths(best.value)))
     if not rows:
         return None, tuple(lacking)
     columns = ("test", "side", "first", "second", "third", "greatest")
     named = tuple(words.say(f"table.{name}") for name in columns)
-    aggregate = words.say(f"method.{samples[0][0].aggregate}")
+    aggregate = words.say(f"method.{samples[0][1].aggregate}")
     note = words.say("table.ama_note", aggregate=aggregate)
     return Table(words.say("table.ama"), named, tuple(rows), note, numeric=(2, 3, 4, 5)), tuple(lacking)
 
@@ -135,20 +136,19 @@ def best_of_three(sample: RepSample) -> RepSample:
     )
 
 
-def passes_by_structure(visit: VisitFindings) -> dict[str, list[PassFacts]]:
+def passes_by_structure(passes: Iterable[PassFacts]) -> dict[str, list[PassFacts]]:
     """Return the passes of each structure, in the order of treatment."""
     found: dict[str, list[PassFacts]] = {}
-    for fact in visit.passes:
+    for fact in passes:
         found.setdefault(fact.structure, []).append(fact)
     return found
 
 
-def names_of(words: Words, visit: VisitFindings, structures: Iterable[str]) -> str:
+def names_of(words: Words, structures: Mapping[str, Structure], wanted: Iterable[str]) -> str:
     """Return the names of structures, one after the other."""
-    known = visit.structures
     return ", ".join(
-        words.structure(known[one]) if one in known else one or words.phrase("not named")
-        for one in structures
+        words.structure(structures[one]) if one in structures else one or words.phrase("not named")
+        for one in wanted
     )
 
 
