@@ -60,10 +60,10 @@ def from_axis_angle(axis: FloatArray, angle: FloatArray | float) -> FloatArray:
     """Return the rotation by `angle` (rad, shape (...)) about the unit vector `axis` (..., 3)."""
     half = np.asarray(angle, dtype=np.float64) / 2.0
     sine = np.sin(half)
-    return np.stack(
-        np.broadcast_arrays(np.cos(half), axis[..., 0] * sine, axis[..., 1] * sine, axis[..., 2] * sine),
-        axis=-1,
-    )
+    x, y, z = axis[..., 0] * sine, axis[..., 1] * sine, axis[..., 2] * sine
+    out = np.empty((*np.shape(x), 4))
+    out[..., 0], out[..., 1], out[..., 2], out[..., 3] = np.cos(half), x, y, z
+    return out
 
 
 def about_vertical(heading: FloatArray | float) -> FloatArray:
@@ -149,8 +149,23 @@ def from_matrix(matrix: FloatArray) -> FloatArray:
 
 def to_matrix(q: FloatArray) -> FloatArray:
     """Return the rotation matrices, shape (..., 3, 3), of unit quaternions."""
-    columns = [rotate(q, axis) for axis in np.eye(3)]
-    return np.stack(columns, axis=-1)
+    w, x, y, z = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    x2, y2, z2 = x + x, y + y, z + z
+    xx, yy, zz = x * x2, y * y2, z * z2
+    xy, xz, yz = x * y2, x * z2, y * z2
+    wx, wy, wz = w * x2, w * y2, w * z2
+    entries = columns(
+        1.0 - (yy + zz),
+        xy - wz,
+        xz + wy,
+        xy + wz,
+        1.0 - (xx + zz),
+        yz - wx,
+        xz - wy,
+        yz + wx,
+        1.0 - (xx + yy),
+    )
+    return entries.reshape(*entries.shape[:-1], 3, 3)
 
 
 def slerp(q0: FloatArray, q1: FloatArray, share: FloatArray) -> FloatArray:

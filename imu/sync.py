@@ -82,17 +82,25 @@ class Synchroniser:
         Instants per second, Hz.
     sensor_rates
         Nominal sampling rate of each sensor, Hz, where it differs from `rate`.
+    together
+        Instants are given out in groups of so many, k = 0, 1, ... counted from the clock's zero: later by
+        less than a group, and so much cheaper for whoever works on them. The instants are the same.
     """
 
     def __init__(
-        self, sensors: Sequence[str], rate: float, sensor_rates: Mapping[str, float] | None = None
+        self,
+        sensors: Sequence[str],
+        rate: float,
+        sensor_rates: Mapping[str, float] | None = None,
+        *,
+        together: int = 1,
     ) -> None:
         if not sensors or len(set(sensors)) != len(sensors):
             raise InputError(f"synchronising needs different sensors, got {list(sensors)}")
         if not (rate > 0.0 and math.isfinite(rate)):
             raise InputError(f"the common rate must be positive, got {rate!r} Hz")
         rates = dict(sensor_rates or {})
-        self._rate = rate
+        self._rate, self._together = rate, together
         self._order = {sensor: i for i, sensor in enumerate(sensors)}
         self._tracks = [_Track(BRIDGE + 1.5 / rates.get(sensor, rate)) for sensor in sensors]
         self._next: int | None = None
@@ -119,13 +127,14 @@ class Synchroniser:
             raise InputError(f"sensor {orientation.sensor} is not one of {list(self._order)}")
         self._tracks[self._order[orientation.sensor]].append(orientation, block)
         newest = max(track.seen for track in self._tracks)
-        return self._until(max(min(track.horizon for track in self._tracks), newest - PATIENCE))
+        horizon = max(min(track.horizon for track in self._tracks), newest - PATIENCE)
+        return self._until(horizon, self._together)
 
     def finish(self) -> Frames:
         """Return the instants up to the last that any sensor reached; NaN for those that ended earlier."""
-        return self._until(max(track.seen for track in self._tracks))
+        return self._until(max(track.seen for track in self._tracks), 1)
 
-    def _until(self, horizon: float) -> Frames:
+    def _until(self, horizon: float, together: int) -> Frames:
         if self._next is None:
             begin = max(track.begin for track in self._tracks)
             if begin > horizon:
@@ -136,6 +145,7 @@ class Synchroniser:
         stop = math.floor(horizon * self._rate) + 1
         while (stop - 1) / self._rate > horizon:
             stop -= 1
+        stop -= stop % together
         if stop <= self._next:
             return self._nothing
         instants = np.arange(self._next, stop) / self._rate

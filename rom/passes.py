@@ -186,6 +186,8 @@ class PassDetector:
         t, angle : (N,)
             Times on the capture clock, s, increasing; primary angle, rad, unwrapped, NaN where unknown.
         """
+        if not len(t):
+            return Detected()
         known = np.isfinite(angle)
         times, angles = t[known], angle[known]
         if not len(times):

@@ -21,6 +21,10 @@ UNSURE_SIGMA = math.radians(5.0)
 RANGE_END = 0.99
 """A sample beyond this share of the sensor's range counts as saturated."""
 
+LOOK = 1.0 / 30.0
+"""Angles are given out in groups of so many seconds: a picture on a screen, two thirds of what the pass
+detector looks at once. One at a time would cost four times as much and show nothing earlier."""
+
 _AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
@@ -49,10 +53,12 @@ class JointTracker:
         self._errors = {s.sensor: s.calibration for s in setup.sensors if s.calibration is not None}
         self._ranges = {s.sensor: s.gyr_range or math.inf for s in setup.sensors}
         rates = {s.sensor: s.rate for s in setup.sensors}
-        self._sync = Synchroniser(list(rates), setup.output_rate, rates)
+        together = max(1, round(LOOK * setup.output_rate))
+        self._sync = Synchroniser(list(rates), setup.output_rate, rates, together=together)
         self._saturation_reach = 1.0 / min(setup.output_rate, *rates.values())
         self._saturated: list[float] = []
         self._reader = reader(setup, heading)
+        self._nothing = join_series([])
         self._last_near = math.nan
         self._branch = 0
         self._support = 0.0
@@ -64,7 +70,7 @@ class JointTracker:
         goes back in time.
         """
         if block.sensor not in self._filters:
-            return join_series([])
+            return self._nothing
         block = self._mark_saturated(block)
         if block.sensor in self._errors:
             block = apply(self._errors[block.sensor], block)
@@ -91,7 +97,7 @@ class JointTracker:
 
     def _series(self, frames: Frames) -> JointSeries:
         if not len(frames):
-            return join_series([])
+            return self._nothing
         if frames.t[0] < self.setup.worn_from:
             early = int(np.searchsorted(frames.t, self.setup.worn_from))
             return join_series([self._unworn(frames[:early]), self._series(frames[early:])])
