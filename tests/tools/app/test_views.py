@@ -1,0 +1,226 @@
+"""The window worked like a person does, without a screen, with virtual sensors through the real driver."""
+
+import gc
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imu.recording import Recording
+from rom.annotations import annotations_file
+from rom.catalogue.loader import Catalogue
+from rom.catalogue.movement import Movement, Side
+from rom.trial import analyse
+from tools.app.session import Source, virtual_sensors
+from tools.app.setting import Setting
+from tools.emulator.limbs import Pace
+
+if TYPE_CHECKING:
+    from tools.app.window import Window
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+QUICK = Pace(still=1.3, functional=0.6, functional_times=2, rep=0.7, hold=0.3, rest=0.5, reps=2)
+
+
+@pytest.fixture(autouse=True)
+def _leaks_stay_here() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
+def setting(catalogue: Catalogue, folder: Path) -> Setting:
+    def source_of(movement: Movement, side: Side) -> Source:
+        return virtual_sensors(movement, side, pace=QUICK)
+
+    return Setting(catalogue, "dark", folder, source_of, virtual=True)
+
+
+@pytest.fixture
+def window(screen: Any, catalogue: Catalogue, tmp_path: Path) -> "Iterator[Window]":
+    from tools.app.window import Window
+
+    made = Window(setting(catalogue, tmp_path))
+    screen.addWidget(made)
+    with screen.waitExposed(made):
+        made.show()
+    yield made
+    made.close()
+
+
+def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
+    screen: Any, window: "Window", tmp_path: Path
+) -> None:
+    from PySide6.QtCore import Qt
+
+    capture = window.capture
+    capture.chooser.choose("P0042", "el_flexion", "left")
+    choice = capture.chooser.choice
+    assert choice is not None
+    assert (choice.movement.id, choice.side, choice.client) == ("el_flexion", "left", "P0042")
+    capture.begin_choice(choice)
+    model = capture.live.model
+    assert model is not None
+    screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=20_000)
+    screen.keyClick(window, Qt.Key.Key_M)
+    screen.keyClick(window, Qt.Key.Key_M)
+    screen.keyClick(window, Qt.Key.Key_7)
+    screen.waitUntil(lambda: model.calibration.startswith("Alignment residual"), timeout=40_000)
+    screen.waitUntil(lambda: model.session.over, timeout=60_000)
+    assert model.session.error == ""
+    screen.waitUntil(lambda: capture.live.model is not None and not capture.running, timeout=5_000)
+    (file,) = tmp_path.glob("*.mcap")
+    recording = Recording.open(file)
+    kinds = [event.kind for event in recording.events]
+    assert kinds.count("mark") == 1
+    assert [event.data["nprs"] for event in recording.events if event.kind == "pain"] == [7]
+    trial = analyse(recording)
+    found = model.session.found
+    assert found is not None
+    assert [rep.rep for rep in trial.reps] == found.reps
+    assert model.counts == f"{len(found.reps)} rep{'' if len(found.reps) == 1 else 's'}"
+
+
+def test_a_capture_without_sensors_ends_in_a_sentence_and_the_window_lives(
+    screen: Any, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    from tools.app.session import worn_sensors
+    from tools.app.window import Window
+
+    lonely = setting(catalogue, tmp_path)
+    lonely.source_of = lambda movement, side: worn_sensors(movement, side, tmp_path / "no-pairing.json")
+    window = Window(lonely)
+    screen.addWidget(window)
+    window.show()
+    window.capture.chooser.choose("P0042", "kn_ake", "right")
+    choice = window.capture.chooser.choice
+    assert choice is not None
+    with screen.waitSignal(window.capture.recorded, timeout=10_000) as ended:
+        window.capture.begin_choice(choice)
+    assert "rom pair right_thigh right_shank" in ended.args[0].error
+    assert not window.capture.running
+    window.close()
+
+
+def test_two_recordings_are_reviewed_with_the_numbers_of_the_command_line(
+    screen: Any, window: "Window", visit_files: dict[str, Path]
+) -> None:
+    from rom.trials import analyse_pair, compare_trials
+    from tools.app.review_page import ReviewPage
+
+    pre, post = visit_files["baseline_left"], visit_files["retest_left"]
+    window.review(pre, post)
+    page = window.page("Review")
+    assert isinstance(page, ReviewPage)
+    model = page.model
+    screen.waitUntil(lambda: model.job is None, timeout=60_000)
+    assert model.problem == ""
+    expected = compare_trials(*analyse_pair(Recording.open(pre), Recording.open(post))).sentence()
+    assert model.sentence == expected
+    model.jump(1)
+    span = model.span
+    assert span is not None
+    assert model.at == span.start
+    assert not math.isnan(model.angle_at(model.at))
+    moved = model.window(1)
+    assert len(moved.seconds)
+    assert len(moved.seconds) == len(moved.degrees)
+    page.toggle()
+    screen.waitUntil(lambda: model.at > span.start + 0.2, timeout=10_000)
+    page.toggle()
+    assert not model.playing
+    model.discard("a sneeze")
+    screen.waitUntil(lambda: page.model.job is None, timeout=60_000)
+    assert model.opened[0].trial is not None
+    number = span.number
+    assert not next(rep for rep in model.opened[0].trial.reps if rep.number == number).valid
+    assert (
+        model.sentence == compare_trials(*analyse_pair(Recording.open(pre), Recording.open(post))).sentence()
+    )
+    assert model.sentence != expected
+    annotations_file(pre).unlink()
+
+
+def test_what_is_seen_is_exported(
+    screen: Any, window: "Window", visit_files: dict[str, Path], tmp_path: Path
+) -> None:
+    from tools.app.review_page import ReviewPage
+
+    window.review(visit_files["baseline_right"])
+    page = window.page("Review")
+    assert isinstance(page, ReviewPage)
+    screen.waitUntil(lambda: page.model.job is None, timeout=60_000)
+    page.model.seek(page.model.duration / 2.0)
+    page.model.export_csv(tmp_path / "seen.csv")
+    lines = (tmp_path / "seen.csv").read_text(encoding="utf-8").splitlines()
+    seen = page.model.window()
+    assert len(lines) == 1 + len(seen.seconds)
+    assert float(lines[1].split(",")[2]) == pytest.approx(seen.degrees[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a recording", bytes(range(256)) * 40])
+def test_any_file_may_be_dropped(screen: Any, window: "Window", tmp_path: Path, content: bytes) -> None:
+    from tools.app.review_page import ReviewPage
+
+    file = tmp_path / "dropped.mcap"
+    file.write_bytes(content)
+    window.review(file)
+    page = window.page("Review")
+    assert isinstance(page, ReviewPage)
+    screen.waitUntil(lambda: page.model.job is None, timeout=20_000)
+    assert page.model.problem != ""
+
+
+def test_everything_can_be_reached_and_has_a_name(screen: Any, window: "Window") -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QListWidget, QSlider
+
+    window.show_page("Review")
+    window.show_page("Capture")
+    for kind in (QAbstractButton, QComboBox, QLineEdit, QListWidget, QSlider):
+        for widget in window.findChildren(kind):
+            if widget.objectName().startswith("qt_") or widget.parent() is None:
+                continue
+            name = widget.accessibleName() or (widget.text() if isinstance(widget, QAbstractButton) else "")
+            assert name, f"{widget} has no name"
+            assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, f"{name} is not reached by Tab"
+    assert window.minimumWidth() <= 1280
+    assert window.minimumHeight() <= 720
+
+
+def test_digits_are_thirty_five_millimetres_and_the_page_never_jumps(screen: Any) -> None:
+    from PySide6.QtGui import QFontMetricsF
+
+    from tools.app.readout import DIGIT_MM, Readout
+    from tools.app.theme import DARK, digits_font, pixels_for
+
+    readout = Readout(DARK)
+    screen.addWidget(readout)
+    tall = QFontMetricsF(digits_font(DIGIT_MM)).tightBoundingRect("8").height()
+    assert tall == pytest.approx(pixels_for(35.0, readout.screen()), rel=0.05)
+    before = readout.sizeHint()
+    readout.show_angle(-188, "", live=True)
+    assert readout.sizeHint() == before
+    readout.show_angle(7, "no data 2.1 s", live=False)
+    assert "7 degrees" in readout.accessibleDescription()
+    assert "no data 2.1 s" in readout.accessibleDescription()
+
+
+def test_a_pedal_is_learnt_by_pressing_it(screen: Any) -> None:
+    from PySide6.QtCore import Qt
+
+    from tools.app.bindings import Action, Bindings
+    from tools.app.pedal_dialog import PedalDialog
+
+    bindings = Bindings()
+    dialog = PedalDialog(bindings)
+    screen.addWidget(dialog)
+    dialog.show()
+    screen.keyClick(dialog, Qt.Key.Key_B)
+    assert bindings.action("B") is Action.START_STOP
