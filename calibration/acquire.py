@@ -21,6 +21,10 @@ REACH = 0.3
 MEMORY = 120.0
 """Seconds after which evidence on the circle has faded to a third, so that a slipped strap can be found."""
 
+OFFSET, OFFSET_LASTING = 0.2, 3.0
+"""Accelerometer offset not yet known, m/s^2 (20 mg, BMI270 data sheet), and how long a posture keeps its
+effect alike, s: what slow movement feels is no larger, and must not add up to a heading."""
+
 LIMIT_SIGMA = math.radians(10.0)
 """How far a healthy joint and its alignment may exceed textbook limits, one sigma, rad."""
 
@@ -107,8 +111,9 @@ class Acquisition:
         misfit = self._total[0] - 2.0 * (_COS * self._total[1] + _SIN * self._total[2])
         misfit = misfit - (centre * right).sum(axis=1)
         least = max(float(misfit.min()), 0.0) / max(3.0 * self.count, 1.0)
-        inflation = max(1.0, 2.0 * lasting / seconds)
-        score = self.table - 0.5 * (misfit - misfit.min()) / ((variance + least) * inflation)
+        weak = (variance + least) * max(1.0, 2.0 * lasting / seconds)
+        weak += OFFSET**2 * max(1.0, 2.0 * OFFSET_LASTING / seconds)
+        score = self.table - 0.5 * (misfit - misfit.min()) / weak
         weight = np.exp(score - score.max())
         return weight / weight.sum(), centre
 

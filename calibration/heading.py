@@ -68,7 +68,12 @@ class HeadingParams:
         3 deg in an axis is more than 15 deg of heading.
     first_search
         A hinge's axes are searched in all that was seen after so many seconds, and again each time that has
-        grown by half, while they are not known or open about the vertical.
+        grown by a quarter, while they are not known or open about the vertical.
+    longest_search, search_sigma
+        Of no more than so many seconds; found axes are taken if their heading is this sure, rad.
+    open_azimuth
+        A calibration that leaves the proximal axis more open than this, rad, counts as not knowing the
+        heading until the axes have been found.
     pair_sigma, azimuth_sigma
         One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves,
         and of the proximal one about the segment's length, which a still segment hides (algorithms.md 4).
@@ -99,6 +104,7 @@ class HeadingParams:
     first_search: float = 15.0
     longest_search: float = 240.0
     search_sigma: float = math.radians(12.0)
+    open_azimuth: float = math.radians(30.0)
     pair_sigma: float = math.radians(2.0)
     azimuth_sigma: float = math.radians(20.0)
     neutral_tilt: float = math.radians(12.0)
@@ -157,6 +163,8 @@ class HeadingEstimator:
         self._past = np.zeros((0, 2, 7))
         self._searched = 0.0
         self._fresh = False
+        missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
+        self._resolved = not (missing or _square(calibration.azimuth_sigma) > self.params.open_azimuth**2)
         self._hinge_variance = self.params.hinge_sigma**2
         self.tape: list[Moment] | None = None
 
@@ -204,7 +212,7 @@ class HeadingEstimator:
         covariance = self._first_covariance(heading_sigma, REACH / 3.0)
         self._relative = replace(learnt, turn=turn, rate=0.0, covariance=covariance)
         self._hinge_variance = other._hinge_variance
-        self._believed = other._believed
+        self._believed, self._resolved = other._believed, other._resolved
         self._searched = self.params.longest_search
         self._known = True
 
@@ -219,6 +227,7 @@ class HeadingEstimator:
             "since": self._since,
             "age": self._age,
             "held": self._held,
+            "resolved": self._resolved,
             "believed": self._believed.tolist(),
             "past": self._past.tolist(),
             "searched": self._searched,
@@ -237,6 +246,7 @@ class HeadingEstimator:
         self._past = np.array(state["past"], dtype=np.float64).reshape(-1, 2, 7)
         self._searched = float(state["searched"])
         self._believed = np.array(state["believed"])
+        self._resolved = bool(state["resolved"])
         self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
@@ -246,11 +256,14 @@ class HeadingEstimator:
             return
         s = self._relative
         out.q_earth1_from_earth2[start:stop] = s.turn
-        out.covariance[start:stop] = s.covariance[:3, :3]
+        covariance = s.covariance[:3, :3].copy()
+        if not self._resolved:
+            covariance[HEADING, HEADING] += _square(self.calibration.azimuth_sigma)
+        out.covariance[start:stop] = covariance
         out.axes[start:stop] = s.axes
         if self._known:
             out.delta[start:stop] = _heading_of(s.turn)
-            out.sigma[start:stop] = math.sqrt(float(s.covariance[HEADING, HEADING]))
+            out.sigma[start:stop] = math.sqrt(float(covariance[HEADING, HEADING]))
             out.observable[start:stop] = self._since < self.params.recent
 
     def _step(self, i: Intake, k: int) -> None:
@@ -311,11 +324,11 @@ class HeadingEstimator:
             return
         orientation = np.stack([i.upper[k], i.lower[k]])
         self._past = np.concatenate([self._past, np.concatenate([orientation, i.rate[k]], axis=1)[None]])
-        due = p.first_search if self._searched == 0.0 else 1.5 * self._searched
+        due = p.first_search if self._searched == 0.0 else 1.25 * self._searched
         if seen < due:
             return
         self._searched = seen
-        if self._known and not math.isnan(s.axes[0, 0]) and float(s.covariance[23, 23]) < p.search_sigma**2:
+        if self._resolved:
             return
         try:
             hinge = find_hinge(self._past[..., :4], self._past[..., 4:], 1.0 / self.seconds)
@@ -333,7 +346,7 @@ class HeadingEstimator:
         self._acquisition = Acquisition()
         self._acquisition.laws(heading_rows(found.heading, p.search_sigma), 1.0)
         self._known, self._since = True, 0.0
-        self._fresh = True
+        self._fresh = self._resolved = True
 
     def _obey(self, i: Intake, k: int) -> None:
         """Let the joint's axes speak: on the circle, and to the turn that is followed."""
@@ -403,13 +416,11 @@ class HeadingEstimator:
         s.turn = quaternion.about_vertical(delta)
         s.centre = centres[at] if sure else np.zeros(6)
         s.rate = 0.0
-        tied = (
-            0.0
-            if math.isnan(s.axes[0, 0])
-            else max(p.azimuth_sigma, math.sqrt(_square(self.calibration.azimuth_sigma)))
-        )
-        wide = math.hypot(max(spread, math.radians(5.0)), tied)
+        axes = s.covariance[AXES, AXES].copy()
+        wide = max(spread, math.radians(5.0))
         s.covariance = self._first_covariance(wide, REACH / 3.0 if sure else REACH)
+        if self._resolved:
+            s.covariance[AXES, AXES] = axes
         self._known = sure
         return True
 

@@ -68,7 +68,7 @@ def with_axes(heading: Heading, joint: JointCalibration, frames: Frames, pair: t
     turn = heading.q_earth1_from_earth2
     sides = ((joint.proximal, joint.axis_proximal), (joint.distal, joint.axis_distal))
     for k, (alignment, axis) in enumerate(sides):
-        moved = quaternion.between(np.broadcast_to(axis, heading.axes[:, k].shape), heading.axes[:, k])
+        moved = _carry(axis, heading.axes[:, k])
         q = quaternion.multiply(frames.q[:, pair[k]], alignment.q_sensor_from_segment)
         inner = quaternion.multiply(q, quaternion.multiply(moved, quaternion.conjugate(q)))
         turn = (
@@ -77,3 +77,14 @@ def with_axes(heading: Heading, joint: JointCalibration, frames: Frames, pair: t
             else quaternion.multiply(turn, inner)
         )
     return replace(heading, q_earth1_from_earth2=turn)
+
+
+def _carry(axis: FloatArray, axes: FloatArray) -> FloatArray:
+    """Return the turns (M, 4) of a segment that bring its axis (3,) to axes (M, 3).
+
+    First about the segment's length, which is what a calibration leaves open, then the shortest way.
+    """
+    azimuth = np.arctan2(axes[:, 0], axes[:, 2]) - math.atan2(float(axis[0]), float(axis[2]))
+    level = np.hypot(axes[:, 0], axes[:, 2]) * math.hypot(float(axis[0]), float(axis[2]))
+    about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), np.where(level > 0.1, azimuth, 0.0))
+    return quaternion.multiply(quaternion.between(quaternion.rotate(about, axis), axes), about)

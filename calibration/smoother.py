@@ -42,7 +42,7 @@ def smooth(
     first.tape = []
     live = first.feed(frames)
     starts = [k for k, moment in enumerate(first.tape) if moment.fresh]
-    if not np.isfinite(live.delta).any() or not starts:
+    if not np.isfinite(live.delta).any() or not starts or live.sigma[-1] > RESTART_SIGMA:
         return live
     second = HeadingEstimator(calibration, rate, *pair, params=params)
     second.start_from(first, _carried_back(first.tape, starts[-1]), RESTART_SIGMA)
