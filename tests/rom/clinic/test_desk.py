@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import sqlite3
+import threading
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -357,6 +358,30 @@ def test_a_second_station_is_refused_until_it_takes_over(bench: Bench) -> None:
     palpate(other, "P0042", "hamstrings", "left")
     with pytest.raises(VisitError, match="station 'room 2'"):
         treat(bench.desk, "P0042", Technique.ART)
+
+
+def test_two_stations_that_start_at_the_same_moment_open_one_visit(bench: Bench) -> None:
+    desks = [
+        Desk(Store(bench.store.folder, bench.url, station=name, clock=bench.clock), bench.catalogue, name)
+        for name in ("room 2", "room 3")
+    ]
+    refused: list[str] = []
+
+    def start(desk: Desk) -> None:
+        try:
+            desk.start("P0042", Limits())
+        except VisitError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=start, args=(desk,)) for desk in desks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(refused) == 1
+    assert "is open: `rom visit resume P0042`" in refused[0]
+    with bench.store.reading() as ledger:
+        assert [visit.seq for visit in ledger.find(Visit)] == [1]
 
 
 def test_a_clock_that_jumps_ahead_closes_the_way_and_loses_nothing(bench: Bench) -> None:
