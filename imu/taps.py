@@ -5,6 +5,7 @@ together, tap three times, once at the start and once at the end of a recording.
 well the three taps agree.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ CLEAR = 5.0
 """A tap moves the length of the acceleration by more than this, m/s^2, and others by less than half of it."""
 GRID_S = 0.001
 HALF_WINDOW_S = 0.1
+RESIDUAL_MOST = 0.010
+"""Taps that disagree by more than this, s, say less than the clocks know without them: arrivals alone leave
+sensors up to 10.4 ms apart at worst (sensor reference C.3)."""
 ALIKE = 0.6
 """Below this correlation the two sensors did not feel the same tap."""
 
@@ -39,6 +43,31 @@ class TapAlignment:
     offset: float
     residual: float
     taps: tuple[float, ...]
+
+
+def align_all(blocks: Mapping[str, ImuBlock]) -> dict[str, TapAlignment]:
+    """Return the time offset of every sensor but the first from it, from three taps that all of them felt.
+
+    Parameters
+    ----------
+    blocks
+        Samples around the taps, by sensor; the first one is the reference.
+
+    Raises
+    ------
+    InputError
+        If a sensor did not feel three clear taps as the first did, or its taps disagree by more than
+        `RESIDUAL_MOST`: then nothing may be corrected by them.
+    """
+    reference, *others = blocks.values()
+    found = {block.sensor: align_by_taps(reference, block) for block in others}
+    for sensor, alignment in found.items():
+        if alignment.residual > RESIDUAL_MOST:
+            raise InputError(
+                f"the taps of {sensor} and {reference.sensor} disagree by {alignment.residual * 1e3:.0f} ms, "
+                f"at most {RESIDUAL_MOST * 1e3:.0f} ms can be used; hold them firmly together and tap again"
+            )
+    return found
 
 
 def align_by_taps(reference: ImuBlock, other: ImuBlock, search: float = 0.2) -> TapAlignment:

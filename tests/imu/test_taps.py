@@ -5,7 +5,7 @@ import pytest
 
 from imu.block import ImuBlock
 from imu.errors import InputError
-from imu.taps import align_by_taps
+from imu.taps import RESIDUAL_MOST, align_all, align_by_taps
 
 TAPS = (2.0, 2.8, 3.5)
 
@@ -60,3 +60,24 @@ def test_missing_samples_do_not_hide_the_taps() -> None:
     acc[50:60] = np.nan
     found = align_by_taps(ImuBlock("a", block.t, block.gyr, acc), tapped("b", 100.0, shift=0.02, seed=5))
     assert found.offset == pytest.approx(0.02, abs=0.003)
+
+
+def test_every_other_sensor_is_aligned_with_the_first() -> None:
+    blocks = {
+        name: tapped(name, 100.0, shift=shift, seed=seed)
+        for seed, (name, shift) in enumerate({"a": 0.0, "b": 0.03, "c": -0.08}.items())
+    }
+    found = align_all(blocks)
+    assert list(found) == ["b", "c"]
+    assert found["b"].offset == pytest.approx(0.03, abs=0.003)
+    assert found["c"].offset == pytest.approx(-0.08, abs=0.003)
+
+
+def test_taps_that_disagree_are_refused_with_by_how_much() -> None:
+    """The second tap reached the other sensor 30 ms later: the offsets are 0, 30 and 0 ms, their mean 10."""
+    torn = tapped("b", 100.0, taps=(TAPS[0], TAPS[1] + 0.03, TAPS[2]), seed=9)
+    disagree = align_by_taps(tapped("a", 100.0), torn)
+    assert disagree.residual == pytest.approx(0.02, abs=0.004)
+    assert disagree.residual > RESIDUAL_MOST
+    with pytest.raises(InputError, match="taps of b and a disagree by (1[6-9]|2[0-4]) ms, at most 10 ms"):
+        align_all({"a": tapped("a", 100.0), "b": torn})

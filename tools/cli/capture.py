@@ -4,16 +4,18 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imu.errors import InputError
-from tools.cli.check import PairingOption
+from tools.cli.check import PairingOption, SyncOption, TapsOption
 from tools.cli.output import JsonOption
 
 if TYPE_CHECKING:
     from calibration.segment import JointCalibration
+    from imu.ble import Backend
+    from imu.ble_link import SensorRequest
     from tools.cli.capture_record import Order
     from tools.cli.capture_screen import Screen
     from tools.cli.keys import Keys
@@ -44,6 +46,8 @@ def capture(
     calibration: Annotated[
         list[Path] | None, typer.Option("--calibration", "-c", help="Use this instead of calibrating.")
     ] = None,
+    sync: SyncOption = False,
+    taps: TapsOption = False,
     pairing: PairingOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,7 +68,9 @@ def capture(
     if not (seconds or virtual or sys.stdin.isatty()):
         raise InputError("without a keyboard --seconds must say how long the test lasts")
     file = output or Path(f"{movement}_{side}_{datetime.now().astimezone():%Y%m%d-%H%M%S}.mcap")
-    order = Order(chosen, side, phase, client, file, seconds or None, structure, technique)
+    if taps and virtual:
+        raise InputError("emulated sensors cannot be tapped; leave --taps out, or --virtual")
+    order = Order(chosen, side, phase, client, file, seconds or None, structure, technique, sync, taps)
     given = [joint for path in calibration or () for joint in load_joints(path)]
     with keyboard() as keys, LiveScreen() if sys.stdout.isatty() and not as_json else Screen() as screen:
         if virtual:
@@ -93,8 +99,9 @@ def capture_worn(
         needed = " ".join(order.movement.segments(order.side))
         raise InputError(f"no sensor of this movement is paired; run `rom pair {needed}` first")
     learnt = {sensor.address: sensor.rate_error for sensor in worn if sensor.rate_error is not None}
-    with Acquisition([sensor.request() for sensor in worn], learnt=learnt) as acquisition:
-        record(order, acquisition, screen, keys, given=given)
+    requests, notes = prepared(order, [sensor.request() for sensor in worn], screen)
+    with Acquisition(requests, learnt=learnt) as acquisition:
+        record(order, acquisition, screen, keys, given=given, notes=notes)
         save_pairing(file, with_rates(sensors, acquisition.learnt()))
 
 
@@ -110,6 +117,18 @@ def capture_virtual(
 
     limbs = worn_parts(driver_named(kind), world_of(order.movement, order.side), 2, SEED)
     with on_air([item.part for item in limbs.sensors]) as backend:
-        requests = [item.request() for item in limbs.sensors]
+        requests, notes = prepared(order, [item.request() for item in limbs.sensors], screen, backend)
         with Acquisition(requests, backend=backend) as acquisition:
-            record(order, acquisition, screen, keys, given=given, limbs=limbs)
+            record(order, acquisition, screen, keys, given=given, limbs=limbs, notes=notes)
+
+
+def prepared(
+    order: "Order", requests: "Sequence[SensorRequest]", screen: "Screen", backend: "Backend | None" = None
+) -> "tuple[Sequence[SensorRequest], list[dict[str, Any]]]":
+    """Return what to ask of the sensors, synchronised by radio if that is ordered, and notes on that."""
+    if not order.sync:
+        return requests, []
+    from tools.cli.common_time import by_radio
+
+    synchronised, note = by_radio(requests, screen.prompt, backend)
+    return synchronised, [note]

@@ -1,10 +1,11 @@
 """Record one guided capture: header, steps, file, live chain."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from calibration.segment import JointCalibration
 from imu.acquisition import Acquisition
@@ -23,13 +24,14 @@ from tools.cli.capture_steps import (
     trial_step,
 )
 from tools.cli.check import CONNECT_SECONDS
+from tools.cli.common_time import by_taps
 from tools.cli.keys import Keys
 from tools.emulator.limbs import WornLimbs
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be captured, and how it is called in the recording."""
+    """What is to be captured, how it is called in the recording, and how times are made to agree before."""
 
     movement: Movement
     side: Side
@@ -39,6 +41,8 @@ class Order:
     seconds: float | None
     structure: str
     technique: str
+    sync: bool = False
+    taps: bool = False
 
 
 def record(
@@ -50,6 +54,7 @@ def record(
     given: Sequence[JointCalibration] = (),
     limbs: WornLimbs | None = None,
     seen: Callable[[ReplayStep], None] | None = None,
+    notes: Sequence[Mapping[str, Any]] = (),
 ) -> Found:
     """Guide through a capture with sensors that are being connected; return what the live chain found.
 
@@ -67,9 +72,12 @@ def record(
         The emulated limbs, if no person is measured.
     seen
         Called with every step of the live chain.
+    notes
+        What the recording should tell of how it was prepared.
     """
     screen.prompt("Connecting")
     acquisition.wait_for_all(CONNECT_SECONDS)
+    told = [*notes, *([by_taps(acquisition, screen.prompt)] if order.taps else [])]
     header = _header(order, acquisition, simulated=limbs is not None)
     segments = [request.sensor for request in acquisition.requests]
     one_sensor = distal_alone(order.movement, order.side, segments)
@@ -83,6 +91,8 @@ def record(
         writer = stack.enter_context(RecordingWriter(order.file, header))
         stack.callback(acquisition.record, None)
         acquisition.record(writer)
+        for note in told:
+            acquisition.event("note", note)
         zero = _first_sample(acquisition)
         if limbs is not None:
             steps = played_steps(steps, limbs.events, zero)

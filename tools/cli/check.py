@@ -1,10 +1,11 @@
 """`rom check`: ten seconds on a table tell whether the paired sensors are fit for a measurement."""
 
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,34 +18,60 @@ if TYPE_CHECKING:
     from imu.check import SensorCheck
 
 CONNECT_SECONDS = 30.0
+SyncOption = Annotated[
+    bool, typer.Option("--sync", help="Synchronise clocks by radio first (DOT: about 25 s; capture2go).")
+]
+TapsOption = Annotated[
+    bool, typer.Option("--taps", help="Align the sensors' times by three taps on all of them together.")
+]
 PairingOption = Annotated[Path | None, typer.Option(help="Pairing file instead of your own.")]
 
 
 def check(
     *,
     seconds: Annotated[float, typer.Option(help="How long to watch.")] = 10.0,
+    sync: SyncOption = False,
+    taps: TapsOption = False,
     pairing: PairingOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge every paired sensor at rest: noise, true rate, loss, clock, magnetic field, in words."""
     from imu.acquisition import Acquisition
     from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
+    from tools.cli.common_time import by_radio, by_taps
 
     file = pairing or pairing_file()
     sensors = load_pairing(file)
     if not sensors:
         raise InputError("no sensor is paired yet; run `rom pair` first")
-    requests = [sensor.request() for sensor in sensors.values()]
+    say = _say_aside if as_json else _say
+    requests, notes = [sensor.request() for sensor in sensors.values()], list[dict[str, Any]]()
+    if sync:
+        requests, note = by_radio(requests, say)
+        notes.append(note)
     learnt = {s.address: s.rate_error for s in sensors.values() if s.rate_error is not None}
     with ExitStack() as stack:
         acquisition = stack.enter_context(Acquisition(requests, learnt=learnt))
         acquisition.wait_for_all(CONNECT_SECONDS)
-        if not as_json:
-            print(f"Put all sensors on a table and let them lie still for {seconds:g} s.", flush=True)
+        if taps:
+            notes.append(by_taps(acquisition, say))
+        say(f"Put all sensors on a table and let them lie still for {seconds:g} s.")
         checks = _judge(acquisition, watch(acquisition, seconds))
         save_pairing(file, with_rates(sensors, acquisition.learnt()))
-    document = {"schema": "rom.check/1", "sensors": [asdict(item) for item in checks]}
+    document = {
+        "schema": "rom.check/1",
+        "sensors": [asdict(item) for item in checks],
+        "common_time": notes,
+    }
     emit(document, "\n".join(_lines(item) for item in checks), as_json=as_json)
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
+
+
+def _say_aside(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def watch(acquisition: "Acquisition", seconds: float) -> "dict[str, list[ImuBlock]]":
