@@ -68,6 +68,9 @@ def close(
     with desk.step(code, State.CLOSE, despite=despite) as step:
         ledger, visit = step.ledger, step.visit
         for treatment in ledger.find(Treatment, visit_id=visit.id):
+            for one in ledger.find(PassRecord, treatment_id=treatment.id):
+                if one.ended_at is None:
+                    ledger.change(one, "broken off", ended_at=ledger.now, stop_reason="stop")
             if treatment.ended_at is None:
                 ledger.change(
                     treatment, ended_at=ledger.now, ended_because=treatment.ended_because or "closed"

@@ -30,6 +30,7 @@ from rom.clinic.store import Store, StoreError
 from rom.clinic.store_people import HomeTask
 from rom.clinic.store_visits import (
     Outcome,
+    PassRecord,
     RecordingFile,
     RepRecord,
     StateChange,
@@ -334,6 +335,18 @@ def test_a_second_stop_ends_the_structure_and_numbness_the_session(bench: Bench)
     bench.desk.halt("P0042", "numbness", reason="numb toes", action="sat up, cleared in 2 min", told="Dr Bob")
     close(bench.desk, "P0042")
     assert "numb toes; sat up, cleared in 2 min; told: Dr Bob" in visit_note(bench.store, "P0042")
+
+
+def test_a_halt_under_contact_leaves_no_pass_open(bench: Bench) -> None:
+    bench.until_baseline()
+    palpate(bench.desk, "P0042", "hamstrings", "left")
+    treat(bench.desk, "P0042", Technique.ART)
+    contact_on(bench.desk, "P0042")
+    assert bench.state() is State.PASS
+    bench.desk.halt("P0042", "stop", reason="fire alarm", action="left the room", told="everybody")
+    close(bench.desk, "P0042")
+    with bench.store.reading() as ledger:
+        assert [(p.stop_reason, p.ended_at is None) for p in ledger.find(PassRecord)] == [("stop", False)]
 
 
 def test_passes_have_a_limit(bench: Bench) -> None:
