@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from imu.block import BoolArray, FloatArray
-from rom.angles import GAP, JointSeries
+from rom.angles import GAP, UNSURE, JointSeries
 from rom.catalogue.movement import Gate
 from rom.passes import Rep
 
@@ -30,7 +30,10 @@ class MeasureParams:
     hold_speed_deg_s, hold_s, hold_reach_deg
         A hold is slower than this, lasts at least so long, and lies so near to the farthest angle (2.1).
     still_s
-        The limb must stand still, slower than `hold_speed_deg_s` on the median, for so long before a rep.
+        Within so long before a rep the limb must come to a stop: slower than `hold_speed_deg_s`. One that
+        only turns there counts, with a remark: its start is a turning point and not a pose that was held.
+    unsure_share
+        A rep whose angles are too uncertain for a statement for more than this share of it is none.
     backward_share
         On the way out it may go back by this share of the travel in all, else it is no single movement.
     shortest_s, longest_s
@@ -42,6 +45,7 @@ class MeasureParams:
     hold_s: float = 0.5
     hold_reach_deg: float = 10.0
     still_s: float = 0.3
+    unsure_share: float = 0.5
     backward_share: float = 0.15
     shortest_s: float = 0.8
     longest_s: float = 60.0
@@ -197,10 +201,14 @@ def measure_rep(
     smooth = low_pass(part.angle[:, 0], rate, p.cutoff_hz)
     speed = np.gradient(smooth, t)
     forward = 1.0 if rep.end_angle > rep.start_angle else -1.0
-    before, inside = t < rep.start, t >= rep.start
+    inside = t >= rep.start
+    returning = np.flatnonzero(~inside & (forward * speed < -math.radians(p.hold_speed_deg_s)))
+    before = ~inside & (np.arange(len(t)) > (returning[-1] if len(returning) else -1))
+    if not before.any():
+        before = np.arange(len(t)) == max(int(np.argmax(inside)) - 1, 0)
     out = inside & (t <= rep.turn)
-    still = before & (t >= rep.start - p.still_s)
-    start = float(np.nanmedian(smooth[before])) if before.any() else rep.start_angle
+    just_before = ~inside & (t >= rep.start - p.still_s)
+    start = float(np.nanmedian(smooth[before])) if np.isfinite(smooth[before]).any() else rep.start_angle
     top = int(np.argmax(np.where(inside, forward * smooth, -math.inf)))
     slow = inside & (np.abs(speed) < math.radians(p.hold_speed_deg_s))
     hold = _hold(t, slow & (np.abs(smooth - smooth[top]) <= math.radians(p.hold_reach_deg)), p.hold_s)
@@ -214,18 +222,23 @@ def measure_rep(
     fastest = int(np.argmax(out_speed))
     end = forward * (smooth[top] if math.isnan(plateau) else plateau)
     travel = abs(end - forward * start)
-    start_speed = float(np.median(np.abs(speed[still]))) if still.any() else 0.0
+    leading = forward * speed[just_before]
+    slowest, usual = (float(leading.min()), float(np.median(np.abs(leading)))) if len(leading) else (0.0, 0.0)
     backward = -float(out_speed[out_speed < 0.0].sum()) / rate / max(travel, 1e-9)
-    reasons = _reasons(part, rep, p, start_speed, backward)
+    reasons = _reasons(part, rep, p, slowest, backward)
     there = inside & (t <= rep.leave)
     support = _excursion(part.support, there)
-    warnings: tuple[str, ...] = ()
+    turned = slowest <= math.radians(p.hold_speed_deg_s) < usual
+    warnings: tuple[str, ...] = ("it began without a pause, at a turning point",) if turned else ()
     if gate is not None and support > gate.limit:
         sentence = (
             f"{gate.segment} moved by {math.degrees(support):.0f} deg, "
             f"more than the {math.degrees(gate.limit):.0f} deg allowed"
         )
-        reasons, warnings = ((*reasons, sentence), ()) if gate.action == "invalid" else (reasons, (sentence,))
+        if gate.action == "invalid":
+            reasons = (*reasons, sentence)
+        else:
+            warnings = (*warnings, sentence)
     return RepMeasures(
         number=number,
         rep=rep,
@@ -370,6 +383,9 @@ def _reasons(
         reasons.append("samples are missing inside")
     if start_speed > math.radians(p.hold_speed_deg_s):
         reasons.append(f"the limb was not still at the start ({math.degrees(start_speed):.0f} deg/s)")
+    unsure = float(np.mean((part.flags[inside] & UNSURE) > 0))
+    if unsure > p.unsure_share:
+        reasons.append(f"the uncertainty was too large for a statement in {unsure:.0%} of it")
     if backward_share > p.backward_share:
         reasons.append(f"the way out went back by {backward_share:.0%} of the range")
     duration = rep.stop - rep.start

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from imu.block import FloatArray
-from rom.angles import GAP, JointSeries
+from rom.angles import GAP, UNSURE, JointSeries
 from rom.catalogue.movement import Gate
 from rom.measures import RepMeasures, ldlj, low_pass, measure_rep, sparc
 from rom.passes import PassDetector
@@ -158,10 +158,30 @@ def test_a_gap_inside_a_rep_costs_its_validity() -> None:
 
 
 def test_a_rep_that_starts_in_motion_does_not_count() -> None:
-    falling = np.concatenate([np.full(300, 45.0), np.linspace(45.0, 10.0, 100)])
-    moving = series(np.concatenate([falling, curve(there=1.0)[200:]]))
-    found = measured(moving)
+    creeping = np.concatenate([np.full(100, -4.0), np.linspace(-4.0, 10.0, 200)])
+    found = measured(series(np.concatenate([creeping, curve(there=0.6)[200:]])))
     assert any("not still at the start" in reason for reason in found.reasons)
+
+
+def test_reps_without_a_pause_count_from_their_turning_point() -> None:
+    swing = 10.0 + 35.0 * (1.0 - np.cos(2.0 * np.pi * np.arange(round(4 * 4.0 * RATE)) / (4.0 * RATE)))
+    swinging = series(np.concatenate([np.full(200, 10.0), swing, np.full(200, 10.0)]))
+    detector = PassDetector()
+    found, rest = detector.feed(swinging.t, swinging.angle[:, 0]), detector.finish()
+    reps = [measure_rep(swinging, rep) for rep in found.reps + rest.reps]
+    assert len(reps) == 4
+    for rep in reps:
+        assert rep.valid, rep.reasons
+        assert math.degrees(rep.start) == pytest.approx(10.0, abs=1.0)
+        assert math.degrees(rep.range) == pytest.approx(70.0, abs=1.5)
+        assert rep.range_sigma > 0.0
+    assert any("without a pause" in warning for warning in reps[2].warnings)
+
+
+def test_a_rep_that_nobody_can_be_sure_of_does_not_count() -> None:
+    flagged = series(curve())
+    flagged.flags[:] = UNSURE
+    assert any("too large for a statement" in reason for reason in measured(flagged).reasons)
 
 
 def test_going_back_on_the_way_out_does_not_count() -> None:

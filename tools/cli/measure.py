@@ -11,7 +11,7 @@ from tools.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
     from calibration.segment import JointCalibration
-    from rom.replay import Replay, ReplayStep
+    from rom.replay import Estimator, Replay, ReplayStep
     from rom.trial import Trial
 
 RecordingArgument = Annotated[Path, typer.Argument(help="A recording.", metavar="REC", show_default=False)]
@@ -29,6 +29,10 @@ FilterOption = Annotated[
 CalibrationOption = Annotated[
     list[Path] | None,
     typer.Option("--calibration", "-c", help="Calibration file to use instead of the recording's own."),
+]
+EstimateOption = Annotated[
+    str,
+    typer.Option("--estimate", help="live: as it was seen; best: in the light of the whole recording."),
 ]
 OneSensorOption = Annotated[
     bool, typer.Option("--one-sensor", help="Use the distal sensor alone: inclination from the start pose.")
@@ -54,6 +58,7 @@ def replay(
     filter_name: FilterOption = "vqf",
     calibration: CalibrationOption = None,
     one_sensor: OneSensorOption = False,
+    estimate: EstimateOption = "live",
     as_json: JsonOption = False,
 ) -> None:
     """Play a recording through the live chain: the angles, reps and passes as they were live."""
@@ -68,6 +73,7 @@ def replay(
         calibrations=_calibrations(calibration),
         one_sensor=one_sensor,
         filter_name=filter_name,
+        estimate=_estimate(estimate),
     )
     pace = _Pace(speed)
     count, found = 0, list[dict[str, Any]]()
@@ -87,6 +93,7 @@ def replay(
         "movement": played.movement.id,
         "side": played.side,
         "calibration": played.calibration_source,
+        "estimate": estimate,
         "frames": count,
         "csv": None if csv is None else str(csv),
         "found": found,
@@ -108,6 +115,7 @@ def measure(
     filter_name: FilterOption = "vqf",
     calibration: CalibrationOption = None,
     one_sensor: OneSensorOption = False,
+    estimate: EstimateOption = "live",
     as_json: JsonOption = False,
 ) -> None:
     """Measure one movement in a recording: reps, range of motion, and how far to trust them."""
@@ -128,6 +136,7 @@ def measure(
             calibrations=_calibrations(calibration),
             one_sensor=one_sensor,
             filter_name=filter_name,
+            estimate=_estimate(estimate),
             progress=lambda t: bar.update(task, completed=t - begin),
         )
     emit(trial.to_document(), _page(trial), as_json=as_json)
@@ -138,6 +147,12 @@ def side_named(side: str) -> "Literal['left', 'right', 'midline', '']":
     if side not in ("left", "right", "midline", ""):
         raise typer.BadParameter(f"expected left, right or midline, got {side!r}", param_hint="--side")
     return side
+
+
+def _estimate(name: str) -> "Estimator":
+    if name not in ("live", "best"):
+        raise typer.BadParameter(f"expected live or best, got {name!r}", param_hint="--estimate")
+    return name
 
 
 def _calibrations(paths: list[Path] | None) -> "list[JointCalibration]":
@@ -226,6 +241,10 @@ def _found(played: "Replay", step: "ReplayStep") -> list[tuple[str, dict[str, An
     return out
 
 
+def _known(value_deg: float | None) -> str:
+    return "not known" if value_deg is None else f"{value_deg:.1f} deg"
+
+
 def _page(trial: "Trial") -> str:
     """Return a trial as a page of text."""
     document = trial.to_document()
@@ -235,11 +254,11 @@ def _page(trial: "Trial") -> str:
         kinds = {rep.end_kind for rep in trial.valid_reps}
         lines.append(
             f"  end {summary['end_mean_deg']:.1f} deg ({' and '.join(sorted(kinds))}, mean of "
-            f"{summary['valid_reps']} reps); one sigma {summary['end_sigma_deg']:.1f} deg, of which "
-            f"{summary['strap_sigma_deg']:.1f} deg stays the same while the straps stay on"
+            f"{summary['valid_reps']} reps); one sigma {_known(summary['end_sigma_deg'])}, of which "
+            f"{_known(summary['strap_sigma_deg'])} stays the same while the straps stay on"
         )
         lines.append(
-            f"  range {summary['range_mean_deg']:.1f} deg, one sigma {summary['range_sigma_deg']:.1f} deg; "
+            f"  range {summary['range_mean_deg']:.1f} deg, one sigma {_known(summary['range_sigma_deg'])}; "
             f"skin against bone adds about {summary['soft_tissue_range_deg']:.1f} deg"
         )
     lines.append(f"  published error: {summary['error_note']}; calibration: {document['calibration']}")
