@@ -243,7 +243,7 @@ class PolarDecoder:
         kind = payload[0] if payload else 0
         if kind not in self._period_ns:
             raise PacketError("a Polar frame of a quantity that was started was expected", payload)
-        frame = pmd.decode(payload, self._factors.get(kind, 1.0), self._limits[kind])
+        frame = pmd.decode(payload, self._factors.get(kind, math.nan), self._limits[kind])
         before = self._last_ns.get(kind)
         try:
             times = pmd.sample_times(before, frame.last_ns, len(frame.values), self._period_ns[kind])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from imu.errors import PacketError
 from imu.sensors.checks import in_range
-from imu.sensors.driver import G, Vector
+from imu.sensors.driver import UNKNOWN, G, Vector
 
 ACC, GYRO, MAG = 2, 5, 6
 NAMES = {ACC: "acc", GYRO: "gyr", MAG: "mag"}
@@ -48,7 +48,8 @@ def decode(payload: bytes, factor: float, limit: float) -> Frame:
     payload
         The notification.
     factor
-        Conversion factor from the start command's reply; 1 if it held none.
+        Conversion factor from the start command's reply; 1 if it held none, NaN if the reply was missed:
+        then counts that need it are samples of unknown value.
     limit
         Full scale in m/s^2, rad/s or uT; saturated samples become NaN.
 
@@ -66,6 +67,8 @@ def decode(payload: bytes, factor: float, limit: float) -> Frame:
         rows, scale = _delta(kind, frame_type & 0x7F, payload, factor)
     else:
         rows, scale = _raw(kind, frame_type, payload)
+    if math.isnan(scale):
+        return Frame(kind, last_ns, [UNKNOWN] * len(rows))
     what = f"Polar {NAMES[kind]}"
     values: list[Vector] = []
     for row in rows:

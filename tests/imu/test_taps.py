@@ -79,5 +79,5 @@ def test_taps_that_disagree_are_refused_with_by_how_much() -> None:
     disagree = align_by_taps(tapped("a", 100.0), torn)
     assert disagree.residual == pytest.approx(0.02, abs=0.004)
     assert disagree.residual > RESIDUAL_MOST
-    with pytest.raises(InputError, match="taps of b and a disagree by (1[6-9]|2[0-4]) ms, at most 10 ms"):
+    with pytest.raises(InputError, match=r"taps of b and a disagree by (1[6-9]|2[0-4]) ms, at most 10 ms"):
         align_all({"a": tapped("a", 100.0), "b": torn})

@@ -174,6 +174,30 @@ def test_polar_says_why_a_stream_did_not_start() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("reply", "dps"),
+    [
+        ("f002050000", (1.0, 2.0, 3.0)),
+        ("f0020500000501 0000003e", (0.125, 0.25, 0.375)),
+        ("", (math.nan,) * 3),
+    ],
+    ids=["without a factor: one", "factor 1/8", "missed: not known"],
+)
+def test_polar_counts_are_worth_what_the_start_reply_says(reply: str, dps: tuple[float, ...]) -> None:
+    """One angular rate frame of counts 1, 2, 3 and one acceleration frame, which needs no factor."""
+    driver = DRIVERS["polar-verity"]
+    decoder = driver.decoder(driver.settings(mode="acc+gyr"))
+    data, control = "fb005c82-02e7-f387-1cad-8acd2d8df0c8", "fb005c81-02e7-f387-1cad-8acd2d8df0c8"
+    if reply:
+        decoder.feed(control, bytes.fromhex(reply))
+    last = "00ca9a3b00000000"
+    items = decoder.feed(data, bytes.fromhex(f"02 {last} 81 e803 0000 18fc"))
+    items += decoder.feed(data, bytes.fromhex(f"05 {last} 80 0100 0200 0300"))
+    (reading,) = [item for item in items if isinstance(item, Reading)]
+    assert [math.degrees(rate) for rate in reading.gyr] == pytest.approx(dps, nan_ok=True)
+    assert reading.acc == pytest.approx((9.80665, 0.0, -9.80665))
+
+
 def test_polar_without_a_rate_of_its_own_asks_for_sdk_mode() -> None:
     with pytest.raises(InputError, match="only in mode sdk"):
         DRIVERS["polar-verity"].settings(rate_hz=104, mode="acc+gyr")

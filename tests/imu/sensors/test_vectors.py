@@ -213,6 +213,18 @@ def test_polar_acceleration_typed_again() -> None:
     assert polar_frames.sample_times(100, frame.last_ns, 2, 1e9) == [100, 101]
 
 
+def test_polar_deltas_are_packed_from_the_lowest_bit_on() -> None:
+    """3-bit deltas 1 -2 3, -1 0 2, written by hand: 1 + 6*8 + 3*64 + 7*512 + 0 + 2*32768 = 0x010ef1."""
+    frame = polar_frames.decode(
+        bytes.fromhex("02 6500000000000000 81 6400 c800 2c01 03 02 f10e01"), 1.0, 8 * G
+    )
+    assert [[value / G * 1000 for value in row] for row in frame.values] == [
+        pytest.approx((100, 200, 300)),
+        pytest.approx((101, 198, 303)),
+        pytest.approx((100, 198, 305)),
+    ]
+
+
 def test_polar_field_typed_again() -> None:
     frame = polar_frames.decode(bytes.fromhex("0600943577000000008137FF51FD6CF600000301F802"), 1.0, 5000.0)
     assert frame.last_ns == 2_000_000_000
