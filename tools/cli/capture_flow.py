@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty
 
 from calibration.segment import JointCalibration
 from calibration.store import joints_of
@@ -26,6 +28,8 @@ GET_READY = 3.0
 LAG = 0.3
 """Longest way of a sample from the sensor to the recording in quiet times, s."""
 LOOK = 0.01
+LONGEST_REST = 10.0
+"""Wait for the last recorded samples at the end, s; much less is usual."""
 START_STOP, MARK, DISCARD, QUIT = " ", "m", "d", "q"
 
 
@@ -110,8 +114,8 @@ class Flow:
                         self._known = worker.submit(self._calibrate)
             except (KeyboardInterrupt, EndedError):
                 self._say("Ending")
-        self._acquisition.catch_up()
-        self._drain()
+        self._acquisition.record(None)
+        self._take_the_rest()
         if self._known.done():
             self._begin()
         self._show(self._live.finish())
@@ -197,6 +201,16 @@ class Flow:
                 self._view.notice = f"{item.sensor}: {item.words}" if item.sensor else item.words
             else:
                 self._show(self._live.feed(item))
+
+    def _take_the_rest(self) -> None:
+        """Take what was still recorded, and nothing that came after: the replay will not have it."""
+        with suppress(Empty):
+            while True:
+                item = self._acquisition.queue.get(timeout=LONGEST_REST)
+                if not isinstance(item, Notice):
+                    self._show(self._live.feed(item))
+                elif item.kind in ("not-recording", "failed"):
+                    return
 
     def _show(self, step: ReplayStep) -> None:
         self.found.reps += step.reps
