@@ -118,7 +118,8 @@ def _reps(data: RepsData, figure: Figure, *, wide: bool) -> "Canvas":
             color="#212529", fontsize=8.5,
         )  # fmt: skip
     axes.set_xticks(range(len(data.groups)), [group.label for group in data.groups])
-    axes.set_xlim(-0.55, len(data.groups) - 0.3)
+    room = 1.2 if len(data.groups) == 1 else 0.0
+    axes.set_xlim(-0.55 - room, len(data.groups) - 0.3 + room)
     axes.margins(y=0.15)
     axes.set_ylabel(figure.labels["angle"])
     whole_ticks(axes.yaxis)
@@ -192,6 +193,7 @@ def _band(data: BandData, figure: Figure, *, wide: bool) -> "Canvas":
     )  # fmt: skip
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
     axes.margins(x=0.15)
     axes.set_xlabel(figure.labels["angle"])
     whole_ticks(axes.xaxis)

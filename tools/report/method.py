@@ -17,6 +17,10 @@ SHORT_HASH = 12
 """Digits of a sha256 that a page shows; the document has all of them."""
 
 
+MOST_HASHES = 4
+"""Fingerprints that the foot of a page shows; the method lists all of them."""
+
+
 def method_lines(
     words: Words, tests: Sequence[TestFacts], sample: RepSample | None, stick: Yardstick | None
 ) -> tuple[tuple[str, str], ...]:
@@ -63,19 +67,20 @@ def frame(words: Words, kind: Kind, tests: Sequence[TestFacts]) -> dict[str, obj
         "evidence": words.say("evidence.art"),
         "headings": words.section("heading"),
         "version": version("romcap"),
-        "fingerprint": f"{what} {', '.join(each[:SHORT_HASH] for each in prints)}" if prints else "",
+        "fingerprint": f"{what} {_shortened(words, prints)}" if prints else "",
     }
 
 
 def warnings_of(words: Words, tests: Sequence[TestFacts]) -> tuple[str, ...]:
     """Return what a reader must know, each with the test that it is about."""
-    shown = [
-        f"{label_of(words, test)}: {words.phrase(warning)}."
-        for test in tests
-        for warning in test.warnings
-        if not warning.startswith("simulated")
-    ]
-    return tuple(dict.fromkeys(shown))
+    found: dict[str, list[str]] = {}
+    for test in tests:
+        for warning in test.warnings:
+            if not warning.startswith("simulated"):
+                found.setdefault(warning, []).append(label_of(words, test))
+    return tuple(
+        f"{' / '.join(dict.fromkeys(labels))}: {words.phrase(warning)}." for warning, labels in found.items()
+    )
 
 
 def label_of(words: Words, test: TestFacts) -> str:
@@ -96,6 +101,12 @@ def mean_of(sample: RepSample) -> Estimate:
     return difference(sample.value, scatter, sample.leverage, sample.sensor_sigma**2)
 
 
+def _shortened(words: Words, prints: Sequence[str]) -> str:
+    shown = ", ".join(each[:SHORT_HASH] for each in prints[:MOST_HASHES])
+    more = len(prints) - MOST_HASHES
+    return shown if more <= 0 else words.say("heading.and_more", shown=shown, count=more)
+
+
 def _sensor(words: Words, sensor: tuple[str, str, float | None]) -> str:
     segment, name, rate = sensor
     where = segment.replace("_", " ") or "–"
@@ -113,7 +124,11 @@ def _calibration(words: Words, tests: Sequence[TestFacts]) -> str:
         if known and test.calibration != "given":
             residuals.append(f"{words.plain(test.residual_deg or 0.0)}°")
     return "; ".join(
-        words.say("method.residual", source=words.say(f"source.{source}"), residual=", ".join(residuals))
+        words.say(
+            "method.residual",
+            source=words.say(f"source.{source}"),
+            residual=", ".join(dict.fromkeys(residuals)),
+        )
         if residuals
         else words.say(f"source.{source}")
         for source, residuals in found.items()

@@ -115,17 +115,8 @@ class _Sheet:
             canvas.setFont(REGULAR, 6.4)
             canvas.setFillColor(HexColor(SOFT))
             text = f"{heading['page']} {page}"
-            canvas.drawString(left, bottom - 5 * mm, self._fitting(self.report.footer, text))
+            canvas.drawString(left, bottom - 5 * mm, self.report.footer)
             canvas.drawRightString(left + self.width, bottom - 5 * mm, text)
-
-    def _fitting(self, footer: str, beside: str) -> str:
-        """Return the footer, its hashes cut where they would run into the page's number."""
-        from reportlab.pdfbase.pdfmetrics import stringWidth
-
-        room = self.width - stringWidth(beside, REGULAR, 6.4) - 12
-        while stringWidth(footer, REGULAR, 6.4) > room and ", " in footer:
-            footer = footer.removesuffix(" …").rpartition(", ")[0] + " …"
-        return footer
 
     def _story(self) -> list[Any]:
         report, heading = self.report, self.report.headings
@@ -296,12 +287,22 @@ class _Sheet:
         return [*parts, self._text(table.note, "P", 6.4, colour=SOFT)] if table.note else parts
 
     def _widths(self, table: Table) -> list[float]:
-        """Return widths that follow the longest text of each column, up to a third of the page."""
-        texts = [table.columns, *table.rows]
-        longest = [
-            min(34, max(7, *(len(row[place]) for row in texts))) for place in range(len(table.columns))
+        """Return widths that no word breaks in; what is left goes to the columns with the longest texts."""
+        from reportlab.pdfbase.pdfmetrics import stringWidth
+
+        size, gap = 6.9 * self.scale, 8.0
+        texts = list(zip(table.columns, *table.rows, strict=True))
+        words = [
+            max(stringWidth(word, BOLD, size) for text in column for word in text.split() or [""])
+            for column in texts
         ]
-        return [self.width * each / sum(longest) for each in longest]
+        least = [each + gap for each in words]
+        wanted = [max(stringWidth(text, BOLD, size) for text in column) + gap for column in texts]
+        more = [want - low for want, low in zip(wanted, least, strict=True)]
+        spare = max(0.0, self.width - sum(least))
+        share = min(1.0, spare / sum(more)) if sum(more) > 0 else 0.0
+        widths = [low + share * extra for low, extra in zip(least, more, strict=True)]
+        return [each * self.width / sum(widths) for each in widths]
 
     def _grid(self, cells: list[list[Any]], widths: list[float], *, boxed: bool) -> Any:
         from reportlab.lib.colors import HexColor

@@ -29,29 +29,41 @@ def change_card(words: Words, key: str, change: Difference) -> Card:
     return Card(words.say(f"card.{key}"), words.degrees(change.value, signed=True), judged)
 
 
-def reps_figure(words: Words, samples: list[tuple[RepSample, Phase]], limit: float | None) -> Figure:
-    """Return every rep of every test; `limit` is the MDC, rad, None if none is known."""
-    groups = [rep_group(words, sample, phase) for sample, phase in samples]
+def reps_figure(
+    words: Words, samples: list[tuple[RepSample, Phase]], limit: float | None, when: str = ""
+) -> Figure:
+    """Return every rep of every test.
+
+    Parameters
+    ----------
+    words, samples
+        The language and the tests.
+    limit
+        The MDC, rad; None if none is known.
+    when
+        What a single test is called, instead of before or after.
+    """
+    groups = [rep_group(words, sample, phase, when) for sample, phase in samples]
     band = "" if limit is None else words.say("figure.reps_band", limit=words.tenths(limit))
     return Figure(
         words.say("figure.reps"),
         f"{words.say('figure.reps_caption')} {band}".strip(),
-        reps_alt(words, groups),
+        reps_alt(words, groups, when),
         words.section("figure"),
         RepsData(tuple(groups), None if limit is None else math.degrees(limit)),
     )
 
 
-def rep_group(words: Words, sample: RepSample, phase: Phase) -> RepGroup:
+def rep_group(words: Words, sample: RepSample, phase: Phase, when: str = "") -> RepGroup:
     """Return the reps of a test for the figure."""
     low, high = mean_of(sample).interval()
     warm = sample.warm_ups if sample.aggregate == "mean_2_to_k" else 0
-    letter, when = words.say(f"letter.{sample.side}"), words.say(f"figure.{phase}")
+    label = f"{words.say(f'letter.{sample.side}')} {when or words.say(f'figure.{phase}')}"
     counted = sample.used.size
     return RepGroup(
         sample.side,
         phase,
-        f"{letter} {when}",
+        label,
         tuple(np.degrees(sample.values).tolist()),
         tuple(warm <= place < warm + counted for place in range(sample.values.size)),
         math.degrees(sample.value),
@@ -60,13 +72,13 @@ def rep_group(words: Words, sample: RepSample, phase: Phase) -> RepGroup:
     )
 
 
-def reps_alt(words: Words, groups: list[RepGroup]) -> str:
+def reps_alt(words: Words, groups: list[RepGroup], when: str = "") -> str:
     """Return the figure of the reps in words."""
     return ". ".join(
         words.say(
             "figure.alt_group",
             side=words.say(f"side.{group.side}"),
-            phase=words.say(f"figure.{group.phase}"),
+            phase=when or words.say(f"figure.{group.phase}"),
             values=", ".join(f"{words.plain(value)}°" for value in group.values_deg),
             mean=f"{words.plain(group.mean_deg)}°",
             low=f"{words.plain(group.low_deg)}°",

@@ -117,7 +117,7 @@ def trial_report(found: TrialFindings, words: Words | None = None, *, ama: bool 
         cards=_cards(words, found),
         verdicts=_verdict(words, found, title),
         missing=(*(words.say(f"missing.{key}") for key, lacking in missing.items() if lacking), *too_few),
-        figures=tuple(_figures(words, found)),
+        figures=tuple(_figures(words, found, label)),
         tables=tuple(table for table in tables if table is not None),
         method=method_lines(words, [facts], sample, None),
         data={
@@ -162,16 +162,16 @@ def _verdict(words: Words, found: TrialFindings, title: str) -> tuple[str, ...]:
     )
 
 
-def _figures(words: Words, found: TrialFindings) -> list[Figure]:
+def _figures(words: Words, found: TrialFindings, label: str) -> list[Figure]:
     figures: list[Figure] = []
     if found.sample is not None and found.curve is None:
-        figures.append(reps_figure(words, [(found.sample, "after")], None))
+        figures.append(reps_figure(words, [(found.sample, "after")], None, label))
     if found.curve is not None:
         curve = found.curve
         alt = words.say(
             "figure.alt_curve",
             side=words.say(f"side.{curve.side}"),
-            phase=words.say("trial.phase_none"),
+            phase=label,
             low=f"{words.plain(float(np.nanmin(curve.angle_deg)), 0)}°",
             high=f"{words.plain(float(np.nanmax(curve.angle_deg)), 0)}°",
             seconds=words.plain(float(curve.t_s[-1]), 0),

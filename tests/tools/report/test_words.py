@@ -1,4 +1,4 @@
-"""The catalogues of texts: both say as much, English says what the program says, German writes its numbers."""
+"""The catalogues of texts: both say as much, English what the program says, German in its own numbers."""
 
 import re
 import string
