@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def import_files(
     files: Annotated[
-        list[Path], typer.Argument(help="An .npz trial, or text tables: one per sensor or for all.")
+        list[Path], typer.Argument(help="The files of one trial; their kind is guessed and said.")
     ],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The recording to make (.mcap); must not exist.")],
@@ -35,17 +35,19 @@ def import_files(
         Path | None, typer.Option(help="TOML file that declares columns and units of text tables.")
     ] = None,
     sensor: Annotated[
-        list[str] | None, typer.Option(help="FILE=SEGMENT: where the sensor of a table was worn. Repeatable.")
+        list[str] | None,
+        typer.Option(help="FILE=SEGMENT or COLUMN=SEGMENT: where it was worn. Repeatable."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a recording of files from other programs, after checking that they can be true."""
     from imu.recording import RecordingHeader
     from tools.exchange.incoming import write_recording
-    from tools.exchange.reading import read_incoming
+    from tools.exchange.reading import guess, read_incoming
 
     if side and side not in _SIDES:
         raise InputError(f"--side must be left, right or midline, got {side}")
+    kind = guess(files, columns)
     incoming = read_incoming(files, side=side, columns=columns, segments=_segments(sensor or []))
     header = RecordingHeader(
         client=client,
@@ -59,6 +61,8 @@ def import_files(
     document = {
         "recording": str(out),
         "layout": incoming.layout,
+        "guessed": kind.name,
+        "because_of": kind.sign,
         "sensors": [
             {
                 "sensor": s.info.sensor,
@@ -71,6 +75,7 @@ def import_files(
         "remarks": list(incoming.all_remarks()),
     }
     lines = [f"{out}: {header.side} {header.movement}".rstrip(": ") + f" ({incoming.layout})"]
+    lines.append(f"  taken for {kind.name}, by {kind.sign}")
     lines += [
         f"  {s.info.segment}: {len(s.block)} samples at {s.info.rate_hz:.2f} Hz" for s in incoming.sensors
     ]

@@ -11,7 +11,9 @@ import numpy as np
 from imu.block import STANDARD_GRAVITY, FloatArray, ImuBlock
 from imu.errors import InputError
 from imu.recording import SensorInfo
+from tools.exchange.axes_check import check_orientation
 from tools.exchange.incoming import Incoming, IncomingSensor
+from tools.exchange.orientation_only import KIND, REMARK, from_orientations
 from tools.exchange.plausibility import checked
 from tools.exchange.table import Table, read_table
 from tools.exchange.timeline import increasing
@@ -22,7 +24,8 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "acc": {"m/s2": 1.0, "g": STANDARD_GRAVITY},
     "mag": {"uT": 1.0, "G": 100.0},
 }
-_SENSOR_KEYS = ("sensor", "segment", "gyr", "acc", "mag", "gyr_range_dps", "acc_range_g")
+_SENSOR_KEYS = ("sensor", "segment", "gyr", "acc", "mag", "quat", "gyr_range_dps", "acc_range_g")
+_ORDERS = {"wxyz": (0, 1, 2, 3), "xyzw": (3, 0, 1, 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,18 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class SensorColumns:
-    """The columns of one sensor; an empty segment is to be given per file."""
+    """The columns of one sensor; an empty segment is to be given per file.
+
+    `quat` are w, x, y, z of the turn from the sensor to an earth frame with z up. Without `gyr` and `acc` the
+    table holds orientations only; with them the orientations serve to check the two.
+    """
 
     sensor: str
     segment: str
-    gyr: Signal
-    acc: Signal
+    gyr: Signal | None
+    acc: Signal | None
     mag: Signal | None
+    quat: Signal | None
     gyr_range_dps: float | None
     acc_range_g: float | None
 
@@ -72,6 +80,7 @@ def load_mapping(path: Path) -> ColumnMapping:
         gyr = { columns = ["gx", "gy", "gz"], unit = "deg/s" }
         acc = { columns = ["ax", "ay", "az"], unit = "g" }
         mag = { columns = ["mx", "my", "mz"], unit = "uT" }    # may be left out
+        quat = { columns = ["qw", "qx", "qy", "qz"], order = "wxyz" }   # or xyzw; may be left out
         gyr_range_dps = 2000                     # may be left out
         acc_range_g = 16                         # may be left out
 
@@ -136,7 +145,9 @@ def read_columns(
             f"every sensor needs a segment or name of its own, got {', '.join(names)}; "
             "pass --sensor FILE=SEGMENT for each file"
         )
-    return Incoming(tuple(paths), "columns", sensors, source={"columns_from": mapping.path.name})
+    bare = any(sensor.info.kind == KIND for sensor in sensors)
+    source = {"columns_from": mapping.path.name}
+    return Incoming(tuple(paths), "columns", sensors, (REMARK,) if bare else (), source)
 
 
 def _times(table: Table, mapping: ColumnMapping) -> FloatArray:
@@ -154,6 +165,9 @@ def _read_sensor(
             f"{table.path.name}: which segment is this sensor on? say so in {mapping.path.name} or pass "
             f"--sensor {table.path.name}=right_forearm or the like"
         )
+    q = None if columns.quat is None else columns.quat.read(table)
+    if columns.gyr is None or columns.acc is None:
+        return from_orientations(columns.sensor or segment, segment, t, np.asarray(q), mapping.rate_hz)
     keep, remarks = increasing(table.path.name, t)
     info = SensorInfo(
         columns.sensor or segment,
@@ -165,20 +179,29 @@ def _read_sensor(
     )
     mag = None if columns.mag is None else columns.mag.read(table)[keep]
     block = ImuBlock(info.sensor, t[keep], columns.gyr.read(table)[keep], columns.acc.read(table)[keep], mag)
-    return checked(IncomingSensor(info, block, (*table.remarks, *remarks)))
+    sensor = checked(IncomingSensor(info, block, (*table.remarks, *remarks)))
+    if q is not None:
+        check_orientation(segment, q[keep], block)
+    return sensor
 
 
 def _sensor_columns(path: Path, sensor: Any, number: int) -> SensorColumns:
-    if not isinstance(sensor, dict) or not {"gyr", "acc"} <= sensor.keys():
-        raise InputError(f"{path.name}: sensor {number} needs gyr and acc, each with columns and unit")
+    orientation_only = isinstance(sensor, dict) and "quat" in sensor and not {"gyr", "acc"} & sensor.keys()
+    if not isinstance(sensor, dict) or not (orientation_only or {"gyr", "acc"} <= sensor.keys()):
+        raise InputError(
+            f"{path.name}: sensor {number} needs gyr and acc, each with columns and unit, or quat alone"
+        )
     _only(path, sensor, _SENSOR_KEYS)
-    mag = sensor.get("mag")
+    gyr, acc, mag = (
+        _signal(path, name, sensor[name]) if name in sensor else None for name in ("gyr", "acc", "mag")
+    )
     return SensorColumns(
         str(sensor.get("sensor", "")),
         str(sensor.get("segment", "")),
-        _signal(path, "gyr", sensor["gyr"]),
-        _signal(path, "acc", sensor["acc"]),
-        None if mag is None else _signal(path, "mag", mag),
+        gyr,
+        acc,
+        mag,
+        _quaternion(path, sensor["quat"]) if "quat" in sensor else None,
         _positive(path, "gyr_range_dps", sensor.get("gyr_range_dps")),
         _positive(path, "acc_range_g", sensor.get("acc_range_g")),
     )
@@ -197,6 +220,16 @@ def _signal(path: Path, quantity: str, entry: Any) -> Signal:
             f"{path.name}: the unit of {quantity} must be {' or '.join(UNITS[quantity])}, got {unit}"
         )
     return Signal(tuple(names), UNITS[quantity][unit])
+
+
+def _quaternion(path: Path, entry: Any) -> Signal:
+    names = entry.get("columns") if isinstance(entry, dict) else None
+    if not isinstance(names, list) or len(names) != 4 or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path.name}: quat needs four columns and their order, got {entry}")
+    order = entry.get("order")
+    if order not in _ORDERS:
+        raise InputError(f"{path.name}: the order of quat must be {' or '.join(_ORDERS)}, got {order}")
+    return Signal(tuple(names[at] for at in _ORDERS[order]), 1.0)
 
 
 def _positive(path: Path, name: str, value: Any) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray, ImuBlock
 from imu.errors import InputError
 from imu.recording_summary import gaps, sample_rate
+from tools.exchange.axes_check import check_axes
 from tools.exchange.incoming import IncomingSensor
 
 _WINDOW_SECONDS = 0.25
@@ -54,6 +55,8 @@ def checked(sensor: IncomingSensor) -> IncomingSensor:
     block, saturated = _without_saturation(sensor, block)
     _check_gravity(name, block)
     _check_turning(name, block)
+    acc, gyr, _, length = _windows(block)
+    check_axes(name, acc, gyr, length)
     remarks = [*sensor.remarks, *saturated]
     unknown = int((~np.isfinite(block.gyr).all(axis=1) | ~np.isfinite(block.acc).all(axis=1)).sum())
     if unknown:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,9 @@ class Table:
 def read_table(path: Path) -> Table:
     """Read a text table: comma, semicolon or tab between cells, names in the first line.
 
-    A first line `sep=,` names the separator. With semicolons or tabs a comma in a number is its decimal
-    point. A last line without its end is left out, because its last number may be cut.
+    Lines above that begin with `//` are comments; a first line `sep=,` names the separator. With semicolons
+    or tabs a comma in a number is its decimal point. A last line without its end is left out, because its
+    last number may be cut.
 
     Raises
     ------
@@ -100,6 +102,7 @@ def _lines(path: Path) -> tuple[list[str], list[str]]:
     if b"\0" in data[:4096]:
         raise InputError(f"{path.name}: expected a text table, but it holds binary data")
     lines = data.decode("utf-8-sig", errors="replace").splitlines()
+    lines = list(dropwhile(lambda line: line.startswith("//"), lines))
     if len(lines) > 1 and not data.endswith((b"\n", b"\r")):
         return lines[:-1], ["the last line has no end and may be cut, so it is left out"]
     return lines, []

@@ -2,10 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ from rom.limb_script import Functional, Neutral, Passes, Reps
 from rom.limb_world import LimbSpec
 from rom.worn import calibrate_recording
 from tools.exchange.exporting import FORMATS, export
-from tools.exchange.outgoing import gather
+from tools.exchange.outgoing import Outgoing, gather
 
 NAME = "Wilhelmine"
 BORN = datetime(2031, 7, 19, 8, 9, 10, tzinfo=UTC)
 LATER = BORN.replace(day=24)
-DATES = ("2031-07", "20310719", "19.07", "07/19/2031", "08:09:10", str(int(BORN.timestamp()))[:7])
+DATES = ("2031-07", "20310719", "19.07.", "07/19/2031", "08:09:10", str(int(BORN.timestamp())))
 SPEC = LimbSpec(
     programme=(
         Neutral(),
@@ -93,6 +94,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recording = Recording.open(folder / f"{NAME}_{BORN.day}.mcap")
     annotate(recording, Annotation("discard", "rep", 1, planted("a sneeze"), by=NAME))
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured_once() -> Iterator[None]:
+    """Let exports of the same recordings share one analysis: it is the slow part, and not what is tested."""
+    known: dict[str, list[Outgoing]] = {}
+
+    def once(paths: Sequence[Path], **options: Any) -> list[Outgoing]:
+        key = repr((paths, options))
+        known[key] = known.get(key) or gather(paths, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tools.exchange.exporting.gather", once)
+        yield
 
 
 def spoiled(events: tuple[Event, ...], phase: str) -> Iterator[Event]:
