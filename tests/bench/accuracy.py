@@ -165,7 +165,8 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows: list[Row] = []
-    for folder in sorted({path.parent for path in options.data.rglob("*.npz")}):
+    walked = os.walk(options.data, followlinks=True)
+    for folder in sorted(Path(at) for at, _, files in walked if any(f.endswith(".npz") for f in files)):
         for row in score_folder(folder):
             rows.append(row)
             print(_line(row), flush=True)
