@@ -127,15 +127,14 @@ class Replay:
         for sensor in setup.sensors:
             if not recording.samples.get(sensor.sensor, 0):
                 raise InputError(f"{recording.path}: sensor {sensor.sensor} has no samples; record again")
+        self._trials = self._windows("trial")
+        self._treatments = self._windows("treatment")
+        self._choose_phase(phase)
         calibration, source = self._calibration(setup, calibrations)
         self.calibration_source: CalibrationSource = source
         self.setup = replace(setup, calibration=calibration)
-        self._trials = self._windows("trial")
-        self._treatments = self._windows("treatment")
         self.pass_params = pass_params
         self._counts = {s.sensor: QualityCount(s.sensor, s.rate) for s in self.setup.sensors}
-        self._choose_phase(phase)
-
     def _choose_phase(self, wanted: str) -> None:
         """Keep the trials of one phase of the visit; refuse to mix several."""
         phases = list(dict.fromkeys(str(event.data.get("phase", "")) for _, _, event in self._trials))
