@@ -69,6 +69,8 @@ class SensorCheck:
         95 % of packets arrived within this time, s.
     battery
         Percent.
+    shared_clock
+        Whether it runs on one time base with other sensors; `time_spread` is then that of all of them.
     """
 
     sensor: str
@@ -86,6 +88,7 @@ class SensorCheck:
     time_spread: float = math.nan
     late: float = math.nan
     battery: float = math.nan
+    shared_clock: bool = False
 
     def sentence(self) -> str:
         """Return the verdict with its reasons."""
@@ -147,7 +150,7 @@ def check_sensor(
             f"iron is near (angles do not use it)",
         ),
         (
-            clock.sigma > SPREAD_MOST,
+            clock.sigma > SPREAD_MOST and not clock.shared,
             f"its time is known to {clock.sigma * 1e3:.0f} ms; let it run on",
         ),
         (battery < LOW_BATTERY, f"its battery is at {battery:.0f} %; charge it"),
@@ -173,6 +176,7 @@ def check_sensor(
         time_spread=clock.sigma,
         late=clock.late_p95,
         battery=battery,
+        shared_clock=clock.shared,
     )
 
 

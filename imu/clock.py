@@ -69,7 +69,8 @@ class ClockReport:
     """How one sensor's time base did, for the recording and for `rom check` (rule 12).
 
     Lateness is arrival minus assigned time, s; `rate_error` is how much longer a device second truly
-    is than it claims (7e-3 for a sensor that runs 0.7 % slow); NaN where nothing came.
+    is than it claims (7e-3 for a sensor that runs 0.7 % slow); NaN where nothing came. `shared`: it runs on
+    one time base with other sensors, which are nearer to it than `sigma` says.
     """
 
     samples: int
@@ -83,6 +84,7 @@ class ClockReport:
     late_p95: float
     late_most: float
     longest_gap: float
+    shared: bool = False
 
 
 @dataclass(slots=True)
@@ -330,6 +332,7 @@ class SensorClock:
             late_p95=_quantile_ms(self._late_ms, 0.95) / 1e3,
             late_most=max(self._late_ms, default=math.nan) / 1e3,
             longest_gap=memory.longest_gap if memory.samples > 1 else math.nan,
+            shared=self._base is self._shared,
         )
 
     def save(self) -> dict[str, Any]:

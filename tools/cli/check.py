@@ -107,10 +107,11 @@ def _judge(acquisition: "Acquisition", blocks: "dict[str, list[ImuBlock]]") -> "
 
 
 def _lines(item: "SensorCheck") -> str:
+    clock = "clock shared" if item.shared_clock else f"clock ±{item.time_spread * 1e3:.1f} ms"
     field = "" if item.field != item.field else f", field {item.field:.0f} µT"
     return (
         f"{item.sensor}: {item.sentence()}\n"
         f"    {item.rate_hz:.2f} of {item.nominal_hz:g} samples/s, {item.loss:.1%} lost, "
         f"noise {item.gyr_noise * 57.29578:.3f} °/s and {item.acc_noise:.4f} m/s², "
-        f"clock ±{item.time_spread * 1e3:.1f} ms, late {item.late * 1e3:.0f} ms{field}"
+        f"{clock}, late {item.late * 1e3:.0f} ms{field}"
     )
