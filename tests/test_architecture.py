@@ -15,8 +15,8 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 
 DOORS: dict[str, tuple[str, ...]] = {
     "bleak": ("imu/ble.py", "tools/emulator/"),
-    "vqf": ("imu/fusion.py", "imu/fusion_"),
-    "ahrs": ("imu/fusion.py", "imu/fusion_"),
+    "vqf": ("imu/fusion.py", "tools/bench/peers.py"),
+    "ahrs": ("imu/fusion.py",),
     "mcap": ("imu/recording",),
     "zstandard": ("imu/recording",),
     "dbus_fast": ("tools/emulator/",),
