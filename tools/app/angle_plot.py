@@ -5,6 +5,7 @@
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QGraphicsPathItem
 
 from imu.block import FloatArray
 from tools.app.theme import Theme
@@ -22,11 +23,10 @@ class AnglePlot(pg.PlotWidget):
         dash = pg.QtCore.Qt.PenStyle.DashLine if before else pg.QtCore.Qt.PenStyle.SolidLine
         soft = QColor(colour)
         soft.setAlphaF(0.28)
-        edge = pg.mkPen(None)
-        self._upper = self.plot(pen=edge)
-        self._lower = self.plot(pen=edge)
-        band = pg.FillBetweenItem(self._upper, self._lower, brush=pg.mkBrush(soft))
-        self.addItem(band)
+        self._band = QGraphicsPathItem()
+        self._band.setBrush(soft)
+        self._band.setPen(pg.mkPen(None))
+        self.addItem(self._band)
         self._curve = self.plot(pen=pg.mkPen(colour, width=1 if before else 2, style=dash))
         self._baseline = pg.InfiniteLine(
             angle=0, pen=pg.mkPen(theme.before, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
@@ -34,10 +34,10 @@ class AnglePlot(pg.PlotWidget):
         self._baseline.setVisible(False)
         self.addItem(self._baseline)
         self._spans: list[pg.LinearRegionItem] = []
+        self._doubts: list[pg.LinearRegionItem] = []
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
-        self.showGrid(x=False, y=True, alpha=0.25)
         for side_name in ("left", "bottom"):
             self.getAxis(side_name).setPen(pg.mkPen(theme.line))
             self.getAxis(side_name).setTextPen(pg.mkPen(theme.soft))
@@ -64,22 +64,31 @@ class AnglePlot(pg.PlotWidget):
 
     def show_series(self, seconds: FloatArray, degrees: FloatArray, sigma_deg: FloatArray) -> None:
         """Draw a curve and its band; NaN leaves a gap in the curve."""
-        half = INTERVAL * np.nan_to_num(sigma_deg)
-        known = np.nan_to_num(degrees)
         self._curve.setData(seconds, degrees, connect="finite")
-        self._upper.setData(seconds, known + half, skipFiniteCheck=True)
-        self._lower.setData(seconds, known - half, skipFiniteCheck=True)
+        known = np.isfinite(degrees) & np.isfinite(sigma_deg)
+        t, middle, half = seconds[known], degrees[known], INTERVAL * sigma_deg[known]
+        around = np.concatenate([middle + half, (middle - half)[::-1]])
+        self._band.setPath(pg.arrayToQPath(np.concatenate([t, t[::-1]]), around, connect="all"))
 
     def show_spans(self, spans: tuple[tuple[float, float], ...]) -> None:
         """Shade passes or reps, s."""
-        while len(self._spans) > len(spans):
-            self.removeItem(self._spans.pop())
-        shade = QColor(self._theme.soft)
+        self._shade(self._spans, spans, self._theme.soft)
+
+    def show_doubts(self, spans: tuple[tuple[float, float], ...]) -> None:
+        """Mark stretches in which two estimates contradict each other, s."""
+        self._shade(self._doubts, spans, self._theme.weak)
+
+    def _shade(
+        self, shown: list[pg.LinearRegionItem], spans: tuple[tuple[float, float], ...], colour: str
+    ) -> None:
+        while len(shown) > len(spans):
+            self.removeItem(shown.pop())
+        shade = QColor(colour)
         shade.setAlphaF(0.12)
-        while len(self._spans) < len(spans):
+        while len(shown) < len(spans):
             region = pg.LinearRegionItem(movable=False, brush=pg.mkBrush(shade), pen=pg.mkPen(None))
             region.setZValue(-10)
-            self._spans.append(region)
+            shown.append(region)
             self.addItem(region)
-        for region, span in zip(self._spans, spans, strict=True):
+        for region, span in zip(shown, spans, strict=True):
             region.setRegion(span)

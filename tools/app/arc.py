@@ -13,7 +13,7 @@ from tools.app.theme import Theme
 
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
-BELOW_CENTRE = 0.42
+BELOW_CENTRE = 0.5
 LABEL_ROOM = 72.0
 
 
@@ -65,7 +65,7 @@ class ArcView(QWidget):
             self._label(painter, centre, radius + 46, state.baseline, f"before {state.baseline:.0f}°")
         for end, word in ((state.low, "shortened"), (state.high, "lengthened")):
             self._label(painter, centre, radius + 22, end, f"{end:.0f}°")
-            self._label(painter, centre, radius - 34, end, word)
+            self._write(painter, self._point(centre, radius + 22, end) + QPointF(0, 18), word)
         if state.now is not None:
             band = QColor(self._theme.ink)
             band.setAlphaF(0.25)
@@ -96,6 +96,8 @@ class ArcView(QWidget):
         painter.drawLine(self._point(centre, radius - 46, value), self._point(centre, radius + 14, value))
 
     def _label(self, painter: QPainter, centre: QPointF, radius: float, value: float, text: str) -> None:
+        self._write(painter, self._point(centre, radius, value), text)
+
+    def _write(self, painter: QPainter, at: QPointF, text: str) -> None:
         painter.setPen(QColor(self._theme.soft))
-        at = self._point(centre, radius, value)
         painter.drawText(QRectF(at.x() - 60, at.y() - 12, 120, 24), Qt.AlignmentFlag.AlignCenter, text)

@@ -25,6 +25,8 @@ SHOWN_SECONDS = 12.0
 FASTEST_HZ = 416.0
 MARKED = 20
 """Reps or passes that are marked on the curve."""
+DRAWN = 1500
+"""Points of the ring that are drawn at most; the ring holds more time than the screen shows."""
 LOW_BATTERY = 20.0
 LOSSY = 0.02
 """Share of lost samples from which a sensor counts as weak; the report mentions it from there on too."""
@@ -143,10 +145,10 @@ class CaptureModel:
     @property
     def curve(self) -> Curve:
         """The last seconds of the angle; the newest instant is 0 s."""
-        rows = self._ring.newest()
+        rows = self._ring.newest(DRAWN)
         if not rows.shape[1]:
             return Curve(*(np.zeros(0) for _ in range(3)))
-        seconds = rows[0] - rows[0, -1]
+        seconds = rows[0] - self._ring.newest()[0, -1]
         first = int(np.searchsorted(seconds, -SHOWN_SECONDS))
         return Curve(seconds[first:], rows[1, first:], rows[2, first:])
 

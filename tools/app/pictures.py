@@ -24,7 +24,7 @@ from tools.emulator.limbs import Pace
 
 SIZE = (1280, 720)
 VISITS = 3
-PACE = Pace(still=3.0, functional=1.2, functional_times=3, rep=1.6, hold=1.0, rest=1.0, reps=3)
+PACE = Pace(still=3.0, functional=1.2, functional_times=3, rep=1.6, hold=1.0, rest=1.0, reps=8)
 LONGEST_S = 120.0
 
 
@@ -148,9 +148,10 @@ def _capture(folder: Path, catalogue: Catalogue, place: Path) -> list[Path]:
             _until(lambda m=model: m.step.words.startswith("Bend") and (m.step.left or 99.0) < 5.0)
             made.append(_grab(window, folder / "capture-calibrate.png"))
         _until(lambda m=model: m.counts == "2 reps" or m.session.over)
-        _pause(0.8)
+        _pause(0.5)
         made.append(_grab(window, folder / f"capture-live-{theme}.png"))
         if theme == "dark":
+            model.press("q")
             _until(lambda m=model: m.session.over)
             _pause(0.2)
             made.append(_grab(window, folder / "capture-result.png"))

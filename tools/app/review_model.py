@@ -16,6 +16,7 @@ import numpy as np
 from imu.block import FloatArray
 from imu.errors import InputError
 from imu.recording import Recording
+from rom.agreement import apart
 from rom.angles import JointSeries
 from rom.annotations import Annotation, Kind, annotate
 from rom.replay import ReplayStep
@@ -28,6 +29,8 @@ from tools.app.scene import Curve, Pose, Span
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 WINDOW_S = 16.0
 OVERVIEW_POINTS = 1500
+SPOKEN = 6
+"""Places that a sentence names."""
 
 
 @dataclass(eq=False)
@@ -36,6 +39,10 @@ class Opened:
 
     recording: Recording
     trial: Trial | None = None
+    best: Curve | None = None
+    apart: tuple[tuple[float, float], ...] = ()
+    _spans_of: Trial | None = None
+    _spans: tuple[Span, ...] = ()
     curve: Curve = field(default_factory=lambda: Curve(np.zeros(0), np.zeros(0), np.zeros(0)))
 
     @property
@@ -46,24 +53,9 @@ class Opened:
     @property
     def spans(self) -> tuple[Span, ...]:
         """Its reps and passes in order of time."""
-        if self.trial is None:
-            return ()
-        reps = [
-            Span(
-                "rep",
-                rep.number,
-                rep.rep.start,
-                rep.rep.stop,
-                f"{math.degrees(rep.end):.0f}°",
-                "; ".join(rep.reasons),
-            )
-            for rep in self.trial.reps
-        ]
-        passes = [
-            Span("pass", number, one.found.start, one.found.stop, f"{math.degrees(one.found.end_angle):.0f}°")
-            for number, one in enumerate(self.trial.passes, start=1)
-        ]
-        return tuple(sorted(reps + passes, key=lambda span: span.start))
+        if self.trial is not self._spans_of:
+            self._spans_of, self._spans = self.trial, () if self.trial is None else _spans(self.trial)
+        return self._spans
 
     def overview(self) -> Curve:
         """Return the whole curve thinned for a narrow strip."""
@@ -159,6 +151,25 @@ class ReviewModel:
             left, right = sorted((first.trial, second.trial), key=lambda trial: trial.side)
             self.sentence = symmetry_of_trials(left, right).sentence()
 
+    def estimate_best(self) -> None:
+        """Work out the best estimate of the one open recording, and where it contradicts the live one."""
+        if len(self.opened) == 1 and self.opened[0].trial is not None and self.job is None:
+            self.job = Job("best estimate", self._estimate_best)
+
+    def _estimate_best(self, report: Callable[[float], None]) -> None:
+        opened = self.opened[0]
+        whole = max(opened.recording.duration, 1e-9)
+        live = opened.trial
+        best = analyse(opened.recording, estimate="best", progress=lambda t: report(min(1.0, t / whole)))
+        opened.best = _curve([best.series])
+        opened.apart = () if live is None else apart(live.series, best.series)
+        places = ", ".join(f"{start:.0f} s" for start, _ in opened.apart[:SPOKEN])
+        self.sentence = (
+            f"As seen live and best estimate differ by more than their error bars at {places}."
+            if places
+            else "As seen live and best estimate differ nowhere by more than their error bars."
+        )
+
     # ---- what is seen -----------------------------------------------------------------------------
 
     @property
@@ -177,14 +188,15 @@ class ReviewModel:
         if self.first is None:
             return "Drop a recording here, or two to compare"
         header = self.first.recording.header
-        names = "  and  ".join(one.name for one in self.opened)
-        return f"{header.client}   {names}" + (
-            "   (simulated: no person was measured)" if header.simulated else ""
-        )
+        name = self.first.name if len(self.opened) == 1 else ""
+        simulated = "   simulated: no person was measured" if header.simulated else ""
+        return f"{header.client}   {name}{simulated}"
 
     @property
     def legend(self) -> str:
         """Which line is which recording; empty with one."""
+        if len(self.opened) == 1 and self.opened[0].best is not None:
+            return "with its band: as seen live   thin: best estimate"
         if len(self.opened) < 2:
             return ""
         first, second = (one.recording.header for one in self.opened)
@@ -212,10 +224,11 @@ class ReviewModel:
 
     def window(self, number: int = 0) -> Curve:
         """Return the stretch of a recording around the clock, its times on the first one's clock."""
-        if number >= len(self.opened):
+        best = self.opened[0].best if len(self.opened) == 1 else None
+        if number >= len(self.opened) and best is None:
             return Curve(np.zeros(0), np.zeros(0), np.zeros(0))
-        shift = 0.0 if number == 0 else self.shift
-        curve = self.opened[number].curve
+        shift = 0.0 if number == 0 or best is not None else self.shift
+        curve = best if number == 1 and best is not None else self.opened[number].curve
         low, high = self.window_ends
         first, last = np.searchsorted(curve.seconds, [low - shift, high - shift])
         return Curve(
@@ -318,6 +331,25 @@ class ReviewModel:
                     table.writerows([one.name, *(f"{value:.4f}" for value in row)] for row in rows.tolist())
         except OSError as error:
             raise InputError(f"{path}: could not be written ({error}); choose another folder") from None
+
+
+def _spans(trial: Trial) -> tuple[Span, ...]:
+    reps = [
+        Span(
+            "rep",
+            rep.number,
+            rep.rep.start,
+            rep.rep.stop,
+            f"{math.degrees(rep.end):.0f}°",
+            "; ".join(rep.reasons),
+        )
+        for rep in trial.reps
+    ]
+    passes = [
+        Span("pass", number, one.found.start, one.found.stop, f"{math.degrees(one.found.end_angle):.0f}°")
+        for number, one in enumerate(trial.passes, start=1)
+    ]
+    return tuple(sorted(reps + passes, key=lambda span: span.start))
 
 
 def _curve(parts: list[JointSeries]) -> Curve:

@@ -75,6 +75,7 @@ class ReviewPage(QWidget):
             "Move stop ...", lambda: self._ask_move(start=False), hint="To where the clock is"
         )
         self._restore = button("Restore ...", self._ask_restore)
+        self._best = button("Best estimate", self._show_best, hint="Beside what was seen live")
         self._lay_out()
         self._strip.jumped.connect(self._jump)
         self._strip.sought.connect(self._seek)
@@ -168,6 +169,8 @@ class ReviewPage(QWidget):
         self._sentence.setText(model.sentence)
         self._problem.setText(model.problem)
         self._problem.setVisible(bool(model.problem))
+        measured = first is not None and first.trial is not None and model.job is None
+        self._best.setEnabled(measured and len(model.opened) == 1)
         span = model.span
         for each in (self._discard, self._move, self._move_stop, self._restore):
             each.setEnabled(span is not None and model.job is None)
@@ -191,6 +194,10 @@ class ReviewPage(QWidget):
     def _stop_work(self) -> None:
         if self.model.job is not None:
             self.model.job.cancel()
+
+    def _show_best(self) -> None:
+        self.model.estimate_best()
+        self.tick()
 
     def _ask(self, what: str) -> str:
         text, said = QInputDialog.getText(self, what, f"{what}: why? It goes into the report.")
@@ -254,6 +261,7 @@ class ReviewPage(QWidget):
         below = QHBoxLayout()
         for widget in (self._discard, self._move, self._move_stop, self._restore):
             below.addWidget(widget)
+        below.addWidget(self._best)
         below.addStretch(1)
         below.addWidget(button("Export ...", self._ask_export, hint="What is seen, as CSV or PNG"))
         below.addWidget(button("Open ...", self._ask_open, primary=True))

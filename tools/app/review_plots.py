@@ -50,7 +50,7 @@ class ReviewPlots(QWidget):
         two_sides = len(set(sides)) == 2
         self._plot = AnglePlot(self._theme, sides[0], before=len(sides) == 2 and not two_sides)
         self._column.addWidget(self._plot, 1)
-        other = self._theme.side(sides[-1])
+        other = self._theme.side(sides[-1]) if len(sides) == 2 else pg.mkColor(self._theme.ink)
         style = Qt.PenStyle.DotLine if two_sides else Qt.PenStyle.SolidLine
         self._second = self._plot.plot(pen=pg.mkPen(other, width=1, style=style), connect="finite")
         self._now = pg.InfiniteLine(angle=90, pen=pg.mkPen(self._theme.accent, width=1))
@@ -84,3 +84,4 @@ class ReviewPlots(QWidget):
         self._frame.setRegion((max(0.0, low), min(model.duration, high)))
         spans = tuple((s.start, s.stop) for s in model.first.spans if s.stop > low and s.start < high)
         self._plot.show_spans(spans)
+        self._plot.show_doubts(tuple(span for span in model.first.apart if span[1] > low and span[0] < high))

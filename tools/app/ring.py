@@ -37,7 +37,13 @@ class Ring:
             self._rows[:, at + self._length : at + self._length + len(part)] = part.T
         self._written += len(rows)
 
-    def newest(self) -> FloatArray:
-        """Return the rows held as (columns, N), oldest first: a view, valid until the next `extend`."""
+    def newest(self, most: int = 0) -> FloatArray:
+        """Return the rows held as (columns, N), oldest first: a view, valid until the next `extend`.
+
+        With `most`, every second, third, ... row only, so that few enough are left; it is always the same
+        rows that are left out, so a drawn curve doesn't shimmer. 0 leaves out none.
+        """
         start = self._written % self._length if self._written >= self._length else 0
-        return self._rows[:, start : start + len(self)]
+        step = 1 if not most else -(-len(self) // most) or 1
+        skipped = -(self._written - len(self)) % step
+        return self._rows[:, start + skipped : start + len(self) : step]

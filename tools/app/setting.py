@@ -48,6 +48,15 @@ class Setting:
     bindings: Bindings = field(default_factory=Bindings)
     keys_file: Path | None = None
 
+    def clients(self) -> list[str]:
+        """Return the pseudonyms of the practice; none without one."""
+        if self.desk is None:
+            return []
+        from rom.clinic.store_people import Client
+
+        with self.desk.store.reading() as ledger:
+            return sorted(client.code for client in ledger.find(Client))
+
     def new_file(self, name: str) -> Path:
         """Return a file for a new recording; the time in its name keeps it apart from any other."""
         return self.recordings / f"{name}_{datetime.now().astimezone():%Y%m%d-%H%M%S}.mcap"

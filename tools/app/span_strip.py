@@ -3,7 +3,7 @@
 # pyright: basic
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from tools.app.scene import Span
@@ -26,6 +26,7 @@ class SpanStrip(QWidget):
         self._chosen: int | None = None
         self._duration = 1.0
         self._at = 0.0
+        self._boxes: QPixmap | None = None
         self._side = "midline"
         self.setFixedHeight(HIGH)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -38,6 +39,7 @@ class SpanStrip(QWidget):
         if state == (self._spans, self._chosen, self._duration, self._side):
             return
         self._spans, self._chosen, self._duration, self._side = state
+        self._boxes = None
         said = "; ".join(f"{one.kind} {one.number} {one.value} {one.doubt}".strip() for one in spans)
         self.setAccessibleDescription(said)
         self.update()
@@ -74,9 +76,28 @@ class SpanStrip(QWidget):
         """Scrub."""
         self.sought.emit(event.position().x() / max(1, self.width()) * self._duration)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Draw the boxes anew."""
+        self._boxes = None
+        super().resizeEvent(event)
+
     def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        """Draw the boxes and the clock."""
+        """Draw the boxes, which rarely change, and the clock."""
+        if self._boxes is None:
+            self._boxes = self._drawn_boxes()
         painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._boxes)
+        x = self._at / max(1e-9, self._duration) * self.width()
+        painter.setPen(QPen(QColor(self._theme.accent), 2))
+        painter.drawLine(round(x), 0, round(x), self.height())
+        painter.end()
+
+    def _drawn_boxes(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        boxes = QPixmap(self.size() * ratio)
+        boxes.setDevicePixelRatio(ratio)
+        boxes.fill(QColor(self._theme.ground))
+        painter = QPainter(boxes)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(self._theme.panel))
@@ -86,10 +107,8 @@ class SpanStrip(QWidget):
         painter.setFont(font)
         for number, span in enumerate(self._spans):
             self._draw(painter, number, span)
-        x = self._at / max(1e-9, self._duration) * self.width()
-        painter.setPen(QPen(QColor(self._theme.accent), 2))
-        painter.drawLine(round(x), 0, round(x), self.height())
         painter.end()
+        return boxes
 
     def _draw(self, painter: QPainter, number: int, span: Span) -> None:
         box = self._box(number)

@@ -139,7 +139,7 @@ class Window(QMainWindow):
 
     def _capture_page(self) -> QWidget:
         setting = self.setting
-        chooser = ChooserModel(setting.catalogue, ())
+        chooser = ChooserModel(setting.catalogue, setting.clients())
         page = CapturePage(self.theme, chooser, setting.bindings, setting.source_of, setting.recordings)
         page.pedal_wanted.connect(self._learn_pedal)
         page.review_wanted.connect(self.review)
