@@ -135,6 +135,7 @@ class Replay:
         self.setup = replace(setup, calibration=calibration)
         self.pass_params = pass_params
         self._counts = {s.sensor: QualityCount(s.sensor, s.rate) for s in self.setup.sensors}
+
     def _choose_phase(self, wanted: str) -> None:
         """Keep the trials of one phase of the visit; refuse to mix several."""
         phases = list(dict.fromkeys(str(event.data.get("phase", "")) for _, _, event in self._trials))
