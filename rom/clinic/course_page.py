@@ -128,7 +128,7 @@ def _page(
     ]
     title = f"Course of {client.code}: {episode.complaint} ({episode.side}), {episode.status}"
     document: dict[str, Any] = {
-        "schema": "rom.course/1",
+        "schema": "romcap.course/1",
         "client": client.code,
         "complaint": episode.complaint,
         "visits": len(visits),

@@ -23,7 +23,7 @@ from rom.clinic.sealed import Keys, seal_for
 from rom.compare import Comparison, compare
 from rom.sample import End, RepSample
 
-SCHEMA = "rom.home/1"
+SCHEMA = "romcap.home/1"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rom.clinic.store_people import Client, Consent, Episode
 from rom.clinic.store_visits import RecordingFile
 from rom.clinic.verify import is_fresh
 
-SCHEMA = "rom.client/1"
+SCHEMA = "romcap.client/1"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def retest(
         f"Send this file to the clinic: {target}",
     ]
     document: dict[str, Any] = {
-        "schema": "rom.retest/1",
+        "schema": "romcap.retest/1",
         "movement": test.movement,
         "side": test.side,
         "today_deg": math.degrees(change.post.value),

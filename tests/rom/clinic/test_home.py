@@ -159,7 +159,7 @@ def test_the_clinics_file_is_read_back_and_anything_else_refused(
     path.write_text(json.dumps(test.to_document()))
     assert HomeTest.load(path) == test
     assert test.measured_at > datetime.now(UTC) - timedelta(minutes=5)
-    for text in ("", "[]", "{}", json.dumps({**test.to_document(), "schema": "rom.home/9"})):
+    for text in ("", "[]", "{}", json.dumps({**test.to_document(), "schema": "romcap.home/9"})):
         path.write_text(text)
         with pytest.raises(InputError, match="ask for it again"):
             HomeTest.load(path)
