@@ -316,7 +316,7 @@ def _lines(words: Words, found: CourseFindings) -> list[tuple[str, str]]:
         side: Side = found.side if found.goal_movement.laterality == "L/R" else "midline"
         title = words.title(found.goal_movement, side)
         value = words.plain(found.goal_deg, 0)
-        goal = words.say("course.goal_angle", text=goal, title=title, value=value).strip()
+        goal = words.say("course.goal_angle", text=goal, title=title, value=value).strip(" ·")
     if goal:
         lines.append((words.say("method.goal"), goal))
     lines += [

@@ -42,7 +42,7 @@ def method_lines(
         lines.append(("aggregate", words.say(f"method.{sample.aggregate}")))
     if stick is not None:
         lines.append(("yardstick", yardstick_text(words, stick)))
-    elapsed = [test.elapsed_min for test in tests if test.elapsed_min is not None]
+    elapsed = [test.elapsed_min for test in tests if test.side == first.side and test.elapsed_min is not None]
     if elapsed:
         lines.append(("elapsed", words.say("method.elapsed_min", minutes=words.plain(elapsed[-1], 0))))
     lines += [
