@@ -43,6 +43,10 @@ LARGEST_MISFIT = math.radians(8.0)
 """Axes found in the past that two sensors see farther apart than this are not believed, rad."""
 
 
+CONTRADICTED = 1e-5
+"""Likelihood left to a followed heading at which it is given up: far beyond what weak evidence adds up to."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadingParams:
     """Constants of the estimator, each with its reason.
@@ -411,7 +415,9 @@ class HeadingEstimator:
         )
         at, delta, spread = best(weight)
         sure = spread < p.acquired
-        if self._known and (not sure or share_near(weight, _heading_of(s.turn), math.radians(30.0)) > 0.01):
+        if self._known and (
+            not sure or share_near(weight, _heading_of(s.turn), math.radians(30.0)) > CONTRADICTED
+        ):
             return False
         s.turn = quaternion.about_vertical(delta)
         s.centre = centres[at] if sure else np.zeros(6)
