@@ -12,6 +12,7 @@ FAMILIES: tuple[str, ...] = (
     "recordings",
     "sensors",
     "radio",
+    "calibrate",
     "measure",
     "compare",
     "catalogue",
@@ -24,6 +25,7 @@ FAMILIES: tuple[str, ...] = (
     "report",
     "exchange",
     "study",
+    "bench",
 )
 
 
