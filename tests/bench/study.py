@@ -68,6 +68,12 @@ def timed(part: Plan, folder: Path, name: str, workers: int, scheduler: str = ""
     return time.perf_counter() - start, read_table(out)
 
 
+def children() -> float:
+    """Return the CPU time of all worker processes that have ended, s."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
@@ -90,30 +96,32 @@ def main() -> None:
         start = time.perf_counter()
         planned = plan(folder, folder / "x.parquet", OPTIONS)
         print(f"planned (hashed) in {time.perf_counter() - start:.1f} s")
-        seconds = {1: 0.0, 2: 0.0}
+        seconds, busy = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
         rows: dict[int, list[Row]] = {1: [], 2: []}
         for turn in range(arguments.rounds):
             files = planned.todo[turn :: arguments.rounds]
             took: dict[int, float] = {}
             for workers in (1, 2) if turn % 2 == 0 else (2, 1):
+                before = children()
                 took[workers], found = timed(Plan(files, files), folder, f"{turn}-{workers}", workers)
                 seconds[workers] += took[workers]
+                busy[workers] += children() - before
                 rows[workers] += found
             print(
                 f"  {len(files)} recordings: 1 worker {took[1]:.1f} s, 2 workers {took[2]:.1f} s, "
                 f"{took[1] / took[2]:.2f} times faster; load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
-        cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
         for workers, total in seconds.items():
             print(
                 f"{workers} workers: {total:.1f} s, {total / hours:.1f} s per recording-hour, "
                 f"{3600.0 * hours / total:.0f} times real time"
             )
         print(f"scaling from 1 to 2 workers: {seconds[1] / seconds[2]:.2f} (target 1.8)")
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024.0
         print(
-            f"CPU: {(cpu.ru_utime + cpu.ru_stime) / 2.0 / hours:.1f} s per recording-hour, "
-            f"at most {cpu.ru_maxrss / 1024.0:.0f} MB a process"
+            f"CPU of the workers: {busy[1] / hours:.1f} s per recording-hour with one, "
+            f"{busy[2] / hours:.1f} with two; at most {peak:.0f} MB a process"
         )
         print(
             f"rows {len(rows[1])}, the same with both: {rows[1] == rows[2]}; "
