@@ -166,7 +166,7 @@ def _passes(data: PassesData, figure: Figure, *, wide: bool) -> "Canvas":
     axes.set_xlim(min(ends) - pad, max(ends) + pad)
     axes.set_ylim(len(structures) - 0.45, -0.55)
     axes.set_yticks(range(len(structures)), [_wrapped(name) for name in structures])
-    axes.set_xlabel(figure.labels["passes_axis"])
+    axes.set_xlabel(figure.labels["passes_axis"], x=1.0, ha="right")
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
     whole_ticks(axes.xaxis)

@@ -39,7 +39,8 @@ def method_lines(
         ("loss", _loss(words, tests)),
     ]
     if sample is not None:
-        lines.append(("aggregate", words.say(f"method.{sample.aggregate}")))
+        aggregate, end = (words.say(f"method.{name}") for name in (sample.aggregate, f"end_{sample.end}"))
+        lines.append(("aggregate", words.say("method.ends_at", aggregate=aggregate, end=end)))
     if stick is not None:
         lines.append(("yardstick", yardstick_text(words, stick)))
     elapsed = [test.elapsed_min for test in tests if test.side == first.side and test.elapsed_min is not None]
@@ -109,10 +110,21 @@ def _shortened(words: Words, prints: Sequence[str]) -> str:
 
 def _sensor(words: Words, sensor: tuple[str, str, float | None]) -> str:
     segment, name, rate = sensor
-    where = segment.replace("_", " ") or "–"
+    where = _segment(words, segment)
     if rate is None or not math.isfinite(rate):
         return words.say("method.sensor_no_rate", segment=where, name=name)
     return words.say("method.sensor", segment=where, name=name, rate=words.plain(rate, 0))
+
+
+def _segment(words: Words, segment: str) -> str:
+    """Return the name of a segment, with its side where it has one; a dash if it is not known."""
+    known = words.section("segment")
+    if segment in known:
+        return known[segment]
+    side, _, own = segment.partition("_")
+    if own not in known or side not in words.section("side"):
+        return segment or words.say("table.none")
+    return words.say("method.segment", side=words.say(f"side.{side}"), segment=known[own])
 
 
 def _calibration(words: Words, tests: Sequence[TestFacts]) -> str:
@@ -156,5 +168,6 @@ def _published(words: Words, test: TestFacts) -> str:
     movement = test.movement
     if movement.mdc95 is None:
         return words.phrase(movement.error_note)
-    text = words.say("method.source_text", text=movement.mdc_basis)
+    source = words.say("method.source_text", text=movement.mdc_basis)
+    text = words.say("method.published_mdc", limit=words.limit(movement.mdc95), text=source)
     return words.say("method.verify", text=text) if movement.error_note.endswith("(to verify)") else text

@@ -71,7 +71,9 @@ class Practice:
             goal_deg=20.0,
         )
 
-    def recording(self, values: tuple[float, ...], side: str = "left", passes: int = 0) -> Measured:
+    def recording(
+        self, values: tuple[float, ...], side: str = "left", passes: int = 0, movement: str = "kn_ake"
+    ) -> Measured:
         self.made += 1
         path = self.folder / f"{self.made}.mcap"
         path.write_bytes(b"recording %d" % self.made)
@@ -96,7 +98,7 @@ class Practice:
             sensors=tuple(
                 SensorInfo(f"{side}-{s}", f"{side}_{s}", "virtual", 100.0) for s in ("thigh", "shank")
             ),
-            movement="kn_ake",
+            movement=movement,
             side=side,
             aggregate="mean_2_to_k",
             reps=() if passes else reps,
@@ -456,6 +458,28 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
         assert len(pypdf.PdfReader(io.BytesIO(render_pdf(page))).pages) == 1
     course = course_report(course_of_store(bare.store, CATALOGUE, "P0042"))
     assert "One visit only: no trend." in course.missing
+
+
+def test_a_movement_without_sides_and_without_published_error(tmp_path: Path) -> None:
+    held = Practice(tmp_path)
+    assert CATALOGUE.movement("lumb_flexion").mdc95 is None
+    held.desk.start("P0042", Limits())
+    screen(held.desk, "P0042", NO)
+    tell(held.desk, "P0042", 5)
+    before = held.recording((50.0, 52.0, 52.5, 52.2, 52.4), "midline", movement="lumb_flexion")
+    attach(held.desk, "P0042", before)
+    palpate(held.desk, "P0042", "ql", "left", despite="one test")
+    treat(held.desk, "P0042", Technique.MASSAGE)
+    passes_from(held.desk, "P0042", held.recording((), passes=2))
+    after = held.recording((58.0, 59.0, 59.5, 59.2, 59.4), "midline", movement="lumb_flexion")
+    attach(held.desk, "P0042", after, came_off=True)
+    for language in ("en", "de"):
+        report = visit_report(visit_of_store(held.store, CATALOGUE, "P0042"), load_words(language))
+        said = " ".join([*report.verdicts, *report.missing, *(text for _, text in report.method)])
+        assert "no published MDC" in said or "keine veröffentlichte MDC" in said
+        assert not any("other side" in line or "andere Seite" in line for line in report.missing)
+        assert len(pypdf.PdfReader(io.BytesIO(render_pdf(report))).pages) == 1
+        assert [figure.labels for figure in report.figures]
 
 
 def test_a_client_is_named_by_pseudonym_only(practice: Practice) -> None:
