@@ -125,11 +125,13 @@ def live(seconds: float, soak: float) -> None:
             ours = sum(
                 c for t, c in used.items() if known.get(t, "") in ("MainThread", "capture", "acquisition")
             )
+            drawn = capture.live.frames - frames
+            window_cpu = sum(cpu for thread, cpu in used.items() if known.get(thread, "") == "MainThread")
             late = np.percentile(1e3 * np.array(model.latencies or [math.nan]), [50, 95])
             print(
                 f"{f'minute {number + 1}: ' if soak else ''}{SENSORS} sensors at {RATE:g} Hz: "
-                f"{(capture.live.frames - frames) / passed:.1f} frames/s, {ours / passed:.0%} of a core "
-                f"(all threads {sum(used.values()) / passed:.0%}), chain "
+                f"{drawn / passed:.1f} frames/s of {1e3 * window_cpu / max(1, drawn):.1f} ms CPU, "
+                f"{ours / passed:.0%} of a core (all threads {sum(used.values()) / passed:.0%}), chain "
                 f"to painted {late[0]:.0f} ms median, {late[1]:.0f} ms 95th percentile, "
                 f"memory {process.memory_info().rss / 1e6:.0f} MB"
             )

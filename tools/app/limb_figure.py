@@ -18,6 +18,11 @@ CAMERA_DISTANCE = 4.2
 FOCAL = 2.1
 ORBIT_PER_PIXEL = 0.01
 STEEPEST = 1.5
+_TICKS = np.linspace(-1.0, 1.0, 9).tolist()
+FLOOR = np.array(
+    [end for a in _TICKS for end in ((a, -1.0, 0.0), (a, 1.0, 0.0), (-1.0, a, 0.0), (1.0, a, 0.0))]
+)
+"""Ends of the lines of the floor, m."""
 
 
 class LimbFigure(QWidget):
@@ -78,16 +83,16 @@ class LimbFigure(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(self._theme.line), 1))
-        for offset in np.linspace(-1.0, 1.0, 9):
-            for line in ([[offset, -1, 0], [offset, 1, 0]], [[-1, offset, 0], [1, offset, 0]]):
-                ends = self._project(np.array(line, dtype=float))
-                painter.drawLine(QPointF(*ends[0, :2]), QPointF(*ends[1, :2]))
+        places = self._project(FLOOR)[:, :2].tolist()
+        for (x1, y1), (x2, y2) in zip(places[::2], places[1::2], strict=True):
+            painter.drawLine(QPointF(x1, y1), QPointF(x2, y2))
         if self._pose is not None:
             self._draw(painter, self._pose)
         painter.end()
 
     def _draw(self, painter: QPainter, pose: Pose) -> None:
-        ends = [self._project(np.stack([bone.start, bone.end])) for bone in pose.bones]
+        points = [point for bone in pose.bones for point in (bone.start, bone.end)]
+        ends = self._project(np.array(points)).reshape(-1, 2, 3)
         pixels_per_metre = FOCAL * min(self.width() * 1.25, self.height())
         for number in sorted(range(len(ends)), key=lambda n: -float(ends[n][:, 2].mean())):
             bone, (start, end) = pose.bones[number], ends[number]
