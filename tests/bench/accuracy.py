@@ -21,7 +21,8 @@ ROM error is the root mean square error of single half-cycles of the main angle.
 one sensor are scored by inclination (6D) and whole error (9D). End to end, peers without a heading are
 reset to the neutral pose at the trial's first sample. Samples that romcap itself flags, because its sigma is
 too large for a statement, are not scored for it, unless it flags nearly all of a trial: then all are.
-`known` in the rows is the share that is not flagged.
+`known` in the rows is the share that is not flagged, `rmse_all_deg` the end-to-end error of everything that
+is shown, best guesses included.
 """
 
 import argparse
@@ -260,6 +261,8 @@ def _score_joint(trial: Trial, joint: Joint, calibration: JointCalibration | Non
             error = quaternion.wrap(angle - target)[use]
             row["rmse_deg"] = math.degrees(math.sqrt(float((error**2).mean())))
             row["rom_error_deg"] = rom_error(np.unwrap(angle[use]), np.unwrap(target[use]))
+            whole = quaternion.wrap(angle - target)[everything]
+            row["rmse_all_deg"] = math.degrees(math.sqrt(float((whole**2).mean())))
         yield row
 
 
