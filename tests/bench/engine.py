@@ -6,6 +6,8 @@ Run: `OPENBLAS_NUM_THREADS=1 python tests/bench/engine.py [--minutes 30] [--sens
 import argparse
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -56,12 +58,39 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
+def write(path: Path, header: RecordingHeader, calibration: JointCalibration, blocks: list[ImuBlock]) -> None:
+    """Write a recording second by second."""
+    with RecordingWriter(path, header) as writer:
+        writer.write_calibration(calibration.to_document())
+        step = int(RATE)
+        for first in range(0, len(blocks[0]), step):
+            for block in blocks:
+                writer.write(block[first : first + step])
+
+
+def replay(path: Path) -> None:
+    """Play a recording and drop what it gives."""
+    for _ in Replay(Recording.open(path)).steps():
+        pass
+
+
+def memory_of_replay(path: Path) -> str:
+    """Return the peak memory of a process that only replays, as it prints it."""
+    command = [sys.executable, __file__, "--replay", str(path)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--sensors", type=int, choices=(2, 4), default=4)
+    parser.add_argument("--replay", type=Path, help="only replay this recording and print the peak memory")
     args = parser.parse_args()
+    if args.replay is not None:
+        replay(args.replay)
+        print(f"{peak_memory():.0f} MB")
+        return
     segments = SEGMENTS[: args.sensors]
     movement = load_catalogue().movement("kn_flexion")
     infos = tuple(SensorInfo(f"S{i}", segment, "bench", RATE) for i, segment in enumerate(segments))
@@ -111,27 +140,21 @@ def main() -> None:
         header = RecordingHeader(
             created_at=datetime.now(UTC), movement=movement.id, side="left", sensors=infos, simulated=True
         )
-        with RecordingWriter(path, header) as writer:
-            writer.write_calibration(calibration.to_document())
-            step = int(RATE)
-            for first in range(0, frames, step):
-                for block in blocks:
-                    writer.write(block[first : first + step])
+        write(path, header, calibration, blocks)
         blocks.clear()
         reading = cpu(lambda: [len(block) for block in Recording.open(path).blocks()])
 
-        def replay() -> None:
-            for _ in Replay(Recording.open(path)).steps():
-                pass
-
-        before = peak_memory()
-        whole = cpu(replay)
+        whole = cpu(lambda: replay(path))
         print(f"reading the file: {reading:.2f} s")
         print(
             f"replay: {whole:.2f} s = {whole / (3.0 * batch + reading):.2f} of "
             "(3 x vqf batch + reading) (goal <= 1)"
         )
-        print(f"peak memory: {before:.0f} MB before, {peak_memory():.0f} MB after the replays")
+        for minutes in (5.0, 15.0):
+            longer = Path(folder) / f"{minutes:g}.mcap"
+            parts = [limb_like(info.sensor, minutes, i, scales[i]) for i, info in enumerate(infos)]
+            write(longer, header, calibration, parts)
+            print(f"peak memory of a replay of {minutes:g} min: {memory_of_replay(longer)}")
 
 
 if __name__ == "__main__":
