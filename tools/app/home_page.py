@@ -18,7 +18,7 @@ from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.step_panel import StepPanel
 from tools.app.theme import Theme
-from tools.app.tones import Speaker
+from tools.app.tones import Speaker, Voice
 from tools.app.widgets import button, words
 
 STEPS = ("1   Strap", "2   Move", "3   Result")
@@ -36,6 +36,8 @@ class HomePage(QWidget):
         self._capture: CaptureModel | None = None
         self._job: Job[None] | None = None
         self._speaker = Speaker()
+        self._voice = Voice()
+        self._said = ""
         self._steps = [words(text, role="title") for text in STEPS]
         self._say = words(role="title")
         self._figure = LimbFigure(theme)
@@ -61,6 +63,7 @@ class HomePage(QWidget):
         if self._capture is not None:
             self._capture.session.end(5.0)
         self._speaker.close()
+        self._voice.hush()
 
     @property
     def place(self) -> int:
@@ -98,6 +101,9 @@ class HomePage(QWidget):
         capture = self._capture
         if capture is not None and self._job is None and self.model.result is None:
             capture.pull()
+            if capture.step.words != self._said:
+                self._said = capture.step.words
+                self._voice.say(self._said)
             if capture.session.over:
                 self._ended(capture)
             self.show_state()

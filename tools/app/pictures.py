@@ -37,12 +37,12 @@ def draw_all(folder: Path) -> list[Path]:
     made: list[Path] = []
     with tempfile.TemporaryDirectory(prefix="romcap-pictures-") as room:
         place = Path(room)
+        made += _capture(folder, catalogue, place)
         retest = place / "retest.mcap"
         desk = demo_desk(place / "practice", catalogue, VISITS, before_retest=retest)
         made += _visit_and_course(folder, catalogue, desk, retest)
         made += _review(folder, catalogue, place / "practice")
         made += _home(folder, catalogue, desk, place)
-        made += _capture(folder, catalogue, place)
     return made
 
 

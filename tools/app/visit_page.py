@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
+    QInputDialog,
     QLineEdit,
     QListWidget,
     QProgressBar,
@@ -33,6 +34,8 @@ from tools.app.widgets import button, words
 
 NEXT_VISIT_DAYS = 4
 KEPT = "kept"
+DESPITE = " (--despite)"
+"""What the messages of `rom visit` say where a reason lets pass; here a dialog asks for it."""
 Deed = tuple[str, Callable[[], None]]
 """What a button says and does."""
 
@@ -50,6 +53,7 @@ class VisitPage(QWidget):
         self._chooser = ChooserModel(setting.catalogue, model.clients())
         self._job: Job[None] | None = None
         self._came_off: bool | None = None
+        self._measured: Callable[[str], None] = lambda _despite: None
         self._path = VisitPath(theme)
         self._title = words(role="title")
         self._problem = words(role="verdict")
@@ -96,15 +100,15 @@ class VisitPage(QWidget):
             self.model.problem = session.error or "nothing was recorded; record again"
             self.show_state()
             return
-        came_off, passes = self._came_off, bool(session.order.structure)
+        if session.order.structure:
+            self._measure(lambda _despite: self.model.take_passes(file), "")
+        else:
+            came_off = self._came_off
+            self._measure(lambda despite: self.model.take_test(file, came_off=came_off, despite=despite), "")
 
-        def work(_report: Callable[[float], None]) -> None:
-            if passes:
-                self.model.take_passes(file)
-            else:
-                self.model.take_test(file, came_off=came_off)
-
-        self._job = Job("measuring", work)
+    def _measure(self, deed: Callable[[str], None], despite: str) -> None:
+        self._measured = deed
+        self._job = Job("measuring", lambda _report: deed(despite))
         self._timer.start()
         self.show_state()
 
@@ -118,7 +122,7 @@ class VisitPage(QWidget):
         self._symmetry.setText("" if verdict is None else verdict.symmetry)
         for label in (self._change, self._symmetry):
             label.setVisible(bool(label.text()))
-        said = model.problem or model.stopped_at
+        said = model.problem.replace(DESPITE, "") or model.stopped_at
         self._problem.setText(said)
         self._problem.setVisible(bool(said))
         self._progress.setVisible(self._job is not None)
@@ -231,7 +235,7 @@ class VisitPage(QWidget):
         self._actions(
             ("Record test", lambda: self._capture(None)),
             ("On to the structure", self._show_structures_now),
-            ("Close the visit", self._then(lambda: self.model.close(None))),
+            ("Close the visit", self._soft(self._close)),
         )
 
     def _show_structures_now(self) -> None:
@@ -260,9 +264,9 @@ class VisitPage(QWidget):
 
         def go() -> None:
             if found.currentRow() >= 0:
-                chosen = Technique(technique.currentText())
-                self.model.treat(shown[found.currentRow()], self._side.currentData(), chosen)
-                self.show_state()
+                chosen, picked = Technique(technique.currentText()), shown[found.currentRow()]
+                side: Side = self._side.currentData()
+                self._soft(lambda despite: self.model.treat(picked, side, chosen, despite))()
 
         search.textChanged.connect(fill)
         fill("")
@@ -287,8 +291,8 @@ class VisitPage(QWidget):
         self._title.setText(f"{self.model.code}   Re-test")
         self._pick_movement()
         self._straps(
-            ("Next structure", self._then(self.model.retarget)),
-            ("Close the visit", self._then(lambda: self.model.close(None))),
+            ("Next structure", self._soft(self.model.retarget)),
+            ("Close the visit", self._soft(self._close)),
         )
 
     def _show_neighbours(self) -> None:
@@ -297,12 +301,12 @@ class VisitPage(QWidget):
             self._body.addWidget(words(one.summary))
         self._actions(
             ("Choose a structure", self._show_structures_now),
-            ("Close the visit", self._then(lambda: self.model.close(None))),
+            ("Close the visit", self._soft(self._close)),
         )
 
     def _show_close(self) -> None:
         self._title.setText(f"{self.model.code}   The visit is halted")
-        self._actions(("Close the visit", self._then(lambda: self.model.close(None))))
+        self._actions(("Close the visit", self._soft(self._close)))
 
     def _show_sign(self) -> None:
         self._title.setText(f"{self.model.code}   Close")
@@ -325,10 +329,8 @@ class VisitPage(QWidget):
         first, *rest = others
         stayed = ("Record re-test: straps stayed on", lambda: self._capture(came_off=False))
         off = ("Record re-test: straps came off", lambda: self._capture(came_off=True))
-        if self.model.state is State.RETEST:
-            self._actions(first, *rest, stayed, off)
-        else:
-            self._actions(first, stayed, off, *rest)
+        halt = ("Stop for safety ...", self._halt)
+        self._actions(first, *rest, stayed, off, halt)
 
     def _capture(self, came_off: bool | None) -> None:
         self._came_off = came_off
@@ -348,6 +350,40 @@ class VisitPage(QWidget):
         area.setAccessibleName("Note of the visit")
         self._body.addWidget(area, 20)
 
+    def _close(self, despite: str) -> None:
+        self.model.close(None, despite=despite)
+
+    def _reason(self) -> str:
+        """Ask why to go on where the visit only lets pass with a reason; empty for not at all."""
+        if DESPITE not in self.model.problem:
+            return ""
+        question = f"{self.model.problem.replace(DESPITE, '')}\n\nWhy go on? It is written down."
+        text, said = QInputDialog.getText(self, "Go on all the same?", question)
+        return text.strip() if said else ""
+
+    def _soft(self, deed: Callable[[str], None]) -> Callable[[], None]:
+        """Return a deed that may be done with a reason where a guard holds it up."""
+
+        def act() -> None:
+            deed("")
+            reason = self._reason()
+            if reason:
+                deed(reason)
+            self.show_state()
+
+        return act
+
+    def _halt(self) -> None:
+        """Break the visit off: what happened, what was done, who was told."""
+        said: list[str] = []
+        for question in ("What happened?", "What was done?", "Who was told?"):
+            text, given = QInputDialog.getText(self, "Stop for safety", question)
+            if not given:
+                return
+            said.append(text)
+        self.model.halt("stop", *said)
+        self.show_state()
+
     def _then(self, deed: Callable[[], None]) -> Callable[[], None]:
         def act() -> None:
             deed()
@@ -366,6 +402,9 @@ class VisitPage(QWidget):
             self.model.problem = self.model.problem or self._job.error
             self._job = None
             self._timer.stop()
+            reason = self._reason()
+            if reason:
+                self._measure(self._measured, reason)
             self.show_state()
 
 

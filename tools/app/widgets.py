@@ -43,4 +43,5 @@ def button(text: str, action: Callable[[], None], *, primary: bool = False, hint
         made.setAccessibleDescription(hint)
     if primary:
         made.setProperty("primary", "true")
+        made.setShortcut("Ctrl+Return")
     return made
