@@ -1,5 +1,6 @@
 """`rom report`: from recordings to a page, without overwriting, with one sentence for what is wrong."""
 
+import html
 import io
 import json
 import re
@@ -18,6 +19,9 @@ from imu.errors import InputError, RomcapError
 from imu.quaternion import conjugate
 from imu.recording import Event
 from imu.virtual import PERFECT
+from rom.catalogue.loader import load_catalogue
+from rom.clinic.home import HomeTest
+from rom.clinic.measuring import measure
 from rom.limb import simulate_limb
 from rom.limb_recording import write_recording
 from rom.limb_script import Neutral, Reps, Supported, TakePosition
@@ -97,6 +101,23 @@ def test_one_test_from_its_recording_in_german(recordings: dict[str, Path], tmp_
         assert f"{rep['end_deg']:.1f}".replace(".", ",") in page
     assert "Simulierte Daten" in page
     assert "<script" not in page
+
+
+def test_the_athletes_page_from_the_clinics_file(recordings: dict[str, Path], tmp_path: Path) -> None:
+    catalogue = load_catalogue()
+    clinic, home = (measure(recordings[name], catalogue) for name in ("pre", "post"))
+    day = datetime(2026, 2, 27, 9, tzinfo=UTC)
+    test = HomeTest("P0042", "t", "00", "r", "kn_ake", "left", "mean_2_to_k", day, dict(clinic.sample))
+    file, out = tmp_path / "test.json", tmp_path / "home.html"
+    file.write_text(json.dumps(test.to_document()), encoding="utf-8")
+    words = ("report", "retest", file, "--recording", recordings["post"], "--out", out)
+    document = json.loads(rom(*words, "--json"))
+    expected = test.against(home.sample, catalogue).home_sentence(test.called(home.recorded_at.date()))
+    assert document["verdicts"] == [expected]
+    assert "Friday" in expected
+    assert expected in html.unescape(out.read_text(encoding="utf-8"))
+    with pytest.raises(InputError, match="name the recording too"):
+        rom("report", "retest", file, "--out", tmp_path / "other.html")
 
 
 def test_nothing_is_overwritten_unless_asked(recordings: dict[str, Path], tmp_path: Path) -> None:
