@@ -18,7 +18,7 @@ from calibration.axes import Hinge, candidates, tangent
 from calibration.directions import Direction, align, fit_frame
 from calibration.gather import frames_of
 from calibration.heading import HeadingEstimator
-from calibration.limits import widest_ranges
+from calibration.limits import widest_ranges, zero_sigma
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
 from imu.block import FloatArray, ImuBlock
@@ -359,6 +359,7 @@ def _joint(
         q_neutral=neutral,
         up_proximal=quaternion.rotate(back1, up[proximal.sensor]),
         up_distal=quaternion.rotate(back2, up[distal.sensor]),
+        zero_sigma=zero_sigma(plan.distal[1]),
         neutral_sigma=neutral_sigma,
         limits=widest_ranges(plan.distal[1], plan.side, plan.flexion_sign),
         centre_fixed=not _shoulder(plan),

@@ -1,4 +1,6 @@
-"""Ranges that no healthy joint leaves: what tells a possible heading from an impossible one."""
+"""What is known of healthy joints: ranges that none leaves, and how far from straight it is in the pose."""
+
+import math
 
 import numpy as np
 
@@ -13,6 +15,19 @@ LIMITS_DEG = {
 }
 """Widest healthy ranges of flexion, adduction and inward rotation by distal segment, deg: the norms of the
 clinical reference, section 1.4, with 15 to 20 deg to spare. A shoulder's are too wide to tell anything."""
+
+ZERO_SIGMA_DEG = {"shank": 3.5, "forearm": 7.0, "hand": 6.0, "thigh": 5.0, "foot": 5.0, "upperarm": 6.0}
+"""One sigma of a joint's bend in the standing neutral pose between people, by distal segment, deg: a knee
+stands against its ligaments, an elbow hangs bent by 5 to 15 deg (assumed from healthy posture, to verify)."""
+
+ZERO_SIGMA_ELSEWHERE_DEG = 5.0
+"""The same of neck and trunk (assumed, to verify)."""
+
+
+def zero_sigma(distal_segment: str) -> float:
+    """Return one sigma of the true bend in the neutral pose of the joint above a segment, rad."""
+    name = distal_segment.rsplit("_", maxsplit=1)[-1]
+    return math.radians(ZERO_SIGMA_DEG.get(name, ZERO_SIGMA_ELSEWHERE_DEG))
 
 
 def widest_ranges(distal_segment: str, side: str, flexion_sign: int) -> FloatArray:

@@ -129,6 +129,8 @@ class JointCalibration:
         `q_proximal_from_distal` of the segments in the calibrated neutral pose.
     up_proximal, up_distal : (3,)
         Upward vertical in each segment frame in that pose.
+    zero_sigma
+        One sigma of the joint's true bend in the calibrated pose, which is called zero, rad.
     neutral_sigma
         One sigma of the heading between the segments whenever the pose is taken again, rad.
     limits : (3, 2)
@@ -155,6 +157,7 @@ class JointCalibration:
     q_neutral: FloatArray = field(default_factory=lambda: _unknown(4))
     up_proximal: FloatArray = field(default_factory=lambda: _unknown(3))
     up_distal: FloatArray = field(default_factory=lambda: _unknown(3))
+    zero_sigma: float = math.nan
     neutral_sigma: float = math.nan
     limits: FloatArray = field(default_factory=lambda: _unknown(3, 2))
     centre_fixed: bool = True
@@ -188,6 +191,19 @@ class JointCalibration:
         upper = quaternion.multiply(q_earth_from_proximal_sensor, self.proximal.q_sensor_from_segment)
         lower = quaternion.multiply(q_earth_from_distal_sensor, self.distal.q_sensor_from_segment)
         return quaternion.multiply(quaternion.conjugate(upper), lower)
+
+    def joint_covariances(self) -> tuple[FloatArray, FloatArray]:
+        """Return the alignments' covariances (3, 3), proximal and distal, as far as a joint angle feels them.
+
+        The pose makes both long axes parallel, so that a person who leans takes both segments along and the
+        joint's zero is off by its own bend in the pose alone: `zero_sigma` on the distal side instead of two
+        leans. The turn about the long axes is left as it is.
+        """
+        if math.isnan(self.zero_sigma):
+            return self.proximal.covariance, self.distal.covariance
+        along = np.diag([0.0, 1.0, 0.0])
+        bend = self.zero_sigma**2 * np.diag([1.0, 0.0, 1.0])
+        return along * self.proximal.covariance, along * self.distal.covariance + bend
 
     def to_document(self) -> dict[str, Any]:
         """Return a JSON document; what is not known is null; units are in the names."""
@@ -242,6 +258,7 @@ _FIELDS = (
     ("q_neutral", "q_proximal_from_distal_neutral"),
     ("up_proximal", "up_in_proximal_neutral"),
     ("up_distal", "up_in_distal_neutral"),
+    ("zero_sigma", "zero_sigma_rad"),
     ("neutral_sigma", "neutral_sigma_rad"),
     ("limits", "limits_rad"),
     ("residual", "residual_rad"),

@@ -158,13 +158,13 @@ class _Joint:
     periodic = True
 
     def __init__(self, setup: TrackerSetup, calibration: JointCalibration, heading: HeadingSource) -> None:
-        self._setup, self._calibration, self._heading = setup, calibration, heading
+        self._setup, self._heading = setup, heading
+        self._covariances = calibration.joint_covariances()
         alignments = (calibration.proximal, calibration.distal)
         self._mounting = np.stack([each.q_sensor_from_segment for each in alignments])
 
     def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         heading = self._heading.feed(frames)
-        alignments = self._calibration.proximal, self._calibration.distal
         segments = quaternion.multiply(frames.q, self._mounting)
         upper = segments[:, 0]
         lower = quaternion.multiply(heading.q_earth1_from_earth2, segments[:, 1])
@@ -177,8 +177,8 @@ class _Joint:
             q_earth_from_proximal=upper,
             q_proximal_from_distal=quaternion.multiply(quaternion.conjugate(upper), lower),
             turn_covariance=covariance,
-            proximal_covariance=alignments[0].covariance,
-            distal_covariance=alignments[1].covariance,
+            proximal_covariance=self._covariances[0],
+            distal_covariance=self._covariances[1],
         )
         flags = np.zeros(len(frames), np.uint8)
         flags[
