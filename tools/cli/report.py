@@ -242,9 +242,8 @@ def _visit_of_recordings(
     calibration = before.setup.calibration
     kept = () if calibration is None else (calibration,)
     passes = [analyse(Recording.open(path), calibrations=kept) for path in treatments]
-    named = ", ".join(
-        dict.fromkeys(one.structure for found in passes for one in found.passes if one.structure)
-    )
+    marked = [one.structure for found in passes for one in found.passes if one.structure]
+    treated = tuple(dict.fromkeys(marked))
     sides: list[Any] = [None, None]
     if other is not None and {before.side, other[0].side} == {"left", "right"}:
         involved: Any = before.side
@@ -260,7 +259,7 @@ def _visit_of_recordings(
         after=after,
         control=other,
         treatments=passes,
-        retests=[(named, change)],
+        retests=[(treated, change)],
         symmetry_before=sides[0],
         symmetry_after=sides[1],
         structures=_structures(),

@@ -165,7 +165,7 @@ def _passes(data: PassesData, figure: Figure, *, wide: bool) -> "Canvas":
     pad = 0.06 * (max(ends) - min(ends) or 1.0)
     axes.set_xlim(min(ends) - pad, max(ends) + pad)
     axes.set_ylim(len(structures) - 0.45, -0.55)
-    axes.set_yticks(range(len(structures)), [_wrapped(name) for name in structures])
+    axes.set_yticks(range(len(structures)), [_wrapped(name, 40 if wide else 24) for name in structures])
     axes.set_xlabel(figure.labels["passes_axis"], x=1.0, ha="right")
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
@@ -223,7 +223,7 @@ def _spans(axes: "Axes", curve: Curve) -> None:
         )  # fmt: skip
 
 
-def _wrapped(name: str, width: int = 26) -> str:
+def _wrapped(name: str, width: int) -> str:
     from textwrap import wrap
 
     return "\n".join(wrap(name, width)[:3])

@@ -60,7 +60,7 @@ def visit_report(visit: VisitFindings, words: Words | None = None, *, ama: bool 
     ]
     own = [test for test in visit.tests if visit.movement is None or test.movement.id == visit.movement.id]
     stick = None if final is None else final.change.yardstick
-    lines = list(method_lines(words, own, visit.baseline, stick))
+    lines = list(method_lines(words, own, visit.baseline if final is None else final.pre, stick))
     lines.insert(0, (words.say("method.pain"), _pain(words, visit)))
     if visit.clinician:
         lines.append((words.say("method.clinician"), visit.clinician))

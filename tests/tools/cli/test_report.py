@@ -24,7 +24,7 @@ from rom.clinic.home import HomeTest
 from rom.clinic.measuring import measure
 from rom.limb import simulate_limb
 from rom.limb_recording import write_recording
-from rom.limb_script import Neutral, Reps, Supported, TakePosition
+from rom.limb_script import Neutral, Passes, Phase, Reps, Supported, TakePosition
 from rom.limb_world import LimbSpec
 from tools.cli.main import build
 
@@ -41,9 +41,11 @@ def rom(*words: object) -> str:
     return result.stdout
 
 
-def record(folder: Path, side: str, end_deg: float, discard: str = "") -> Path:
-    reps = Reps(5, start=90 * DEG, end=end_deg * DEG, seconds=1.2, hold=1.0, rest=1.0)
-    programme = (Supported(3.0), Neutral(), TakePosition(3.0), reps)
+def record(folder: Path, side: str, end_deg: float, discard: str = "", structure: str = "") -> Path:
+    work: Phase = Reps(5, start=90 * DEG, end=end_deg * DEG, seconds=1.2, hold=1.0, rest=1.0)
+    if structure:
+        work = Passes(3, start=90 * DEG, end=end_deg * DEG, structure=structure)
+    programme = (Supported(3.0), Neutral(), TakePosition(3.0), work)
     spec = replace(LimbSpec(programme), side=side, person=5, rate=100.0, grade=PERFECT)
     limb = simulate_limb(spec, int(end_deg))
     if discard:
@@ -53,7 +55,7 @@ def record(folder: Path, side: str, end_deg: float, discard: str = "") -> Path:
     upper, lower = (SegmentAlignment(s, g, conjugate(q), np.eye(3) * (2 * DEG) ** 2) for s, g, q in parts)
     axis = np.array([0.0, 0.0, 1.0])
     joint = JointCalibration(f"{side}_knee", 1, upper, lower, axis, axis, axis_sigma=2 * DEG)
-    path = folder / f"{side}_{end_deg:.0f}.mcap"
+    path = folder / f"{side}_{end_deg:.0f}{structure}.mcap"
     write_recording(
         path, [limb], datetime(2026, 3, 3, 10, tzinfo=UTC), client="P0042", calibrations=[joint.to_document()]
     )
@@ -68,6 +70,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "post": record(folder, "left", 30.0, discard="a sneeze"),
         "control_pre": record(folder, "right", 29.0),
         "control_post": record(folder, "right", 28.0),
+        "treatment": record(folder, "left", 35.0, structure="hamstrings"),
     }
 
 
@@ -85,8 +88,11 @@ def test_a_visit_from_recordings_says_what_compare_and_symmetry_say(
     assert document["data"]["symmetry_before"]["difference"] == sides["difference"]
     assert document["simulated"]
     assert any("a sneeze" in warning for warning in document["warnings"])
-    assert document["missing"] == ["No passes are written down.", "Pain was not rated."]
-    assert [figure["title"] for figure in document["figures"]] == ["Every rep", "The tests"]
+    assert document["missing"] == ["Pain was not rated."]
+    assert [figure["title"] for figure in document["figures"]] == ["Every rep", "The tests", "Passes"]
+    measured, _, passes = document["tables"]
+    assert measured["rows"][0][0] == "after Biceps femoris, semitendinosus, semimembranosus"
+    assert passes["rows"][0][3] == "3"
     assert len(pypdf.PdfReader(io.BytesIO(out.read_bytes())).pages) == 1
 
 
