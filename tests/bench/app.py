@@ -78,11 +78,20 @@ def names() -> dict[int, str]:
 
 
 def wait(app: Any, done: Any, longest: float) -> None:
-    """Let the application run until something is true."""
+    """Let the application run, as it does for a person, until something is true."""
+    from PySide6.QtCore import QTimer
+
     end = time.monotonic() + longest
-    while not done() and time.monotonic() < end:
-        app.processEvents()
-        time.sleep(0.001)
+
+    def look() -> None:
+        if done() or time.monotonic() > end:
+            app.quit()
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(100)
+    app.exec()
+    timer.stop()
 
 
 def live(seconds: float, soak: float) -> None:

@@ -127,9 +127,12 @@ class Session:
         self._keys.press(key)
 
     def end(self, wait: float = 0.0) -> None:
-        """End the capture in good order, and wait for it for so many seconds."""
+        """End the capture in good order; if it is recording, wait for it for so many seconds.
+
+        One that still looks for its sensors has nothing to lose and ends by itself once it has them.
+        """
         self.press(QUIT)
-        if self._thread.ident is not None:
+        if self._thread.ident is not None and self.recording:
             self._thread.join(wait)
 
     def arrived(self) -> list[Arrived]:

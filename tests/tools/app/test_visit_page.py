@@ -1,0 +1,145 @@
+"""The pages of a visit, its course and the window at home, worked without a screen."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rom.catalogue.loader import Catalogue
+from rom.clinic.desk import Desk
+from rom.clinic.person import add_client, open_episode
+from rom.clinic.store import Store
+from rom.clinic.visit import State
+from tools.app.session import virtual_sensors
+from tools.app.setting import Setting
+
+if TYPE_CHECKING:
+    from tools.app.visit_page import VisitPage
+    from tools.app.window import Window
+
+pytestmark = pytest.mark.timeout(120)
+CODE = "P0042"
+
+
+@pytest.fixture
+def window(screen: Any, catalogue: Catalogue, tmp_path: Path) -> "Iterator[Window]":
+    from tools.app.window import Window
+
+    store = Store(tmp_path / "practice")
+    add_client(store, "tester", CODE)
+    open_episode(
+        store, "tester", catalogue, CODE, complaint="tight hamstrings", regions=["knee"], side="left"
+    )
+    desk = Desk(store, catalogue, "tester")
+    made = Window(Setting(catalogue, "light", tmp_path, virtual_sensors, virtual=True, desk=desk))
+    screen.addWidget(made)
+    with screen.waitExposed(made):
+        made.show()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(window: "Window") -> "VisitPage":
+    from tools.app.visit_page import VisitPage
+
+    window.show_page("Visit")
+    found = window.page("Visit")
+    assert isinstance(found, VisitPage)
+    return found
+
+
+def press(screen: Any, page: "VisitPage", text: str) -> None:
+    """Press the visible button that says so."""
+    from PySide6.QtCore import Qt
+    from PySide6.QtWidgets import QPushButton
+
+    screen.wait(20)
+    fitting = [b for b in page.findChildren(QPushButton) if b.text().startswith(text) and b.isVisible()]
+    assert len(fitting) == 1, [b.text() for b in page.findChildren(QPushButton) if b.isVisible()]
+    screen.mouseClick(fitting[0], Qt.MouseButton.LeftButton)
+
+
+def test_from_the_client_to_the_first_test_with_the_buttons(
+    screen: Any, window: "Window", page: "VisitPage"
+) -> None:
+    press(screen, page, "Open")
+    assert page.model.code == CODE
+    press(screen, page, "Start a visit")
+    assert page.model.state is State.SCREEN
+    press(screen, page, "Answers given")
+    assert page.model.state is State.HISTORY
+    press(screen, page, "4")
+    assert page.model.state is State.SETUP
+    with screen.waitSignal(page.capture_wanted, timeout=5_000) as wanted:
+        press(screen, page, "Record test")
+    order, given, baseline = wanted.args
+    assert (order.movement.id, order.side, order.phase, order.client) == ("kn_ake", "right", "baseline", CODE)
+    assert given == []
+    assert baseline is None
+    assert window.capture.running
+    window.capture.end()
+    screen.waitUntil(lambda: not window.capture.running, timeout=60_000)
+
+
+def test_a_visit_left_open_is_offered_again(screen: Any, page: "VisitPage") -> None:
+    page.choose(CODE)
+    page.model.start()
+    page.choose(CODE)
+    from PySide6.QtWidgets import QLabel
+
+    assert any("stopped in screen" in label.text() for label in page.findChildren(QLabel))
+    del screen
+
+
+def test_a_guard_is_passed_with_a_reason_only(
+    screen: Any, page: "VisitPage", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PySide6.QtWidgets import QInputDialog
+
+    page.choose(CODE)
+    page.model.start()
+    page.model.screen([])
+    page.model.tell(3.0)
+    page.model.desk.go(CODE, State.HALT)
+    page.model.look()
+    page.show_state()
+    asked: list[str] = []
+
+    def answer(_parent: object, _title: str, question: str) -> tuple[str, bool]:
+        asked.append(question)
+        return "", False
+
+    monkeypatch.setattr(QInputDialog, "getText", answer)
+    press(screen, page, "Close the visit")
+    assert page.model.problem
+    assert asked == []
+
+
+def test_a_course_without_visits_and_with_one_is_drawn(screen: Any, window: "Window") -> None:
+    from tools.app.course_page import CoursePage
+
+    window.show_course(CODE)
+    found = window.page("Course")
+    assert isinstance(found, CoursePage)
+    assert CODE in found.model.title
+    assert found.model.lines == ()
+    del screen
+
+
+def test_the_window_at_home_shows_three_steps_and_nothing_else(
+    screen: Any, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    from PySide6.QtWidgets import QPushButton
+
+    from tools.app.home_window import HomeWindow
+
+    made = HomeWindow(Setting(catalogue, "contrast", tmp_path, virtual_sensors))
+    screen.addWidget(made)
+    made.show()
+    assert [b.text() for b in made.findChildren(QPushButton) if b.isVisible()] == ["Open the clinic's file"]
+    (tmp_path / "wrong.json").write_text("[]", encoding="utf-8")
+    made.page.open(tmp_path / "wrong.json")
+    assert "ask for it again" in made.page.model.problem
+    made.close()
