@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-MOST_POINTS = 900
+MOST_POINTS = 450
 """Points of a curve that a page can show."""
 
 
