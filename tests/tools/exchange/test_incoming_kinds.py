@@ -273,7 +273,7 @@ def test_a_declared_quaternion_is_checked_against_the_samples(tmp_path: Path, or
     ("gyr", "sentence"),
     [
         ('["gy", "gx", "gz"]', r"\(y, x, z\) of the accelerometer"),
-        ('["gz", "gx", "gy"]', "about other axes than gravity"),
+        ('["gz", "gx", "gy"]', r"\(z, x, y\) of the accelerometer"),
     ],
 )
 def test_swapped_axes_are_named(tmp_path: Path, gyr: str, sentence: str) -> None:
@@ -298,6 +298,26 @@ def test_radians_taken_for_degrees_are_named(tmp_path: Path) -> None:
 def test_real_movement_raises_no_doubt(limb: LimbRecording, tmp_path: Path) -> None:
     for block in limb.blocks.values():
         read_incoming([written(tmp_path, block)], columns=declared(tmp_path))
+
+
+@pytest.mark.parametrize("order", ["wxyz", "xyzw"])
+def test_bids_orientations_are_checked_against_the_samples(tmp_path: Path, order: str) -> None:
+    q, block = turning()
+    path = tmp_path / "sub-1_task-x_tracksys-imu_motion.tsv"
+    names = [f"{kind}_{axis}" for kind in ("GYRO", "ACCEL") for axis in "xyz"]
+    rows = [f"{n}\t{n[-1]}\t{n[:-2]}\tLeftShank\t{'rad/s' if n[0] == 'G' else 'm/s^2'}" for n in names]
+    rows += [f"q{c}\tquat_{c}\tORNT\tLeftShank\tn/a" for c in order]
+    head = "name\tcomponent\ttype\ttracked_point\tunits"
+    beside(path, "_channels.tsv").write_text("\n".join([head, *rows]) + "\n")
+    beside(path, "_motion.json").write_text(json.dumps({"SamplingFrequency": RATE}))
+    np.savetxt(path, np.column_stack([block.gyr, block.acc, q]), delimiter="\t", fmt="%.9g")
+    if order == "wxyz":
+        (sensor,) = read_incoming([path]).sensors
+        assert sensor.info.segment == "left_shank"
+        np.testing.assert_allclose(sensor.block.t, block.t, atol=1e-12)
+    else:
+        with pytest.raises(InputError, match="gravity would lie"):
+            read_incoming([path])
 
 
 def test_sealed_answers_and_recordings_are_recognised(path: Path, tmp_path: Path) -> None:
