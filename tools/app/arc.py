@@ -13,7 +13,7 @@ from tools.app.theme import Theme
 
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
-BELOW_CENTRE = 0.5
+BELOW_CENTRE = 0.62
 LABEL_ROOM = 72.0
 
 

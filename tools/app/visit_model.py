@@ -138,6 +138,7 @@ class VisitModel:
 
     def start(self) -> None:
         """Start a visit."""
+        self.verdict, self.note = None, ""
         self._do(lambda: self.desk.start(self.code, Limits()))
 
     @property
