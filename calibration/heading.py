@@ -9,7 +9,7 @@ both on an absolute grid of stretches and shows, at every frame, what was known 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,14 @@ from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.axes import find_hinge
 from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows
-from calibration.heading_series import Heading, blank, with_axes
+from calibration.heading_params import HeadingParams
+from calibration.heading_series import AxisShift, Heading, blank
 from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import (
     AXES,
     HEADING,
     SIZE,
     Moment,
-    RelativeParams,
     RelativeState,
     copied,
     first_covariance,
@@ -45,80 +45,6 @@ LARGEST_MISFIT = math.radians(8.0)
 
 CONTRADICTED = 1e-5
 """Likelihood left to a followed heading at which it is given up: far beyond what weak evidence adds up to."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeadingParams:
-    """Constants of the estimator, each with its reason.
-
-    Parameters
-    ----------
-    step_hz
-        Stretches per second. Limb movement is below 3 Hz; heading changes by < 0.1 deg/s.
-    hinge_sigma
-        One sigma of a joint's motion outside its axes before it is learnt, and the least it can be, rad: 2 to
-        4 deg on people (screw-home, soft tissue).
-    hinge_floor
-        The least that can be learnt, rad.
-    hinge_memory
-        Seconds over which it is learnt.
-    evidence_time
-        Seconds over which such an error lasts: one half of a slow pass.
-    axis_time
-        Seconds over which the error of the axes themselves lasts: skin turns with the posture, a minute or
-        so.
-    horizontal_floor
-        Least product of the horizontal parts of the axes at which they speak of heading: below, an error of
-        3 deg in an axis is more than 15 deg of heading.
-    first_search
-        A hinge's axes are searched in all that was seen after so many seconds, and again each time that has
-        grown by a quarter, while they are not known or open about the vertical.
-    longest_search, search_sigma
-        Of no more than so many seconds; found axes are taken if their heading is this sure, rad.
-    open_azimuth
-        A calibration that leaves the proximal axis more open than this, rad, counts as not knowing the
-        heading until the axes have been found.
-    pair_sigma, azimuth_sigma
-        One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves,
-        and of the proximal one about the segment's length, which a still segment hides (algorithms.md 4).
-    neutral_tilt
-        A pose counts as the neutral one if gravity agrees with it within this angle in both segments, rad.
-    held_rate, held_time
-        A pose is held below this rate, rad/s, for so long, s. Each time it is taken it counts once.
-    acquired
-        Spread of likelihood below which a first heading is shown, rad.
-    recent
-        Seconds after which evidence no longer counts as speaking.
-    likely_sigma
-        One sigma of the heading that the neutral pose would mean while nothing is known yet, rad: joints turn
-        by some 45 deg either way about a vertical.
-    brisk
-        Horizontal force, m/s^2, above which the common acceleration speaks of heading.
-    relative
-        Constants of the follower.
-    """
-
-    step_hz: float = 5.0
-    hinge_sigma: float = math.radians(3.0)
-    hinge_floor: float = math.radians(0.5)
-    hinge_memory: float = 20.0
-    evidence_time: float = 3.0
-    axis_time: float = 30.0
-    horizontal_floor: float = 0.15
-    first_search: float = 15.0
-    longest_search: float = 240.0
-    search_sigma: float = math.radians(12.0)
-    open_azimuth: float = math.radians(30.0)
-    pair_sigma: float = math.radians(2.0)
-    azimuth_sigma: float = math.radians(20.0)
-    neutral_tilt: float = math.radians(12.0)
-    held_rate: float = math.radians(20.0)
-    held_time: float = 0.6
-    acquired: float = math.radians(30.0)
-    recent: float = 6.0
-    likely_sigma: float = math.radians(50.0)
-    brisk: float = 0.5
-    relative: RelativeParams = field(default_factory=RelativeParams)
 
 
 class HeadingEstimator:
@@ -159,6 +85,8 @@ class HeadingEstimator:
         if calibration.freedom in (1, 2):
             self._relative.axes = np.stack([calibration.axis_proximal, calibration.axis_distal])
         self._believed = self._relative.axes
+        self._shift = AxisShift(calibration)
+        self._moved = self._shift.moved(self._believed)
         self._known = False
         self._since = math.inf
         self._age = 0
@@ -175,7 +103,7 @@ class HeadingEstimator:
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
         size = frames.t.shape[0]
-        out = blank(size)
+        out, moved = blank(size), np.empty((size, 2, 4))
         if size == 0:
             return out
         index = np.rint(frames.t * self.rate).astype(np.int64)
@@ -185,19 +113,20 @@ class HeadingEstimator:
         borders = np.flatnonzero(whole % self.stride == 0)
         if borders.size < 2:
             self._index, self._rows = whole, rows
-            self._show(out, 0, size)
-            return with_axes(out, self.calibration, frames, self._pair)
+            self._show(out, moved, 0, size)
+            return self._shift.carry(out, moved, frames, self._pair)
         held = (self.params.held_rate, self.params.neutral_tilt)
         span = rows[borders[0] : borders[-1] + 1]
         inputs = intake(span, self.calibration, self.stride, self.rate, held)
         shown = 0
         for k, border in enumerate(borders[1:].tolist()):
-            self._show(out, shown, border - kept)
+            self._show(out, moved, shown, border - kept)
             shown = max(border - kept, 0)
             self._step(inputs, k)
-        self._show(out, shown, size)
+            self._moved = self._shift.moved(self._relative.axes)
+        self._show(out, moved, shown, size)
         self._index, self._rows = whole[borders[-1] :], rows[borders[-1] :]
-        return with_axes(out, self.calibration, frames, self._pair)
+        return self._shift.carry(out, moved, frames, self._pair)
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
         """Return the covariance to start with; the proximal axis is open about the segment's length."""
@@ -215,6 +144,7 @@ class HeadingEstimator:
         learnt = other._relative
         covariance = self._first_covariance(heading_sigma, REACH / 3.0)
         self._relative = replace(learnt, turn=turn, rate=0.0, covariance=covariance)
+        self._moved = self._shift.moved(learnt.axes)
         self._hinge_variance = other._hinge_variance
         self._believed, self._resolved = other._believed, other._resolved
         self._searched = self.params.longest_search
@@ -245,6 +175,7 @@ class HeadingEstimator:
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, 2, WIDTH)
         self._acquisition.restore(state["acquisition"])
         self._relative = RelativeState.from_document(state["relative"])
+        self._moved = self._shift.moved(self._relative.axes)
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._held = int(state["held"])
         self._past = np.array(state["past"], dtype=np.float64).reshape(-1, 2, 7)
@@ -254,7 +185,7 @@ class HeadingEstimator:
         self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
-    def _show(self, out: Heading, start: int, stop: int) -> None:
+    def _show(self, out: Heading, moved: FloatArray, start: int, stop: int) -> None:
         start = max(start, 0)
         if stop <= start:
             return
@@ -265,6 +196,7 @@ class HeadingEstimator:
             covariance[HEADING, HEADING] += _square(self.calibration.azimuth_sigma)
         out.covariance[start:stop] = covariance
         out.axes[start:stop] = s.axes
+        moved[start:stop] = self._moved
         if self._known:
             out.delta[start:stop] = _heading_of(s.turn)
             out.sigma[start:stop] = math.sqrt(float(covariance[HEADING, HEADING]))

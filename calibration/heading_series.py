@@ -57,34 +57,44 @@ def blank(size: int) -> Heading:
     )
 
 
-def with_axes(heading: Heading, joint: JointCalibration, frames: Frames, pair: tuple[int, int]) -> Heading:
-    """Return a heading whose turn also carries the axes from where the calibration saw them.
+class AxisShift:
+    """Puts what a session has learnt about a joint's axes between the calibration's alignments and the turn.
 
-    The joint's orientation is formed with the calibration's alignments; what the session has learnt about
-    the axes since is put between them and the turn, so that every reader of `q_earth1_from_earth2` has it.
+    The joint's orientation is formed with the calibration's alignments; with this, every reader of
+    `q_earth1_from_earth2` has the refined axes too. What a stretch moved is computed once for the stretch.
+
+    Parameters
+    ----------
+    joint
+        Alignments and axes as the calibration saw them; a joint without axes is left as it is.
     """
-    if math.isnan(joint.axis_proximal[0] + joint.axis_distal[0]) or joint.freedom not in (1, 2):
-        return heading
-    turn = heading.q_earth1_from_earth2
-    sides = ((joint.proximal, joint.axis_proximal), (joint.distal, joint.axis_distal))
-    for k, (alignment, axis) in enumerate(sides):
-        moved = _carry(axis, heading.axes[:, k])
-        q = quaternion.multiply(frames.q[:, pair[k]], alignment.q_sensor_from_segment)
-        inner = quaternion.multiply(q, quaternion.multiply(moved, quaternion.conjugate(q)))
-        turn = (
-            quaternion.multiply(quaternion.conjugate(inner), turn)
-            if k == 0
-            else quaternion.multiply(turn, inner)
+
+    def __init__(self, joint: JointCalibration) -> None:
+        self._axes = np.stack([joint.axis_proximal, joint.axis_distal])
+        self._alignments = np.stack(
+            [joint.proximal.q_sensor_from_segment, joint.distal.q_sensor_from_segment]
         )
-    return replace(heading, q_earth1_from_earth2=turn)
+        self._known = joint.freedom in (1, 2) and not bool(np.isnan(self._axes).any())
+        self._azimuth = np.arctan2(self._axes[:, 0], self._axes[:, 2])
+        self._level = np.hypot(self._axes[:, 0], self._axes[:, 2])
 
+    def moved(self, axes: FloatArray) -> FloatArray:
+        """Return the turns (..., 2, 4) of both segments that bring the calibration's axes to (..., 2, 3).
 
-def _carry(axis: FloatArray, axes: FloatArray) -> FloatArray:
-    """Return the turns (M, 4) of a segment that bring its axis (3,) to axes (M, 3).
+        First about the segment's length, which is what a calibration leaves open, then the shortest way.
+        """
+        if not self._known:
+            return np.full((*axes.shape[:-1], 4), np.nan)
+        azimuth = np.arctan2(axes[..., 0], axes[..., 2]) - self._azimuth
+        level = np.hypot(axes[..., 0], axes[..., 2]) * self._level
+        about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), np.where(level > 0.1, azimuth, 0.0))
+        return quaternion.multiply(quaternion.between(quaternion.rotate(about, self._axes), axes), about)
 
-    First about the segment's length, which is what a calibration leaves open, then the shortest way.
-    """
-    azimuth = np.arctan2(axes[:, 0], axes[:, 2]) - math.atan2(float(axis[0]), float(axis[2]))
-    level = np.hypot(axes[:, 0], axes[:, 2]) * math.hypot(float(axis[0]), float(axis[2]))
-    about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), np.where(level > 0.1, azimuth, 0.0))
-    return quaternion.multiply(quaternion.between(quaternion.rotate(about, axis), axes), about)
+    def carry(self, heading: Heading, moved: FloatArray, frames: Frames, pair: tuple[int, int]) -> Heading:
+        """Return a heading whose turn also carries the axes, moved (M, 2, 4), to where they are now."""
+        if not self._known:
+            return heading
+        q = quaternion.multiply(frames.q[:, list(pair)], self._alignments)
+        inner = quaternion.multiply(q, quaternion.multiply(moved, quaternion.conjugate(q)))
+        turn = quaternion.multiply(quaternion.conjugate(inner[:, 0]), heading.q_earth1_from_earth2)
+        return replace(heading, q_earth1_from_earth2=quaternion.multiply(turn, inner[:, 1]))

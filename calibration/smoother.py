@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.heading import HeadingEstimator, HeadingParams
-from calibration.heading_series import Heading, with_axes
+from calibration.heading import HeadingEstimator
+from calibration.heading_params import HeadingParams
+from calibration.heading_series import AxisShift, Heading
 from calibration.relative import HEADING, Moment, RelativeState, apart, move
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -55,7 +56,9 @@ def smooth(
     borders = np.flatnonzero(index % second.stride == 0)
     if borders.size != len(states):
         return again
-    return with_axes(_between(borders, states, live), calibration, frames, pair)
+    between = _between(borders, states, live)
+    shift = AxisShift(calibration)
+    return shift.carry(between, shift.moved(between.axes), frames, pair)
 
 
 def _carried_back(tape: list[Moment], start: int) -> FloatArray:

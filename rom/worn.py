@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.alignment import AXES, JointPlan, Movement, calibrate_limb
+from calibration.alignment import AXES, calibrate_limb
+from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration
 from calibration.sensor import SensorCalibration, apply
 from imu.block import ImuBlock, join

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.alignment import JointPlan, Movement, calibrate_joint
+from calibration.alignment import calibrate_joint
 from calibration.axes import find_hinge
+from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration, SegmentAlignment
 from calibration.store import joints_of, load_joints, save_joints
 from imu import quaternion
