@@ -5,9 +5,8 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QInputDialog,
@@ -29,6 +28,7 @@ from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.theme import Theme
 from tools.app.visit_model import VisitModel
+from tools.app.visit_panels import ClientPicker, QuestionList
 from tools.app.visit_path import VisitPath
 from tools.app.widgets import button, words
 
@@ -158,25 +158,14 @@ class VisitPage(QWidget):
 
     def _show_clients(self) -> None:
         self._title.setText("Who comes?")
-        search, found = QLineEdit(), QListWidget()
-        search.setPlaceholderText("Client, such as 42")
-        search.setAccessibleName("Client")
-        found.setAccessibleName("Clients")
-
-        def fill(typed: str) -> None:
-            found.clear()
-            found.addItems(self._chooser.clients(typed))
-            found.setCurrentRow(0)
+        picker = ClientPicker(self._chooser)
 
         def go() -> None:
-            if found.currentItem() is not None:
-                self.choose(found.currentItem().text())
+            if picker.code:
+                self.choose(picker.code)
 
-        search.textChanged.connect(fill)
-        search.returnPressed.connect(go)
-        fill("")
-        self._body.addWidget(search)
-        self._body.addWidget(found, 5)
+        picker.search.returnPressed.connect(go)
+        self._body.addWidget(picker, 5)
         self._actions(("Open", go))
 
     def _show_start(self) -> None:
@@ -191,30 +180,11 @@ class VisitPage(QWidget):
 
     def _show_screening(self) -> None:
         self._title.setText(f"{self.model.code}   Screening: tick what is a yes")
-        boxes: list[tuple[str, QCheckBox]] = []
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        for code, question in self.model.questions:
-            box = QCheckBox()
-            box.setAccessibleName(question)
-            boxes.append((code, box))
-            row = QHBoxLayout()
-            row.addWidget(box)
-            row.addWidget(words(question), 1)
-            column.addLayout(row)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(inside)
-        area.setAccessibleName("Questions")
-        self._body.addWidget(area, 20)
-
-        def answer() -> None:
-            self.model.screen([code for code, box in boxes if box.isChecked()])
-            self.show_state()
-
+        asked = QuestionList(self.model.questions)
+        self._body.addWidget(asked, 20)
         self._actions(
-            ("Answers given", answer), ("Nothing new for all", self._then(self.model.screen_as_last_time))
+            ("Answers given", self._then(lambda: self.model.screen(asked.yes))),
+            ("Nothing new for all", self._then(self.model.screen_as_last_time)),
         )
 
     def _show_history(self) -> None:
