@@ -77,20 +77,20 @@ def names() -> dict[int, str]:
     return {thread.native_id or 0: thread.name for thread in threading.enumerate()}
 
 
-def wait(app: Any, done: Any, longest: float) -> None:
+def wait(done: Any, longest: float) -> None:
     """Let the application run, as it does for a person, until something is true."""
-    from PySide6.QtCore import QTimer
+    from PySide6.QtCore import QEventLoop, QTimer
 
-    end = time.monotonic() + longest
+    end, loop = time.monotonic() + longest, QEventLoop()
 
     def look() -> None:
         if done() or time.monotonic() > end:
-            app.quit()
+            loop.quit()
 
     timer = QTimer()
     timer.timeout.connect(look)
     timer.start(100)
-    app.exec()
+    loop.exec()
     timer.stop()
 
 
@@ -116,18 +116,18 @@ def live(seconds: float, soak: float) -> None:
         capture.begin(order_for(choice, Path(folder), "bench", phase="test"))
         model = capture.live.model
         assert model is not None
-        wait(app, lambda: model.session.over or len(model.curve.seconds) > 100, 120.0)
+        wait(lambda: model.session.over or len(model.curve.seconds) > 100, 120.0)
         if model.session.error:
             print(model.session.error)
             return
-        wait(app, lambda: False, 3.0)
+        wait(lambda: False, 3.0)
         process = psutil.Process()
         rounds = max(1, round(soak / 60.0)) if soak else 1
         length = 60.0 if soak else seconds
         for number in range(rounds):
             model.latencies.clear()
             frames, began, before = capture.live.frames, time.monotonic(), threads(process)
-            wait(app, lambda: model.session.over, length)
+            wait(lambda: model.session.over, length)
             passed = time.monotonic() - began
             used = {t: cpu - before.get(t, 0.0) for t, cpu in threads(process).items()}
             known = names()
@@ -171,9 +171,9 @@ def review(minutes: float) -> None:
         page = window.page("Review")
         assert isinstance(page, ReviewPage)
         usable = time.monotonic() - began
-        wait(app, lambda: page.model.job is None or len(page.model.opened[0].curve.seconds) > 60, 60.0)
+        wait(lambda: page.model.job is None or len(page.model.opened[0].curve.seconds) > 60, 60.0)
         first = time.monotonic() - began
-        wait(app, lambda: page.model.job is None, 600.0)
+        wait(lambda: page.model.job is None, 600.0)
         print(
             f"{page.model.duration / 60.0:.0f} minutes: window answers after {usable:.2f} s, "
             f"first curve after {first:.2f} s, all measured after {time.monotonic() - began:.1f} s wall, "
