@@ -64,21 +64,6 @@ def up_in(block: ImuBlock) -> FloatArray:
     return mean / size
 
 
-def refuse_upside_down(segment: str, up: FloatArray, expected: FloatArray) -> None:
-    """Raise `CalibrationError` if a sensor hangs the wrong way round.
-
-    Parameters
-    ----------
-    up, expected : (3,)
-        Upward vertical in the sensor frame, as found and as the way of wearing it wants it.
-    """
-    if float((up * expected).sum()) < -0.5:
-        raise CalibrationError(
-            f"the sensor on {segment} is upside down (its upper end points down); turn it round and "
-            f"calibrate again"
-        )
-
-
 def refuse_swapped(label: str, frames: Frames, proximal: tuple[str, str], distal: tuple[str, str]) -> None:
     """Raise `CalibrationError` if the proximal sensor does the distal one's movement, or none moves.
 
