@@ -6,7 +6,31 @@ from itertools import pairwise
 import numpy as np
 
 from imu import quaternion
-from imu.block import FloatArray
+from imu.block import BoolArray, FloatArray
+
+LEAST_SAMPLES = 100
+"""Fewer are not scored."""
+
+Row = dict[str, str | float | None]
+
+
+def judged(error: FloatArray, angle: FloatArray, target: FloatArray, ok: BoolArray, sure: BoolArray) -> Row:
+    """Return RMSE and ROM error over all that a method shows, and over what it vouches for.
+
+    Parameters
+    ----------
+    error, angle, target : (M,)
+        Of the method's angle or rotation; estimated and true main angle; rad.
+    ok, sure : (M,)
+        Where the reference counts, and where the method vouches for what it shows.
+    """
+    shown = ok & np.isfinite(angle)
+    row: Row = {"known": float(np.count_nonzero(shown & sure) / max(1, np.count_nonzero(ok)))}
+    for use, ending in ((shown, "deg"), (shown & sure, "known_deg")):
+        if np.count_nonzero(use) >= LEAST_SAMPLES:
+            row[f"rmse_{ending}"] = math.degrees(math.sqrt(float((error[use] ** 2).mean())))
+            row[f"rom_error_{ending}"] = rom_error(np.unwrap(angle[use]), np.unwrap(target[use]))
+    return row
 
 
 def fit(q: FloatArray, reference: FloatArray, rounds: int = 12) -> tuple[FloatArray, FloatArray, float]:
