@@ -230,7 +230,8 @@ class HeadingEstimator:
         if self._age % max(1, round(1.0 / dt)) == 0 or pose:
             limits = self.calibration.limits
             if i.known[k] and np.isfinite(limits).any():
-                self._acquisition.limits(i.upper[k], i.lower[k], limits, 2.0 * p.evidence_time)
+                upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._moved)
+                self._acquisition.limits(upper, lower, limits, 2.0 * p.evidence_time)
             if self._acquire():
                 was_known = False
         if self._fresh:

@@ -90,6 +90,14 @@ class AxisShift:
         about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), np.where(level > 0.1, azimuth, 0.0))
         return quaternion.multiply(quaternion.between(quaternion.rotate(about, self._axes), axes), about)
 
+    def segments(
+        self, upper: FloatArray, lower: FloatArray, moved: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return two segments (4,), seen by the alignments alone, as moved axes (2, 4) show them."""
+        if not self._known:
+            return upper, lower
+        return quaternion.multiply(upper, moved[0]), quaternion.multiply(lower, moved[1])
+
     def carry(self, heading: Heading, moved: FloatArray, frames: Frames, pair: tuple[int, int]) -> Heading:
         """Return a heading whose turn also carries the axes, moved (M, 2, 4), to where they are now."""
         if not self._known:
