@@ -194,10 +194,52 @@ def calibrate_recording(recording: Recording) -> list[JointCalibration]:
     if not poses or not moves:
         return []
     cut = _cut(recording, [poses[-1], *moves])
-    plans = _plans(recording.header, [move[2] for move in moves])
+    marked = [event for _, _, event in moves]
+    return _calibrated(recording.header, cut[0], list(zip(marked, cut[1:], strict=True)))
+
+
+def calibrate_recordings(
+    pose: Recording, moves: Sequence[tuple[Recording, str, str]]
+) -> list[JointCalibration]:
+    """Return the joint calibrations of a pose and functional movements that are recordings of their own.
+
+    Parameters
+    ----------
+    pose
+        The neutral pose, all of it held still.
+    moves
+        A recording each, with the joint it moves (with or without its side) and the axis: flexion,
+        adduction, abduction or rotation. The same sensors on the same segments.
+
+    Raises
+    ------
+    CalibrationError
+        If they say too little, contradict each other, or the sensors are others.
+    """
+    worn = {(sensor.sensor, sensor.segment) for sensor in pose.header.sensors}
+    parts: list[tuple[Event, Mapping[str, ImuBlock]]] = []
+    for recording, joint, axis in moves:
+        if {(sensor.sensor, sensor.segment) for sensor in recording.header.sensors} != worn:
+            raise CalibrationError(
+                f"{recording.path}: expected the sensors of the pose on the same segments; calibrate with "
+                "recordings of one strapping"
+            )
+        event = Event(recording.start, "calibration_start", {"joint": joint, "axis": axis})
+        parts.append((event, _cut(recording, [(recording.start, recording.stop, event)])[0]))
+    held = Event(pose.start, "calibration_start", {"step": "pose"})
+    return _calibrated(pose.header, _cut(pose, [(pose.start, pose.stop, held)])[0], parts)
+
+
+def _calibrated(
+    header: RecordingHeader,
+    pose: Mapping[str, ImuBlock],
+    moves: Sequence[tuple[Event, Mapping[str, ImuBlock]]],
+) -> list[JointCalibration]:
+    """Return the calibrations that a pose and movements give, each movement named by its event."""
+    plans = _plans(header, [event for event, _ in moves])
     movements: list[Movement] = []
-    for (_, _, event), blocks in zip(moves, cut[1:], strict=True):
-        plan = _plan_of(event, plans, recording.header.side)
+    for event, blocks in moves:
+        plan = _plan_of(event, plans, header.side)
         axis = str(event.data.get("axis", "")) or "flexion"
         if plan is None or axis not in AXES:
             raise CalibrationError(
@@ -206,7 +248,7 @@ def calibrate_recording(recording: Recording) -> list[JointCalibration]:
             )
         kind = next(joint for joint in JOINTS if plan.joint.endswith(joint.name))
         movements.append(Movement(plan.joint, axis, blocks, bool(event.data.get("one_way", kind.one_way))))
-    return calibrate_limb(plans, cut[0], movements)
+    return calibrate_limb(plans, pose, movements)
 
 
 def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:

@@ -6,16 +6,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imu.errors import CalibrationError
+from imu.errors import CalibrationError, InputError
 from tools.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
     from calibration.segment import JointCalibration
 
 RecordingsArgument = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
-        help="Recordings that hold a pose and functional movements.", metavar="REC...", show_default=False
+        help="Recordings that hold a marked pose and functional movements.",
+        metavar="[REC]...",
+        show_default=False,
+    ),
+]
+PoseOption = Annotated[
+    Path | None, typer.Option(help="A recording that is the neutral pose, for --move.", show_default=False)
+]
+MoveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A recording that is one functional movement, as FILE=JOINT:AXIS, such as "
+        "flex.mcap=elbow:flexion (or adduction, abduction, rotation). Repeat for each.",
+        show_default=False,
     ),
 ]
 OutOption = Annotated[
@@ -23,15 +36,28 @@ OutOption = Annotated[
 ]
 
 
-def calibrate(recordings: RecordingsArgument, out: OutOption, as_json: JsonOption = False) -> None:
+def calibrate(
+    *,
+    recordings: RecordingsArgument = None,
+    pose: PoseOption = None,
+    move: MoveOption = None,
+    out: OutOption,
+    as_json: JsonOption = False,
+) -> None:
     """Calibrate joints from recordings; the later one wins where two show the same joint."""
     from calibration.store import save_joints
     from imu.recording import Recording
-    from rom.worn import calibrate_recording
+    from rom.worn import calibrate_recording, calibrate_recordings
 
     joints: dict[str, JointCalibration] = {}
-    for path in recordings:
+    for path in recordings or []:
         joints |= {joint.joint: joint for joint in calibrate_recording(Recording.open(path))}
+    if (pose is None) != (not move):
+        raise InputError("a pose and its movements belong together: give --pose and at least one --move")
+    if pose is not None:
+        moves = [_move(text) for text in move or []]
+        opened = [(Recording.open(path), joint, axis) for path, joint, axis in moves]
+        joints |= {joint.joint: joint for joint in calibrate_recordings(Recording.open(pose), opened)}
     if not joints:
         raise CalibrationError(
             "expected a static pose and a functional movement marked in the recordings, found none; record "
@@ -41,6 +67,15 @@ def calibrate(recordings: RecordingsArgument, out: OutOption, as_json: JsonOptio
     lines = [f"{joint.joint}: {_words(joint)}" for joint in joints.values()]
     document = {"file": str(out), "joints": [joint.to_document() for joint in joints.values()]}
     emit(document, "\n".join([*lines, f"written to {out}"]), as_json=as_json)
+
+
+def _move(text: str) -> tuple[Path, str, str]:
+    """Return file, joint and axis of FILE=JOINT:AXIS."""
+    file, _, named = text.rpartition("=")
+    joint, _, axis = named.partition(":")
+    if not (file and joint and axis):
+        raise InputError(f"expected --move FILE=JOINT:AXIS, such as flex.mcap=elbow:flexion, got {text!r}")
+    return Path(file), joint, axis
 
 
 def _words(joint: "JointCalibration") -> str:
