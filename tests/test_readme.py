@@ -37,7 +37,7 @@ def test_first_command_sets_up_and_runs_the_demo(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert "simulated" in run.stdout.lower()
-    reports = list(fresh.rglob("*.html"))
+    reports = list((fresh / "demo").rglob("*.html"))
     assert len(reports) == 1
     assert "simulated" in reports[0].read_text(encoding="utf-8").lower()
 
