@@ -9,6 +9,7 @@ matrix products, so that the result of a row never depends on how many rows come
 import numpy as np
 
 from imu.block import FloatArray
+from imu.compiled import rowwise
 
 
 def columns(*parts: FloatArray) -> FloatArray:
@@ -19,16 +20,19 @@ def columns(*parts: FloatArray) -> FloatArray:
     return out
 
 
+@rowwise("(n),(n)->(n)")
+def _product(q: FloatArray, p: FloatArray, out: FloatArray) -> None:
+    qw, qx, qy, qz = q
+    pw, px, py, pz = p
+    out[0] = qw * pw - qx * px - qy * py - qz * pz
+    out[1] = qw * px + qx * pw + qy * pz - qz * py
+    out[2] = qw * py - qx * pz + qy * pw + qz * px
+    out[3] = qw * pz + qx * py - qy * px + qz * pw
+
+
 def multiply(q: FloatArray, p: FloatArray) -> FloatArray:
     """Return the product q p, shape (..., 4): first the rotation p, then q."""
-    qw, qx, qy, qz = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
-    pw, px, py, pz = p[..., 0], p[..., 1], p[..., 2], p[..., 3]
-    return columns(
-        qw * pw - qx * px - qy * py - qz * pz,
-        qw * px + qx * pw + qy * pz - qz * py,
-        qw * py - qx * pz + qy * pw + qz * px,
-        qw * pz + qx * py - qy * px + qz * pw,
-    )
+    return _product(q, p)
 
 
 def conjugate(q: FloatArray) -> FloatArray:

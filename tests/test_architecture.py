@@ -17,6 +17,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "bleak": ("imu/ble.py", "tools/emulator/"),
     "vqf": ("imu/fusion.py", "tools/bench/peers.py"),
     "ahrs": ("imu/fusion.py",),
+    "numba": ("imu/compiled.py",),
     "mcap": ("imu/recording",),
     "zstandard": ("imu/recording",),
     "dbus_fast": ("tools/emulator/",),

@@ -1,0 +1,41 @@
+"""Loops over numbers turned into machine code: the only importer of `numba`.
+
+A live session works on a handful of samples at a time, where numpy costs by the call and not by the
+number. What is decorated here is compiled once, kept on disk beside its source and loaded from there.
+Arithmetic is kept as written (no fast-math), so a row gets the same bits alone as among a million.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+from imu.block import FloatArray
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., FloatArray]]:
+    """Return the decorator that applies a function of rows to arrays that broadcast, as a ufunc would.
+
+    Parameters
+    ----------
+    layout
+        Core shapes in numpy's words, such as `(n),(n)->(n)`. The decorated function takes one float64 row of
+        each input (a plain float where the layout says `()`) and fills one row of each output.
+    """
+    inputs, outputs = (side.split("),(") for side in layout.split("->"))
+    row = [_core(part, whole=False) for part in inputs] + [_core(part, whole=True) for part in outputs]
+    return cast(Any, numba.guvectorize([tuple(row)], layout, nopython=True, cache=True))
+
+
+def compiled(function: _Function) -> _Function:
+    """Return a function of floats and arrays as machine code; dividing by zero gives inf or NaN."""
+    return cast(_Function, numba.njit(cache=True, error_model="numpy")(function))
+
+
+def _core(part: str, *, whole: bool) -> Any:
+    names = [name for name in part.strip("()").split(",") if name]
+    if not names:
+        return numba.float64[:] if whole else numba.float64
+    return numba.float64[(slice(None),) * len(names)] if len(names) > 1 else numba.float64[:]
