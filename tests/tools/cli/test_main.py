@@ -17,6 +17,7 @@ HEAVY = {
     "numpy",
     "pyqtgraph",
     "PySide6",
+    "numba",
     "scipy",
     "sqlalchemy",
     "vqf",
