@@ -17,11 +17,12 @@ from tools.app.capture_model import CaptureModel
 from tools.app.chooser_model import Choice, ChooserModel, order_for
 from tools.app.chooser_page import ChooserPage
 from tools.app.live_page import LivePage
-from tools.app.session import Session, Source
+from tools.app.session import Session
 from tools.app.theme import Theme
 from tools.app.tones import Speaker, Tone
 from tools.app.widgets import button, words
 from tools.cli.capture_record import Order
+from tools.sources import Source
 
 SourceOf = Callable[[Movement, Side], Source]
 ENDING_SECONDS = 5.0

@@ -18,9 +18,9 @@ from rom.clinic.sealed import load_keys
 from tools.app.bindings import Bindings
 from tools.app.chooser_model import order_for
 from tools.app.demo_practice import CLIENT, demo_desk
-from tools.app.session import Source, virtual_sensors
 from tools.app.setting import Setting
 from tools.emulator.limbs import Pace
+from tools.sources import Source, virtual_sensors
 
 SIZE = (1280, 720)
 VISITS = 3

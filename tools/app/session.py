@@ -5,26 +5,20 @@ The window may hang or close; the recording goes on or ends in good order, and w
 
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from calibration.segment import JointCalibration
 from imu.acquisition import Acquisition
-from imu.errors import InputError, RomcapError
+from imu.errors import RomcapError
 from imu.health import Health
-from rom.catalogue.movement import Movement, Side
 from rom.replay import ReplayStep
 from tools.cli.capture_flow import QUIT, Found
 from tools.cli.capture_record import Order, record
 from tools.cli.capture_screen import Screen, View
 from tools.cli.keys import Keys
-from tools.emulator.limbs import Pace, WornLimbs
-
-Source = Callable[[], AbstractContextManager[tuple[Acquisition, WornLimbs | None]]]
-"""Begins an acquisition; the limbs only if they are emulated."""
+from tools.sources import Source
 
 
 class _Panel(Screen):
@@ -146,16 +140,10 @@ class Session:
 
     def _run(self) -> None:
         try:
-            with self._source() as (acquisition, limbs):
-                self._acquisition = acquisition
+            with self._source() as opened:
+                self._acquisition = opened.acquisition
                 self.found = record(
-                    self.order,
-                    acquisition,
-                    self._panel,
-                    self._keys,
-                    given=self._given,
-                    limbs=limbs,
-                    seen=self._seen,
+                    self.order, opened, self._panel, self._keys, given=self._given, seen=self._seen
                 )
         except RomcapError as error:
             self.error = str(error)
@@ -167,46 +155,3 @@ class Session:
 
     def _seen(self, step: ReplayStep) -> None:
         self._arrived.put(Arrived(step, time.monotonic()))
-
-
-def worn_sensors(movement: Movement, side: Side, pairing: Path | None = None) -> Source:
-    """Return the paired sensors of a movement as a source; what is learnt of their clocks is kept."""
-
-    @contextmanager
-    def begin() -> Generator[tuple[Acquisition, WornLimbs | None]]:
-        from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
-
-        file = pairing or pairing_file()
-        sensors = load_pairing(file)
-        segments = movement.segments(side)
-        worn = [sensors[segment] for segment in segments if segment in sensors]
-        if not worn:
-            raise InputError(
-                f"no sensor of this movement is paired; run `rom pair {' '.join(segments)}` first"
-            )
-        learnt = {sensor.address: sensor.rate_error for sensor in worn if sensor.rate_error is not None}
-        with Acquisition([sensor.request() for sensor in worn], learnt=learnt) as acquisition:
-            yield acquisition, None
-            save_pairing(file, with_rates(sensors, acquisition.learnt()))
-
-    return begin
-
-
-def virtual_sensors(
-    movement: Movement, side: Side, *, kind: str = "movella-dot", seed: int = 7, pace: Pace | None = None
-) -> Source:
-    """Return emulated sensors on an imagined limb, through the real driver, as a source."""
-
-    @contextmanager
-    def begin() -> Generator[tuple[Acquisition, WornLimbs | None]]:
-        from imu.sensors.registry import driver_named
-        from tools.emulator.limbs import world_of, worn_parts
-        from tools.emulator.stage import on_air
-
-        limbs = worn_parts(driver_named(kind), world_of(movement, side, pace), 2, seed)
-        with on_air([item.part for item in limbs.sensors]) as backend:
-            requests = [item.request() for item in limbs.sensors]
-            with Acquisition(requests, backend=backend) as acquisition:
-                yield acquisition, limbs
-
-    return begin

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rom.catalogue.loader import Catalogue
 from rom.catalogue.movement import Movement, Side
 from tools.app.bindings import Bindings, load_bindings
-from tools.app.session import Source, virtual_sensors, worn_sensors
+from tools.sources import Source, virtual_sensors, worn_sensors
 
 if TYPE_CHECKING:
     from rom.clinic.desk import Desk

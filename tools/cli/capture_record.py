@@ -1,11 +1,10 @@
 """Record one guided capture: header, steps, file, live chain."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from calibration.segment import JointCalibration
 from imu.acquisition import Acquisition
@@ -26,7 +25,7 @@ from tools.cli.capture_steps import (
 from tools.cli.check import CONNECT_SECONDS
 from tools.cli.common_time import by_taps
 from tools.cli.keys import Keys
-from tools.emulator.limbs import WornLimbs
+from tools.sources import Opened
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,17 @@ class Order:
     seconds: float | None
     structure: str
     technique: str
-    sync: bool = False
     taps: bool = False
 
 
 def record(
     order: Order,
-    acquisition: Acquisition,
+    opened: Opened,
     screen: Screen,
     keys: Keys,
     *,
     given: Sequence[JointCalibration] = (),
-    limbs: WornLimbs | None = None,
     seen: Callable[[ReplayStep], None] | None = None,
-    notes: Sequence[Mapping[str, Any]] = (),
 ) -> Found:
     """Guide through a capture with sensors that are being connected; return what the live chain found.
 
@@ -62,22 +58,19 @@ def record(
     ----------
     order
         What is to be captured.
-    acquisition
-        Just begun.
+    opened
+        The sensors.
     screen, keys
         The terminal.
     given
         Calibrations that make the calibration steps needless.
-    limbs
-        The emulated limbs, if no person is measured.
     seen
         Called with every step of the live chain.
-    notes
-        What the recording should tell of how it was prepared.
     """
+    acquisition, limbs = opened.acquisition, opened.limbs
     screen.prompt("Connecting")
     acquisition.wait_for_all(CONNECT_SECONDS)
-    told = [*notes, *([by_taps(acquisition, screen.prompt)] if order.taps else [])]
+    told = [*opened.notes, *([by_taps(acquisition, screen.prompt)] if order.taps else [])]
     header = _header(order, acquisition, simulated=limbs is not None)
     segments = [request.sensor for request in acquisition.requests]
     one_sensor = distal_alone(order.movement, order.side, segments)

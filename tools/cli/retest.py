@@ -81,16 +81,15 @@ def _record(
 ) -> None:
     """Make the recording now, guided by cues."""
     from rom.catalogue.loader import load_catalogue
-    from tools.cli.capture import capture_virtual, capture_worn
-    from tools.cli.capture_record import Order
+    from tools.cli.capture_record import Order, record
     from tools.cli.cue_screen import CueScreen
     from tools.cli.keys import keyboard
+    from tools.sources import virtual_sensors, worn_sensors
 
     side: Any = test.side
     movement = load_catalogue().movement(test.movement)
     order = Order(movement, side, "home", test.client, file, seconds, "", "")
     with keyboard() as keys, CueScreen(aloud=aloud) as screen:
-        if virtual:
-            capture_virtual(order, "movella-dot", [], screen, keys)
-        else:
-            capture_worn(order, pairing, [], screen, keys)
+        source = virtual_sensors(movement, side) if virtual else worn_sensors(movement, side, pairing)
+        with source() as opened:
+            record(order, opened, screen, keys)

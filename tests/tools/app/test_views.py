@@ -13,9 +13,9 @@ from rom.annotations import annotations_file
 from rom.catalogue.loader import Catalogue
 from rom.catalogue.movement import Movement, Side
 from rom.trial import analyse
-from tools.app.session import Source, virtual_sensors
 from tools.app.setting import Setting
 from tools.emulator.limbs import Pace
+from tools.sources import Source, virtual_sensors
 
 if TYPE_CHECKING:
     from tools.app.window import Window
@@ -90,8 +90,8 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
 def test_a_capture_without_sensors_ends_in_a_sentence_and_the_window_lives(
     screen: Any, catalogue: Catalogue, tmp_path: Path
 ) -> None:
-    from tools.app.session import worn_sensors
     from tools.app.window import Window
+    from tools.sources import worn_sensors
 
     lonely = setting(catalogue, tmp_path)
     lonely.source_of = lambda movement, side: worn_sensors(movement, side, tmp_path / "no-pairing.json")

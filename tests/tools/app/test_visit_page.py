@@ -11,8 +11,8 @@ from rom.clinic.desk import Desk
 from rom.clinic.person import add_client, open_episode
 from rom.clinic.store import Store
 from rom.clinic.visit import State
-from tools.app.session import virtual_sensors
 from tools.app.setting import Setting
+from tools.sources import virtual_sensors
 
 if TYPE_CHECKING:
     from tools.app.visit_page import VisitPage

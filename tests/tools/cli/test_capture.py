@@ -27,6 +27,7 @@ from tools.emulator import bus
 from tools.emulator.injected import InjectedRadio, backend
 from tools.emulator.limbs import Pace, WornLimbs, world_of, worn_parts
 from tools.emulator.stage import feeders
+from tools.sources import Opened
 
 if TYPE_CHECKING:
     from tools.emulator.bus_stage import BusStage
@@ -74,10 +75,9 @@ class Run:
         with Acquisition(requests, backend=air) as acquisition:
             self.found: Found = record(
                 order(file),
-                acquisition,
+                Opened(acquisition, worn),
                 Screen(),
                 NoKeys(),
-                limbs=worn,
                 seen=lambda step: parts.append(step.series),
             )
         self.series = join_series(parts)
@@ -188,7 +188,7 @@ def test_keys_mark_what_they_say(
     file = tmp_path / "capture.mcap"
     with Acquisition([worn.sensors[1].request()], backend=air) as acquisition:
         fingers = Fingers(keys)
-        record(order(file), acquisition, fingers, fingers)
+        record(order(file), Opened(acquisition), fingers, fingers)
     recording = Recording.open(file)
     assert [event.kind for event in recording.events] == kinds
     data = {event.kind: event.data for event in recording.events}
