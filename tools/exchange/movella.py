@@ -18,6 +18,7 @@ from tools.exchange.incoming import Incoming, IncomingSensor
 from tools.exchange.plausibility import checked
 from tools.exchange.table import Table, read_table
 from tools.exchange.timeline import increasing
+from tools.exchange.together import different_segments, told_segment
 
 CLOCK = "SampleTimeFine"
 _ACC, _GYR, _MAG = (tuple(f"{name}_{axis}" for axis in "XYZ") for name in ("Acc", "Gyr", "Mag"))
@@ -63,11 +64,7 @@ def read_movella(paths: Sequence[Path], segments: Mapping[str, str] | None = Non
         _sensor(table, (own - own_start) / _TICKS_PER_SECOND + start, _segment(table.path, given))
         for table, own, own_start, start in zip(tables, ticks, _firsts(ticks), starts, strict=True)
     )
-    names = [sensor.info.segment for sensor in sensors]
-    if len(set(names)) != len(names):
-        raise InputError(
-            f"every file must be of another segment, got {', '.join(names)}; name them with --sensor"
-        )
+    different_segments(sensor.info.segment for sensor in sensors)
     remarks = ("the magnetic field is in units of the local field and kept as it is",)
     return Incoming(tuple(paths), "movella-dot", sensors, remarks, created_at=_named_time(paths[0]))
 
@@ -135,10 +132,5 @@ def _named_time(path: Path) -> datetime | None:
 
 
 def _segment(path: Path, given: Mapping[str, str]) -> str:
-    segment = given.get(path.name) or _PREFIX_SEGMENTS.get(path.name.split("_")[0])
-    if segment is None:
-        raise InputError(
-            f"{path.name}: which segment is this sensor on? pass --sensor {path.name}=right_forearm or "
-            "the like"
-        )
-    return segment
+    known = _PREFIX_SEGMENTS.get(path.name.split("_")[0])
+    return known if known and path.name not in given else told_segment(path, given)

@@ -21,15 +21,14 @@ from imu.recording import SensorInfo
 from imu.sensors.driver import DeviceClock, G, Reading
 from imu.sensors.witmotion import FRAME, NOTIFY, RATE_CODES, WitDecoder
 from tools.exchange.incoming import Incoming, IncomingSensor
-from tools.exchange.plausibility import checked
 from tools.exchange.timeline import increasing
+from tools.exchange.together import NOT_SYNCHRONISED, one_trial, told_segment
 
 _ACC = tuple(f"Acc{axis}(g)" for axis in "XYZ")
 _GYR = tuple(f"As{axis}(°/s)" for axis in "XYZ")
 _MAG = tuple(f"H{axis}(uT)" for axis in "XYZ")
 _TIME, _DEVICE = "time", "DeviceName"
 _GYR_RANGE_DPS, _ACC_RANGE_G = 2000.0, 16.0
-_LONGEST_START_SPREAD = 600.0
 _BURST_S = 0.005
 _RATE_SLACK = 0.05
 
@@ -65,44 +64,20 @@ def read_witmotion(paths: Sequence[Path], segments: Mapping[str, str] | None = N
         If a file holds no or several sensors, its segment is not known, two are of one segment, the files
         do not overlap in time, or the samples contradict physics.
     """
-    given = segments or {}
-    read = [_read_one(path, given) for path in paths]
-    names = [sensor.info.segment for sensor, _ in read]
-    if len(set(names)) != len(names):
-        raise InputError(
-            f"every file must be of another segment, got {', '.join(names)}; name them with --sensor"
-        )
-    starts = np.array([start for _, start in read])
-    if float(np.ptp(starts)) > _LONGEST_START_SPREAD:
-        raise InputError(
-            f"the files should be of one trial, but they start {float(np.ptp(starts)):.0f} s apart; "
-            "import trials one by one, or set the sensors' clocks"
-        )
-    sensors = tuple(checked(_later(sensor, float(start - starts.min()))) for (sensor, start) in read)
-    remarks = ("the sensors are not synchronised: align them by three taps",) if len(read) > 1 else ()
-    return Incoming(tuple(paths), "witmotion", sensors, remarks)
-
-
-def _later(sensor: IncomingSensor, seconds: float) -> IncomingSensor:
-    block = sensor.block
-    moved = ImuBlock(block.sensor, block.t + seconds, block.gyr, block.acc, block.mag)
-    return IncomingSensor(sensor.info, moved, sensor.remarks)
+    sensors = one_trial([_read_one(path, segments or {}) for path in paths])
+    return Incoming(tuple(paths), "witmotion", sensors, (NOT_SYNCHRONISED,) if len(sensors) > 1 else ())
 
 
 def _read_one(path: Path, given: Mapping[str, str]) -> tuple[IncomingSensor, float]:
     """Return one sensor, its times from 0, and when it started by its calendar, s since 1970."""
-    if path.name not in given:
-        raise InputError(
-            f"{path.name}: which segment is this sensor on? pass --sensor {path.name}=right_forearm or "
-            "the like"
-        )
+    segment = told_segment(path, given)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read ({error.strerror})") from None
     if _is_table(data[:4096]):
-        return _read_table(path, data.decode("utf-8-sig", errors="replace"), given[path.name])
-    return _read_card(path, data, given[path.name])
+        return _read_table(path, data.decode("utf-8-sig", errors="replace"), segment)
+    return _read_card(path, data, segment)
 
 
 def _read_card(path: Path, data: bytes, segment: str) -> tuple[IncomingSensor, float]:

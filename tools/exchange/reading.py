@@ -7,11 +7,15 @@ from pathlib import Path
 from imu.errors import InputError
 from tools.exchange.archive import read_archive
 from tools.exchange.bids_reading import is_bids, read_bids
+from tools.exchange.capture2go_log import is_capture2go, read_capture2go
 from tools.exchange.columns import load_mapping, read_columns
 from tools.exchange.incoming import Incoming
 from tools.exchange.movella import is_movella, read_movella
+from tools.exchange.movesense_log import is_movesense, read_movesense
+from tools.exchange.mvn import is_mvn, read_mvn
 from tools.exchange.onsensor import is_witmotion, read_witmotion
 from tools.exchange.opensense import is_opensense, read_opensense
+from tools.exchange.phone_logs import is_metabase, is_polar, read_metabase, read_polar
 from tools.exchange.samples_reading import is_samples, read_samples
 from tools.exchange.xsens import is_xsens, read_xsens
 
@@ -110,6 +114,38 @@ KINDS: tuple[Kind, ...] = (
         "the column SampleTimeFine",
         is_movella,
         lambda p, _, segments: read_movella(p, segments),
+    ),
+    Kind(
+        "files of Polar Sensor Logger",
+        "the column sensor timestamp [ns]",
+        is_polar,
+        lambda p, _, segments: read_polar(p, segments),
+    ),
+    Kind(
+        "MetaBase exports of MbientLab sensors",
+        "the columns epoc (ms) and x-axis",
+        is_metabase,
+        lambda p, _, segments: read_metabase(p, segments),
+    ),
+    Kind(
+        "Movesense logs",
+        "their first bytes",
+        is_movesense,
+        lambda p, _, segments: read_movesense(p, segments),
+    ),
+    Kind(
+        "capture2go recordings",
+        "a frame with a right checksum",
+        is_capture2go,
+        lambda p, _, segments: read_capture2go(p, segments),
+    ),
+    Kind(
+        "an MVN export",
+        "the element mvnx",
+        is_mvn,
+        lambda p, _, segments: read_mvn(p[0], segments),
+        whole=True,
+        by_file=False,
     ),
     Kind(
         "WitMotion files",

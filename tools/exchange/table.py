@@ -1,8 +1,9 @@
 """Read a table of numbers from a text file as other programs and people write them."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import dropwhile
 from pathlib import Path
 
@@ -18,13 +19,14 @@ _MOST_BAD_CELLS = 0.05
 class Table:
     """Columns of numbers with their names; what is empty or unreadable is NaN, and counted in `remarks`.
 
-    `integers` holds, for columns asked for as such, exact counts that float64 could not hold.
+    `words` holds the columns that were asked for as text.
     """
 
     path: Path
     names: tuple[str, ...]
     values: FloatArray
     remarks: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def columns(self, names: Sequence[str]) -> FloatArray:
         """Return columns by name, shape (N, len(names)).
@@ -43,12 +45,19 @@ class Table:
         return self.values[:, [self.names.index(name) for name in names]]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, words: str = "") -> Table:
     """Read a text table: comma, semicolon or tab between cells, names in the first line.
 
     Lines above that begin with `//` are comments; a first line `sep=,` names the separator. With semicolons
     or tabs a comma in a number is its decimal point. A last line without its end is left out, because its
     last number may be cut.
+
+    Parameters
+    ----------
+    path
+        The file.
+    words
+        Regular expression: columns whose whole name matches are text, such as times of day.
 
     Raises
     ------
@@ -85,11 +94,14 @@ def read_table(path: Path) -> Table:
         )
     if len(full) < len(rows) - 1:
         remarks.append(f"{len(rows) - 1 - len(full)} lines with too few cells are left out")
+    texts = {names[at]: at for at in named if re.fullmatch(words, names[at])} if words else {}
+    named = [at for at in named if names[at] not in texts]
     values = np.array([[_number(row[at], decimal_comma) for at in named] for row in full])
-    texts = sum(1 for row in full for at in named if row[at].strip()) - int(np.isfinite(values).sum())
-    if texts > _MOST_BAD_CELLS * values.size:
+    bad = sum(1 for row in full for at in named if row[at].strip()) - int(np.isfinite(values).sum())
+    if bad > _MOST_BAD_CELLS * values.size:
         _refuse_texts(path, [names[at] for at in named], [[row[at] for at in named] for row in full], values)
-    return Table(path, tuple(names[at] for at in named), values, tuple(remarks))
+    kept = {name: tuple(row[at].strip() for row in full) for name, at in texts.items()}
+    return Table(path, tuple(names[at] for at in named), values, tuple(remarks), kept)
 
 
 def _lines(path: Path) -> tuple[list[str], list[str]]:

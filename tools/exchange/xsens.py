@@ -23,6 +23,7 @@ from tools.exchange.orientation_only import REMARK, from_orientations
 from tools.exchange.plausibility import checked
 from tools.exchange.table import Table, read_table
 from tools.exchange.timeline import increasing
+from tools.exchange.together import different_segments, told_segment
 
 COUNTER = "PacketCounter"
 _WRAP = 65536.0
@@ -73,11 +74,7 @@ def read_xsens(paths: Sequence[Path], segments: Mapping[str, str] | None = None)
         _sensor(table, (own - first + offset - offsets.min()) / rate, rate, given)
         for table, own, first, offset, rate in zip(tables, counts, firsts, offsets, rates, strict=True)
     )
-    names = [sensor.info.segment for sensor in sensors]
-    if len(set(names)) != len(names):
-        raise InputError(
-            f"every file must be of another segment, got {', '.join(names)}; name them with --sensor"
-        )
+    different_segments(sensor.info.segment for sensor in sensors)
     bare = any(sensor.info.kind != "xsens" for sensor in sensors)
     remark = REMARK if bare else "the magnetic field is in units of the local field and kept as it is"
     return Incoming(tuple(paths), "xsens", sensors, (remark,))
@@ -85,11 +82,7 @@ def read_xsens(paths: Sequence[Path], segments: Mapping[str, str] | None = None)
 
 def _sensor(table: Table, t: FloatArray, rate: float, given: Mapping[str, str]) -> IncomingSensor:
     path = table.path
-    if path.name not in given:
-        raise InputError(
-            f"{path.name}: which segment is this sensor on? pass --sensor {path.name}=right_forearm or so"
-        )
-    segment, serial = given[path.name], _device(path)
+    segment, serial = told_segment(path, given), _device(path)
     q = _orientation(table)
     if not {*_ACC, *_GYR} <= set(table.names):
         if q is None:
