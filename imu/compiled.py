@@ -3,30 +3,59 @@
 A live session works on a handful of samples at a time, where numpy costs by the call and not by the
 number. What is decorated here is compiled once, kept on disk beside its source and loaded from there.
 Arithmetic is kept as written (no fast-math), so a row gets the same bits alone as among a million.
+
+The copy on disk is renewed when its own file changes, and no other. So a compiled function uses compiled
+functions and constants of its own room only; what comes from elsewhere it is given as an argument.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
-
-from imu.block import FloatArray
+import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_path
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., FloatArray]]:
+def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., Any]]:
     """Return the decorator that applies a function of rows to arrays that broadcast, as a ufunc would.
 
     Parameters
     ----------
     layout
         Core shapes in numpy's words, such as `(n),(n)->(n)`. The decorated function takes one float64 row of
-        each input (a plain float where the layout says `()`) and fills one row of each output.
+        each input (a plain float where the layout says `()`) and fills one row of each output. Arrays in any
+        memory order are taken, read-only ones too; several outputs come as a tuple.
     """
     inputs, outputs = (side.split("),(") for side in layout.split("->"))
     row = [_core(part, whole=False) for part in inputs] + [_core(part, whole=True) for part in outputs]
-    return cast(Any, numba.guvectorize([tuple(row)], layout, nopython=True, cache=True))
+
+    def decorate(function: Callable[..., None]) -> Callable[..., Any]:
+        with one_compiler():
+            loops: Any = numba.guvectorize([tuple(row)], layout, nopython=True, cache=True)(function)
+        rows: Callable[..., Any] = loops.ufunc
+
+        def apply(*arrays: Any) -> Any:
+            with np.errstate(
+                all="ignore"
+            ):  # an unknown number is no mistake, though comparing it sets a flag
+                return rows(*arrays)
+
+        return apply
+
+    return decorate
+
+
+def one_compiler() -> FileLock:
+    """Return the lock that keeps other processes of this user from compiling.
+
+    numba keeps a `rowwise` function on disk in two parts that fit each other only if one process made both;
+    parts of two, begun at once on a fresh machine, would crash every later process.
+    """
+    return FileLock(user_cache_path("romcap", ensure_exists=True) / "compiling.lock")
 
 
 def compiled(function: _Function) -> _Function:
