@@ -13,12 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from calibration.document import FORMAT_VERSION, expect, read, written
 from imu import quaternion
 from imu.block import FloatArray
 from imu.errors import CalibrationError
-
-FORMAT_VERSION = 1
-"""Version of the JSON documents; a reader refuses any other."""
 
 FREEDOMS = (0, 1, 2, 3)
 """Axes of a joint: 0 is inclination of one segment against gravity (no distal sensor)."""
@@ -210,10 +208,7 @@ class JointCalibration:
         document: dict[str, Any] = {"kind": "joint", "version": FORMAT_VERSION, "joint": self.joint}
         document |= {"freedom": self.freedom, "centre_fixed": self.centre_fixed, "made_at": self.made_at}
         document |= {"proximal": self.proximal.to_document(), "distal": self.distal.to_document()}
-        for name, key in _FIELDS:
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            document[key] = value.tolist() if np.isfinite(value).all() else None
-        return document
+        return document | written(self, _FIELDS)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -224,17 +219,8 @@ class JointCalibration:
         CalibrationError
             If it is of another kind or version, or a field is missing or wrong.
         """
-        if document.get("kind") != "joint" or document.get("version") != FORMAT_VERSION:
-            raise CalibrationError(
-                f"expected a joint calibration of version {FORMAT_VERSION}, got {document.get('kind')!r} "
-                f"version {document.get('version')!r}; calibrate again with this version of rom"
-            )
-        known: dict[str, Any] = {}
+        expect(document, "joint")
         try:
-            for name, key in _FIELDS:
-                if document[key] is not None:
-                    value = np.array(document[key], dtype=np.float64)
-                    known[name] = value if value.ndim else float(value)
             return cls(
                 str(document["joint"]),
                 int(document["freedom"]),
@@ -242,7 +228,7 @@ class JointCalibration:
                 SegmentAlignment.from_document(document["distal"]),
                 centre_fixed=bool(document["centre_fixed"]),
                 made_at=str(document["made_at"]),
-                **known,
+                **read(document, _FIELDS),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CalibrationError(f"joint document: {error} is missing or wrong; calibrate again") from error

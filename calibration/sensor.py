@@ -11,13 +11,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from calibration.document import FORMAT_VERSION, expect, read, written
 from imu.block import FloatArray, ImuBlock
 from imu.errors import CalibrationError
 from imu.fusion import RestNoise
 from imu.triad import through
-
-FORMAT_VERSION = 1
-"""Version of the JSON documents; a reader refuses any other."""
 
 
 def _unknown(*shape: int) -> FloatArray:
@@ -94,10 +92,7 @@ class SensorCalibration:
             "sensor": self.sensor,
             "made_at": self.made_at,
         }
-        for name, key in _KEYS.items():
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            document[key] = value.tolist() if np.isfinite(value).all() else None
-        return document
+        return document | written(self, tuple(_KEYS.items()))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -108,17 +103,9 @@ class SensorCalibration:
         CalibrationError
             If it is of another kind or version, or a field is missing or wrong.
         """
-        if document.get("kind") != "sensor" or document.get("version") != FORMAT_VERSION:
-            raise CalibrationError(
-                f"expected a sensor calibration of version {FORMAT_VERSION}, got {document.get('kind')!r} "
-                f"version {document.get('version')!r}; calibrate the sensor again with this version of rom"
-            )
-        known: dict[str, Any] = {}
+        expect(document, "sensor")
         try:
-            for name, key in _KEYS.items():
-                if document[key] is not None:
-                    value = np.array(document[key], dtype=np.float64)
-                    known[name] = value if _SHAPES[name] else float(value)
+            known = read(document, tuple(_KEYS.items()))
             return cls(str(document["sensor"]), str(document["made_at"]), **known)
         except (KeyError, TypeError, ValueError) as error:
             raise CalibrationError(

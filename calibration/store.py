@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibration.segment import FORMAT_VERSION, JointCalibration
+from calibration.document import FORMAT_VERSION, expect
+from calibration.segment import JointCalibration
 from imu.errors import CalibrationError
+from imu.whole_file import write_whole
 
 
 def save_joints(path: Path, joints: Sequence[JointCalibration]) -> None:
@@ -16,9 +18,7 @@ def save_joints(path: Path, joints: Sequence[JointCalibration]) -> None:
         "version": FORMAT_VERSION,
         "joints": [joint.to_document() for joint in joints],
     }
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(document, indent=1, allow_nan=False).encode())
 
 
 def load_joints(path: Path) -> list[JointCalibration]:
@@ -48,14 +48,8 @@ def joints_of(document: object, source: str = "calibration") -> list[JointCalibr
     fields: Mapping[str, Any] = document
     if fields.get("kind") == "joint":
         return [JointCalibration.from_document(fields)]
+    expect(fields, "calibration", source)
     joints = fields.get("joints")
-    if (
-        fields.get("kind") != "calibration"
-        or fields.get("version") != FORMAT_VERSION
-        or not isinstance(joints, list)
-    ):
-        raise CalibrationError(
-            f"{source}: expected a calibration of version {FORMAT_VERSION}, got kind {fields.get('kind')!r} "
-            f"version {fields.get('version')!r}; calibrate again with this version of rom"
-        )
+    if not isinstance(joints, list):
+        raise CalibrationError(f"{source}: expected a list of joints; calibrate again")
     return [JointCalibration.from_document(joint) for joint in joints]

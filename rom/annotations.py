@@ -18,6 +18,7 @@ import numpy as np
 from imu.block import BoolArray
 from imu.errors import InputError
 from imu.recording import Recording
+from imu.whole_file import write_whole
 from rom.angles import JointSeries
 from rom.measures import RepMeasures
 from rom.passes import Pass, Rep
@@ -182,10 +183,8 @@ def annotate(recording: Recording, annotation: Annotation) -> Annotations:
         "recording_id": recording.header.recording_id,
         "annotations": known.to_documents(),
     }
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
-        part.replace(path)
+        write_whole(path, json.dumps(document, indent=2, ensure_ascii=False).encode())
     except OSError as error:
         raise InputError(f"{path}: the remark could not be written ({error}); check the folder") from None
     return known

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imu.errors import InputError
+from imu.whole_file import replacing
 from rom.catalogue.loader import Catalogue
 from rom.clinic.course import plan_for
 from rom.clinic.store import Store, StoreError, rows_by_kind
@@ -145,13 +146,11 @@ def export_client(store: Store, code: str, target: Path, name: str = "") -> tupl
         "audit": store.events_about(rows),
         "problems": problems,
     }
-    part = target.with_name(target.name + ".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as bundle:
+    with replacing(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as bundle:
         bundle.writestr("client.json", json.dumps(document, indent=1, ensure_ascii=False))
         for file in files:
             if store.path_of(file.path).exists():
                 bundle.write(store.path_of(file.path), file.path)
-    part.replace(target)
     return len(rows), problems
 
 

@@ -9,7 +9,6 @@ passphrase the content is gone.
 # (pyrage is a compiled module and brings no types)
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyrage
 from pyrage import x25519
 
 from imu.errors import InputError, RomcapError
+from imu.whole_file import replacing, write_whole
 
 KEY_FILE = "names.age"
 IDENTITY_FILE = "identity.age"
@@ -138,9 +138,8 @@ def seal_folder(folder: Path, keys: Keys) -> int:
     for path in _files(folder):
         if path.suffix == SEALED:
             continue
-        part = path.with_name(f"{path.name}{SEALED}.part")
-        pyrage.encrypt_file(str(path), str(part), [keys.identity.to_public()])
-        _settle(part, path.with_name(path.name + SEALED))
+        with replacing(path.with_name(path.name + SEALED)) as part:
+            pyrage.encrypt_file(str(path), str(part), [keys.identity.to_public()])
         path.unlink()
         done += 1
     return done
@@ -153,15 +152,13 @@ def open_folder(folder: Path, keys: Keys) -> int:
         target = path.with_suffix("")
         if path.suffix != SEALED:
             continue
-        part = target.with_name(f"{target.name}.part")
         try:
-            pyrage.decrypt_file(str(path), str(part), [keys.identity])
+            with replacing(target) as part:
+                pyrage.decrypt_file(str(path), str(part), [keys.identity])
         except pyrage.DecryptError:
-            part.unlink(missing_ok=True)
             raise SealError(
                 f"{path} was sealed by another key or is damaged; restore it from a backup"
             ) from None
-        _settle(part, target)
         path.unlink()
         done += 1
     return done
@@ -170,20 +167,6 @@ def open_folder(folder: Path, keys: Keys) -> int:
 def is_sealed(folder: Path) -> bool:
     """Return whether a folder's files are sealed."""
     return any(path.suffix == SEALED for path in _files(folder))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves either the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    _settle(part, path)
-
-
-def _settle(part: Path, target: Path) -> None:
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imu.errors import InputError
+from imu.whole_file import replacing
 from rom.clinic.study_rows import COLUMNS, ColumnKind, Outcome, Row, StudyOptions, software
 
 SCHEMA = "romcap.study/1"
@@ -114,10 +115,9 @@ def write_table(out: Path, rows: Sequence[Row], options: StudyOptions) -> None:
         "options": json.dumps({name: getattr(options, name) for name in options.__slots__}),
     }
     table = table.with_schema(table.schema.with_metadata(metadata))
-    part = out.with_name(f"{out.name}.part")
     try:
-        writer.write_parquet(table, part, compression="zstd(3)")
-        part.replace(out)
+        with replacing(out) as part:
+            writer.write_parquet(table, part, compression="zstd(3)")
     except OSError as error:
         raise InputError(f"{out}: expected a file that can be written, got {error}") from None
 

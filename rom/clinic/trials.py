@@ -1,12 +1,12 @@
 """Tests of a visit: a recording becomes a trial, a re-test is compared with the baseline it belongs to."""
 
 import math
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imu.whole_file import replacing
 from rom.clinic.desk import Desk, Step
 from rom.clinic.facts import screening_of
 from rom.clinic.intake import calibrate, check_nprs, mount, mounted
@@ -124,11 +124,8 @@ def keep(folder: Path, measured: Measured, ledger: Ledger, visit_id: str) -> Rec
     if not path.is_relative_to(folder):
         target = folder / RECORDINGS / f"{measured.sha256[:16]}{path.suffix}"
         if not target.exists():
-            part = target.with_name(f"{target.name}.part")
-            shutil.copyfile(path, part)
-            with part.open("rb+") as copy:
-                os.fsync(copy.fileno())
-            part.replace(target)
+            with replacing(target) as part:
+                shutil.copyfile(path, part)
         path = target
     return ledger.add(
         RecordingFile(

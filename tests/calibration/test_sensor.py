@@ -245,7 +245,7 @@ def test_documents_go_round_and_other_versions_are_refused() -> None:
     assert np.array_equal(back.mag_matrix, found.mag_matrix)
     assert np.isnan(back.acc_bias).all()
     with pytest.raises(
-        CalibrationError, match=r"expected a sensor calibration of version 1, got .* version 2"
+        CalibrationError, match=r"expected a sensor document of version 1, got .* version 2"
     ):
         SensorCalibration.from_document(document | {"version": 2})
     with pytest.raises(CalibrationError, match="got 'joint'"):

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from imu.errors import RomcapError
+from imu.whole_file import write_whole
 from rom.catalogue.loader import Catalogue
 from rom.clinic.home import HomeTest, seal_answer
 from rom.clinic.measuring import measure
-from rom.clinic.sealed import write_whole
 from tools.cli.capture_record import Order
 
 SECONDS = 45.0

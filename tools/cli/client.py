@@ -273,8 +273,8 @@ def home(
     """Make the file for the client's two-minute test at home (`rom retest FILE`)."""
     import json
 
+    from imu.whole_file import write_whole
     from rom.clinic.home_desk import give_out
-    from rom.clinic.sealed import write_whole
 
     practice = practice_of(context)
     test = give_out(practice.store, practice.keys, code)

@@ -183,7 +183,7 @@ def _ready(out: Path, language: str, *, force: bool) -> "Words":
 
 def _write(report: "ReportModel", out: Path, *, as_json: bool) -> None:
     """Write the page whole or not at all."""
-    from rom.clinic.sealed import write_whole
+    from imu.whole_file import write_whole
 
     if out.suffix.lower() == ".pdf":
         from tools.report.pdf import render_pdf

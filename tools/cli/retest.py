@@ -34,10 +34,10 @@ def retest(
     as_json: JsonOption = False,
 ) -> None:
     """Repeat the clinic's test at home: three steps, one sentence, one sealed file to send back."""
+    from imu.whole_file import write_whole
     from rom.catalogue.loader import load_catalogue
     from rom.clinic.home import HomeTest, seal_answer
     from rom.clinic.measuring import measure
-    from rom.clinic.sealed import write_whole
 
     if soreness is not None and not 0 <= soreness <= 10:
         raise InputError(f"soreness is rated from 0 to 10, got {soreness:g}")
