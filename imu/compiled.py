@@ -8,7 +8,6 @@ The copy on disk is renewed when its own file changes, and no other. So a compil
 functions and constants of its own room only; what comes from elsewhere it is given as an argument.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -39,9 +38,7 @@ def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., Any]]:
         rows: Callable[..., Any] = loops.ufunc
 
         def apply(*arrays: Any) -> Any:
-            with np.errstate(
-                all="ignore"
-            ):  # an unknown number is no mistake, though comparing it sets a flag
+            with np.errstate(all="ignore"):  # comparing unknown numbers sets a flag, but is no mistake
                 return rows(*arrays)
 
         return apply

@@ -6,10 +6,15 @@ rotation. NaN in gives NaN out. Every function broadcasts, and works element by 
 matrix products, so that the result of a row never depends on how many rows come with it.
 """
 
+import math
+
 import numpy as np
 
 from imu.block import FloatArray
 from imu.compiled import rowwise
+
+_FOUR, _THREE = np.zeros(4), np.zeros(3)
+"""They only tell a compiled function how long the rows of its result are."""
 
 
 def columns(*parts: FloatArray) -> FloatArray:
@@ -20,16 +25,6 @@ def columns(*parts: FloatArray) -> FloatArray:
     return out
 
 
-@rowwise("(n),(n)->(n)")
-def _product(q: FloatArray, p: FloatArray, out: FloatArray) -> None:
-    qw, qx, qy, qz = q
-    pw, px, py, pz = p
-    out[0] = qw * pw - qx * px - qy * py - qz * pz
-    out[1] = qw * px + qx * pw + qy * pz - qz * py
-    out[2] = qw * py - qx * pz + qy * pw + qz * px
-    out[3] = qw * pz + qx * py - qy * px + qz * pw
-
-
 def multiply(q: FloatArray, p: FloatArray) -> FloatArray:
     """Return the product q p, shape (..., 4): first the rotation p, then q."""
     return _product(q, p)
@@ -37,37 +32,22 @@ def multiply(q: FloatArray, p: FloatArray) -> FloatArray:
 
 def conjugate(q: FloatArray) -> FloatArray:
     """Return the inverse rotation of a unit quaternion, shape (..., 4)."""
-    out = -q
-    out[..., 0] = q[..., 0]
-    return out
+    return _inverse(q)
 
 
 def rotate(q_b_from_a: FloatArray, vector_a: FloatArray) -> FloatArray:
     """Return vectors of frame a, shape (..., 3), in frame b."""
-    w, x, y, z = q_b_from_a[..., 0], q_b_from_a[..., 1], q_b_from_a[..., 2], q_b_from_a[..., 3]
-    vx, vy, vz = vector_a[..., 0], vector_a[..., 1], vector_a[..., 2]
-    tx, ty, tz = 2.0 * (y * vz - z * vy), 2.0 * (z * vx - x * vz), 2.0 * (x * vy - y * vx)
-    return columns(
-        vx + w * tx + (y * tz - z * ty),
-        vy + w * ty + (z * tx - x * tz),
-        vz + w * tz + (x * ty - y * tx),
-    )
+    return _turned(q_b_from_a, vector_a)
 
 
 def normalise(q: FloatArray) -> FloatArray:
     """Return q scaled to unit length, shape (..., 4). A zero quaternion gives NaN."""
-    length = np.sqrt(q[..., 0] ** 2 + q[..., 1] ** 2 + q[..., 2] ** 2 + q[..., 3] ** 2)
-    return q / np.where(length > 0.0, length, np.nan)[..., None]
+    return _unit(q)
 
 
 def from_axis_angle(axis: FloatArray, angle: FloatArray | float) -> FloatArray:
     """Return the rotation by `angle` (rad, shape (...)) about the unit vector `axis` (..., 3)."""
-    half = np.asarray(angle, dtype=np.float64) / 2.0
-    sine = np.sin(half)
-    x, y, z = axis[..., 0] * sine, axis[..., 1] * sine, axis[..., 2] * sine
-    out = np.empty((*np.shape(x), 4))
-    out[..., 0], out[..., 1], out[..., 2], out[..., 3] = np.cos(half), x, y, z
-    return out
+    return _about(axis, angle, _FOUR)
 
 
 def about_vertical(heading: FloatArray | float) -> FloatArray:
@@ -77,27 +57,17 @@ def about_vertical(heading: FloatArray | float) -> FloatArray:
 
 def from_rotation_vector(vector: FloatArray) -> FloatArray:
     """Return the rotation about `vector` (..., 3) by its length, rad."""
-    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
-    angle = np.sqrt(x**2 + y**2 + z**2)
-    scale = 0.5 * np.sinc(angle / (2.0 * np.pi))
-    return np.stack([np.cos(angle / 2.0), x * scale, y * scale, z * scale], axis=-1)
+    return _of_vector(vector, _FOUR)
 
 
 def to_rotation_vector(q: FloatArray) -> FloatArray:
     """Return axis times angle, rad, shape (..., 3), with the angle in [0, pi]."""
-    w = q[..., 0]
-    x, y, z = q[..., 1], q[..., 2], q[..., 3]
-    sine = np.sqrt(x**2 + y**2 + z**2)
-    sign = np.where(w < 0.0, -1.0, 1.0)
-    angle = 2.0 * np.arctan2(sine, np.abs(w))
-    scale = np.where(sine > 1e-12, angle / np.where(sine > 1e-12, sine, 1.0), 2.0) * sign
-    return np.stack([x * scale, y * scale, z * scale], axis=-1)
+    return _to_vector(q, _THREE)
 
 
 def angle_of(q: FloatArray) -> FloatArray:
     """Return the rotation angle, rad, in [0, pi], shape (...)."""
-    sine = np.sqrt(q[..., 1] ** 2 + q[..., 2] ** 2 + q[..., 3] ** 2)
-    return 2.0 * np.arctan2(sine, np.abs(q[..., 0]))
+    return _angle(q)
 
 
 def twist(q: FloatArray, axis: FloatArray) -> FloatArray:
@@ -153,23 +123,7 @@ def from_matrix(matrix: FloatArray) -> FloatArray:
 
 def to_matrix(q: FloatArray) -> FloatArray:
     """Return the rotation matrices, shape (..., 3, 3), of unit quaternions."""
-    w, x, y, z = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
-    x2, y2, z2 = x + x, y + y, z + z
-    xx, yy, zz = x * x2, y * y2, z * z2
-    xy, xz, yz = x * y2, x * z2, y * z2
-    wx, wy, wz = w * x2, w * y2, w * z2
-    entries = columns(
-        1.0 - (yy + zz),
-        xy - wz,
-        xz + wy,
-        xy + wz,
-        1.0 - (xx + zz),
-        yz - wx,
-        xz - wy,
-        yz + wx,
-        1.0 - (xx + yy),
-    )
-    return entries.reshape(*entries.shape[:-1], 3, 3)
+    return _matrix(q, _THREE)
 
 
 def slerp(q0: FloatArray, q1: FloatArray, share: FloatArray) -> FloatArray:
@@ -186,16 +140,7 @@ def between(vector_a: FloatArray, vector_b: FloatArray) -> FloatArray:
 
     For opposite vectors any half turn is right; the one about a fixed perpendicular axis is returned.
     """
-    ax, ay, az = vector_a[..., 0], vector_a[..., 1], vector_a[..., 2]
-    bx, by, bz = vector_b[..., 0], vector_b[..., 1], vector_b[..., 2]
-    dot = ax * bx + ay * by + az * bz
-    q = np.stack([1.0 + dot, ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
-    first = np.abs(ax) < 0.8
-    zero = np.zeros_like(ax)
-    turn_x = np.stack([zero, zero, az, -ay], axis=-1)
-    turn_y = np.stack([zero, -az, zero, ax], axis=-1)
-    half_turn = np.where(first[..., None], turn_x, turn_y)
-    return normalise(np.where((dot < -1.0 + 1e-12)[..., None], half_turn, q))
+    return _shortest(vector_a, vector_b, _FOUR)
 
 
 def mean(q: FloatArray) -> FloatArray:
@@ -209,3 +154,97 @@ def mean(q: FloatArray) -> FloatArray:
     _, vectors = np.linalg.eigh(rows.T @ rows)
     best = vectors[:, -1]
     return -best if best[0] < 0.0 else best
+
+
+@rowwise("(n),(n)->(n)")
+def _product(q: FloatArray, p: FloatArray, out: FloatArray) -> None:
+    qw, qx, qy, qz = q
+    pw, px, py, pz = p
+    out[0] = qw * pw - qx * px - qy * py - qz * pz
+    out[1] = qw * px + qx * pw + qy * pz - qz * py
+    out[2] = qw * py - qx * pz + qy * pw + qz * px
+    out[3] = qw * pz + qx * py - qy * px + qz * pw
+
+
+@rowwise("(n)->(n)")
+def _inverse(q: FloatArray, out: FloatArray) -> None:
+    out[0], out[1], out[2], out[3] = q[0], -q[1], -q[2], -q[3]
+
+
+@rowwise("(n),(m)->(m)")
+def _turned(q: FloatArray, vector: FloatArray, out: FloatArray) -> None:
+    w, x, y, z = q
+    vx, vy, vz = vector
+    tx, ty, tz = 2.0 * (y * vz - z * vy), 2.0 * (z * vx - x * vz), 2.0 * (x * vy - y * vx)
+    out[0] = vx + w * tx + (y * tz - z * ty)
+    out[1] = vy + w * ty + (z * tx - x * tz)
+    out[2] = vz + w * tz + (x * ty - y * tx)
+
+
+@rowwise("(n)->(n)")
+def _unit(q: FloatArray, out: FloatArray) -> None:
+    w, x, y, z = q
+    length = math.sqrt(w * w + x * x + y * y + z * z)
+    if not length > 0.0:
+        length = math.nan
+    out[0], out[1], out[2], out[3] = w / length, x / length, y / length, z / length
+
+
+@rowwise("(m),(),(n)->(n)")
+def _about(axis: FloatArray, angle: float, _four: FloatArray, out: FloatArray) -> None:
+    sine = math.sin(angle / 2.0)
+    out[0] = math.cos(angle / 2.0)
+    out[1], out[2], out[3] = axis[0] * sine, axis[1] * sine, axis[2] * sine
+
+
+@rowwise("(m),(n)->(n)")
+def _of_vector(vector: FloatArray, _four: FloatArray, out: FloatArray) -> None:
+    x, y, z = vector
+    half = math.sqrt(x * x + y * y + z * z) / 2.0
+    safe = half if half > 0.0 else 1.0
+    scale = 0.5 * (math.sin(half) / safe if half > 0.0 else 1.0)
+    out[0], out[1], out[2], out[3] = math.cos(half), x * scale, y * scale, z * scale
+
+
+@rowwise("(n),(m)->(m)")
+def _to_vector(q: FloatArray, _three: FloatArray, out: FloatArray) -> None:
+    w, x, y, z = q
+    sine = math.sqrt(x * x + y * y + z * z)
+    safe = sine if sine > 1e-12 else 1.0
+    scale = 2.0 * math.atan2(sine, abs(w)) / safe if sine > 1e-12 else 2.0
+    if w < 0.0:
+        scale = -scale
+    out[0], out[1], out[2] = x * scale, y * scale, z * scale
+
+
+@rowwise("(n)->()")
+def _angle(q: FloatArray, out: FloatArray) -> None:
+    w, x, y, z = q
+    out[0] = 2.0 * math.atan2(math.sqrt(x * x + y * y + z * z), abs(w))
+
+
+@rowwise("(n),(m)->(m,m)")
+def _matrix(q: FloatArray, _three: FloatArray, out: FloatArray) -> None:
+    w, x, y, z = q
+    x2, y2, z2 = x + x, y + y, z + z
+    xx, yy, zz = x * x2, y * y2, z * z2
+    xy, xz, yz = x * y2, x * z2, y * z2
+    wx, wy, wz = w * x2, w * y2, w * z2
+    out[0, 0], out[0, 1], out[0, 2] = 1.0 - (yy + zz), xy - wz, xz + wy
+    out[1, 0], out[1, 1], out[1, 2] = xy + wz, 1.0 - (xx + zz), yz - wx
+    out[2, 0], out[2, 1], out[2, 2] = xz - wy, yz + wx, 1.0 - (xx + yy)
+
+
+@rowwise("(m),(m),(n)->(n)")
+def _shortest(a: FloatArray, b: FloatArray, _four: FloatArray, out: FloatArray) -> None:
+    ax, ay, az = a
+    bx, by, bz = b
+    w = 1.0 + (ax * bx + ay * by + az * bz)
+    x, y, z = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    if w < 1e-12:
+        w = 0.0
+        x, y, z = (0.0, az, -ay) if abs(ax) < 0.8 else (-az, 0.0, ax)
+    length = math.sqrt(w * w + x * x + y * y + z * z)
+    if not length > 0.0:
+        length = math.nan
+    out[0], out[1], out[2], out[3] = w / length, x / length, y / length, z / length
