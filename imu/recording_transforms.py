@@ -1,11 +1,10 @@
 """An MCAP file that public viewers draw: moving frames and a curve. For looking at, never for measuring.
 
 Frames are `foxglove.FrameTransform` messages in protobuf, which both public viewers show as native 3-D
-transforms; a curve is JSON. The few protobuf bytes needed are packed here with their description, so
-that no protobuf library is needed.
+transforms; a curve is a message of two numbers whose text is in the file, which both plot without a plug-in.
+The few protobuf bytes needed are packed here with their description, so that no protobuf library is needed.
 """
 
-import json
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from pathlib import Path
 from mcap.writer import CompressionType, Writer
 
 _DOUBLE, _MESSAGE, _STRING, _INT64, _INT32 = 1, 11, 9, 3, 5
-_SCALAR_SCHEMA = {
-    "type": "object",
-    "properties": {"angle_deg": {"type": "number"}, "sigma_deg": {"type": "number"}},
-}
+_ANGLE_SCHEMA = """# The angle of a joint and its one-sigma uncertainty, degrees
+float64 angle_deg
+float64 sigma_deg
+"""
+_CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +69,21 @@ def write_transforms(path: Path, messages: Iterable[Transform | CurvePoint], fac
         writer.start(profile="", library="romcap")
         schema = writer.register_schema("foxglove.FrameTransform", "protobuf", descriptor())
         frames = writer.register_channel("/tf", "protobuf", schema)
-        curve_schema = writer.register_schema(
-            "romcap.Angle", "jsonschema", json.dumps(_SCALAR_SCHEMA).encode()
-        )
-        curve = writer.register_channel("/angle", "json", curve_schema)
+        curve_schema = writer.register_schema("romcap/msg/Angle", "ros2msg", _ANGLE_SCHEMA.encode())
+        curve = writer.register_channel("/angle", "cdr", curve_schema)
         writer.add_metadata("romcap.export", facts)
         for message in messages:
             t = message.time_ns
             if isinstance(message, Transform):
                 writer.add_message(frames, t, encode_transform(message), t)
             else:
-                body = {"angle_deg": message.angle_deg, "sigma_deg": message.sigma_deg}
-                writer.add_message(curve, t, json.dumps(body).encode(), t)
+                writer.add_message(curve, t, encode_point(message), t)
         writer.finish()
+
+
+def encode_point(point: CurvePoint) -> bytes:
+    """Return the CDR bytes of a `romcap/msg/Angle`."""
+    return _CDR_LITTLE_ENDIAN + struct.pack("<2d", point.angle_deg, point.sigma_deg)
 
 
 def encode_transform(transform: Transform) -> bytes:

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -260,9 +261,15 @@ def test_viewers_read_frames_and_curve(path: Path, trial: Trial, tmp_path: Path)
     with (tmp_path / "knee.mcap").open("rb") as file:
         messages = list(make_reader(file).iter_messages())
     frames = [(schema, m) for schema, channel, m in messages if channel.topic == "/tf"]
-    curve = [json.loads(m.data) for _, channel, m in messages if channel.topic == "/angle"]
+    curve = [(schema, m.data) for schema, channel, m in messages if channel.topic == "/angle"]
     known = np.isfinite(trial.series.angle[:, 0])
-    assert [each["angle_deg"] for each in curve] == np.degrees(trial.series.angle[known, 0]).tolist()
+    points = [struct.unpack("<4x2d", data) for _, data in curve]
+    assert [angle for angle, _ in points] == np.degrees(trial.series.angle[known, 0]).tolist()
+    assert curve[0][0] is not None
+    assert (curve[0][0].encoding, curve[0][0].name) == ("ros2msg", "romcap/msg/Angle")
+    decoder = pytest.importorskip("mcap_ros2.decoder", reason="mcap-ros2-support is not installed")
+    decode_point = decoder.DecoderFactory().decoder_for("cdr", curve[0][0])
+    assert decode_point(curve[0][1]).sigma_deg == points[0][1]
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
     from google.protobuf.message_factory import GetMessageClass
 
