@@ -40,6 +40,13 @@ def discarded(reps: Sequence[RepMeasures], events: Sequence[Event]) -> tuple[lis
     return judged, warnings
 
 
+def stop_marks(event: Event) -> list[str]:
+    """Return what a `pain` event says that ends a movement, of `STOPS`; nothing for other events."""
+    if event.kind != "pain":
+        return []
+    return [mark for mark in STOPS if event.data.get(mark) is True or event.data.get("reason") == mark]
+
+
 def stopped(reps: Sequence[RepMeasures], events: Sequence[Event]) -> list[RepMeasures]:
     """Mark the reps that sharp pain stopped, and those of the same trial after it.
 
@@ -48,9 +55,8 @@ def stopped(reps: Sequence[RepMeasures], events: Sequence[Event]) -> list[RepMea
     judged = list(reps)
     ends = [event.t for event in events if event.kind == "trial_stop"]
     for event in events:
-        said = event.data
-        marks = [mark for mark in STOPS if said.get(mark) is True or said.get("reason") == mark]
-        if event.kind != "pain" or not marks:
+        marks = stop_marks(event)
+        if not marks:
             continue
         end = min((t for t in ends if t >= event.t), default=math.inf)
         what = "sharp pain" if "sharp" in marks else "stopped for pain"

@@ -1,7 +1,7 @@
 """From a recording file to what a visit keeps of it, by the one analysis that everything else uses."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from imu.recording import Recording
 from rom.catalogue.loader import Catalogue
 from rom.clinic.measured import Measured, MeasuredPass, MeasuredRep
 from rom.measures import RepMeasures
+from rom.said import stop_marks
 from rom.sample import AGGREGATES
 from rom.trial import MarkedPass, Trial, analyse
 
@@ -26,6 +27,7 @@ def measure(
     side: str = "",
     aggregate: str = "mean_2_to_k",
     calibrations: Sequence[JointCalibration] = (),
+    progress: Callable[[float], None] | None = None,
 ) -> Measured:
     """Analyse a recording for a visit.
 
@@ -42,6 +44,8 @@ def measure(
     calibrations
         Calibrations of the same strapping, used instead of the recording's own where the sensors are the
         same: what they get wrong is then the same before and after, and cancels.
+    progress
+        Told which share is analysed, from 0 to 1.
 
     Raises
     ------
@@ -56,8 +60,13 @@ def measure(
     asked: Any = side
     worn = {info.sensor for info in recording.header.sensors}
     fitting = [c for c in calibrations if {c.proximal.sensor, c.distal.sensor} <= worn]
+    whole = max(recording.duration, 1e-9)
     trial = analyse(
-        recording, catalogue.movement(movement) if movement else "", asked, calibrations=fitting[-1:]
+        recording,
+        catalogue.movement(movement) if movement else "",
+        asked,
+        calibrations=fitting[-1:],
+        progress=None if progress is None else lambda t: progress(min(1.0, t / whole)),
     )
     kind: Any = aggregate
     header = recording.header
@@ -120,8 +129,9 @@ def _pass(recording: Recording, marked: MarkedPass) -> MeasuredPass:
     found = marked.found
     until = found.leave + SAID_WITHIN_S
     said = [event for event in recording.events if found.start <= event.t <= until]
-    pain = next((event.data.get("nprs") for event in said if event.kind == "pain"), None)
-    reason = next((event.data.get("reason", "") for event in said if event.kind == "pass_stop"), "")
+    pain = next((event.data["nprs"] for event in said if event.kind == "pain" and "nprs" in event.data), None)
+    reasons = [event.data.get("reason", "") for event in said if event.kind == "pass_stop"]
+    reason = next(iter([*(mark for event in said for mark in stop_marks(event)), *reasons]), "")
     return MeasuredPass(
         t0_s=found.start,
         t1_s=found.stop,

@@ -1,5 +1,6 @@
 """What stays as long as the straps stay: whether they did, and the calibration that serves both tests."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from calibration.segment import JointCalibration
@@ -22,6 +23,7 @@ def measure_in_visit(
     side: str = "",
     aggregate: str = "mean_2_to_k",
     came_off: bool | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Measured:
     """Analyse a recording for the open visit of a client.
 
@@ -33,7 +35,15 @@ def measure_in_visit(
         visit = open_visit(ledger, ledger.client(code))
         if visit is not None and not came_off and (_is_late(ledger, visit) or not _brings_one(path)):
             kept = kept_calibrations(ledger, visit)
-    return measure(path, desk.catalogue, movement=movement, side=side, aggregate=aggregate, calibrations=kept)
+    return measure(
+        path,
+        desk.catalogue,
+        movement=movement,
+        side=side,
+        aggregate=aggregate,
+        calibrations=kept,
+        progress=progress,
+    )
 
 
 def kept_calibrations(ledger: Ledger, visit: Visit) -> list[JointCalibration]:

@@ -30,7 +30,7 @@ LAG = 0.3
 LOOK = 0.01
 LONGEST_REST = 10.0
 """Wait for the last recorded samples at the end, s; much less is usual."""
-START_STOP, MARK, DISCARD, QUIT = " ", "m", "d", "q"
+START_STOP, MARK, DISCARD, QUIT, SHARP = " ", "m", "d", "q", "s"
 
 
 class EndedError(Exception):
@@ -82,6 +82,7 @@ class Flow:
         self._view = View()
         self._known: Future[tuple[JointCalibration, ...]] = Future()
         self._worn = False
+        self._moving = False
 
     def run(self, steps: Sequence[Step], given: Sequence[JointCalibration] = ()) -> Found:
         """Go through the steps; Ctrl-C and the key q end the capture early, in good order.
@@ -134,9 +135,11 @@ class Flow:
             self._until(self._acquisition.now + GET_READY)
         start = self._event(f"{step.kind}_start", step)
         self._say(step.words)
+        self._moving = step.kind != "calibration"
         try:
             self._until(None if step.seconds is None else start + step.seconds)
         finally:
+            self._moving = False
             self._event(f"{step.kind}_stop", step)
 
     def _event(self, kind: str, step: Step) -> float:
@@ -191,6 +194,9 @@ class Flow:
             self._acquisition.event("discard", {"of": "rep", "reason": "key in the terminal"})
         elif key.isdigit():
             self._acquisition.event("pain", {"nprs": int(key)})
+        elif key == SHARP and self._moving:
+            self._acquisition.event("pain", {"sharp": True})
+            return True
         return key == START_STOP
 
     def _drain(self) -> None:

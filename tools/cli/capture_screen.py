@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIGHTS = {LinkState.STREAMING: "[green]●[/]", LinkState.WEAK: "[yellow]▲[/]", LinkState.READY: "[yellow]▲[/]"}
 LOST = "[red]✕[/]"
-KEYS = "space start/stop   m mark   d discard rep   0-9 pain   q end"
+KEYS = "space start/stop   m mark   d discard rep   0-9 pain   s sharp pain: stop   q end"
 REFRESH = 0.1
 
 
