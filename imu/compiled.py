@@ -30,7 +30,8 @@ def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., Any]]:
         memory order are taken, read-only ones too; several outputs come as a tuple.
     """
     inputs, outputs = (side.split("),(") for side in layout.split("->"))
-    row = [_core(part, whole=False) for part in inputs] + [_core(part, whole=True) for part in outputs]
+    row = [_core(part, numba.float64) for part in inputs]
+    row += [_core(part, numba.float64[:]) for part in outputs]
 
     def decorate(function: Callable[..., None]) -> Callable[..., Any]:
         with one_compiler():
@@ -42,6 +43,26 @@ def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., Any]]:
                 return rows(*arrays)
 
         return apply
+
+    return decorate
+
+
+def sequential(layout: str) -> Callable[[_Function], _Function]:
+    """Return the decorator that compiles a function which walks through whole arrays in order.
+
+    Parameters
+    ----------
+    layout
+        Shapes as for `rowwise`, with another meaning: what is before the arrow is only read, float64 arrays
+        in any memory order or plain floats; arrays behind the arrow are handed in as well and written to.
+        What the function returns is returned.
+    """
+    read, _, written = layout.partition("->")
+    types = [_whole(part, readonly=True) for part in read.split("),(")]
+    types += [_whole(part, readonly=False) for part in written.split("),(") if part]
+
+    def decorate(function: _Function) -> _Function:
+        return cast(_Function, numba.njit(tuple(types), cache=True, error_model="numpy")(function))
 
     return decorate
 
@@ -60,8 +81,15 @@ def compiled(function: _Function) -> _Function:
     return cast(_Function, numba.njit(cache=True, error_model="numpy")(function))
 
 
-def _core(part: str, *, whole: bool) -> Any:
-    names = [name for name in part.strip("()").split(",") if name]
-    if not names:
-        return numba.float64[:] if whole else numba.float64
-    return numba.float64[(slice(None),) * len(names)] if len(names) > 1 else numba.float64[:]
+def _sizes(part: str) -> int:
+    return len([name for name in part.strip("()").split(",") if name])
+
+
+def _core(part: str, lone: Any) -> Any:
+    return numba.float64[(slice(None),) * _sizes(part)] if _sizes(part) else lone
+
+
+def _whole(part: str, *, readonly: bool) -> Any:
+    if not _sizes(part):
+        return numba.float64
+    return numba.types.Array(numba.float64, _sizes(part), "A", readonly=readonly)

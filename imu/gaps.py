@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from imu.block import BoolArray, FloatArray, ImuBlock
+from imu.compiled import sequential
 from imu.errors import InputError
 
 BRIDGE = 0.05
@@ -113,23 +114,14 @@ class GapFilter:
                 f"sensor {block.sensor}: blocks must follow each other in time, but one begins at "
                 f"{block.t[0]:.6f} s after a sample at {self._seen:.6f} s"
             )
-        if n and self._runs_on(block):
+        if n and _in_step(block.t, block.gyr, block.acc, self._t, 1.5 / self._rate):
             gyr, acc = np.ascontiguousarray(block.gyr), np.ascontiguousarray(block.acc)
             mag = None if block.mag is None else np.ascontiguousarray(block.mag)
             run = self._core.run(gyr, acc, mag)
             self._seen = self._t = float(block.t[-1])
-            self._sample = np.concatenate([gyr[-1], acc[-1]])
+            self._sample[:3], self._sample[3:] = gyr[-1], acc[-1]
             return Orientation(block.sensor, block.t, run.q, run.rest, run.bias, run.sigma, np.zeros(n))
         return self._feed_broken(block)
-
-    def _runs_on(self, block: ImuBlock) -> bool:
-        """Whether every sample is known and follows its predecessor in step."""
-        if not math.isfinite(float(block.gyr.sum()) + float(block.acc.sum())):
-            return False
-        step = 1.5 / self._rate
-        if math.isfinite(self._t) and block.t[0] - self._t > step:
-            return False
-        return len(block) == 1 or float((block.t[1:] - block.t[:-1]).max()) <= step
 
     def _feed_broken(self, block: ImuBlock) -> Orientation:
         """Take a block with unknown samples or gaps, stretch by stretch."""
@@ -162,7 +154,7 @@ class GapFilter:
                 run.bias,
                 run.sigma,
             )
-            self._t, self._sample = float(t[last - 1]), whole[last - 1]
+            self._t, self._sample[:] = float(t[last - 1]), whole[last - 1]
         if n:
             self._seen = float(block.t[-1])
         return Orientation(block.sensor, block.t, out.q, out.rest, out.bias, out.sigma, lost)
@@ -198,3 +190,17 @@ class GapFilter:
         self._seen, self._t = float(state["seen"]), float(state["t"])
         self._sample = np.array(state["sample"])
         self._core.restore(state["core"])
+
+
+@sequential("(n),(n,m),(n,m),(),()")
+def _in_step(t: FloatArray, gyr: FloatArray, acc: FloatArray, last: float, step: float) -> bool:
+    """Return whether every sample is known and follows its predecessor, at first `last`, within a step."""
+    previous = last if math.isfinite(last) else t[0]
+    for i in range(len(t)):
+        if not t[i] - previous <= step:
+            return False
+        previous = t[i]
+        for k in range(3):
+            if not math.isfinite(gyr[i, k] + acc[i, k]):
+                return False
+    return True

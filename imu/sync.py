@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from imu.block import BoolArray, FloatArray, ImuBlock
+from imu.compiled import sequential
 from imu.errors import InputError
 from imu.gaps import BRIDGE, Orientation
 
@@ -156,9 +157,9 @@ class Synchroniser:
         return frames
 
     def _frames(self, t: FloatArray) -> Frames:
-        rows = _between([track.around(t) for track in self._tracks], t)
+        rows = np.empty((len(t), len(self._tracks), _WIDTH))
         for i, track in enumerate(self._tracks):
-            track.note_lost(t, rows[:, i, _LOST])
+            track.fill(t, rows[:, i])
         return Frames(
             t,
             rows[..., _Q],
@@ -220,31 +221,14 @@ class _Track:
             self._t = np.concatenate([self._t, t])
             self._rows = np.concatenate([self._rows, rows])
 
-    def around(self, t: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
-        """Return, per instant, the rows before and after it (M, 13), the share of the way, and if known.
+    def fill(self, t: FloatArray, out: FloatArray) -> None:
+        """Write the values at instants into `out` (M, 13), NaN where not known."""
+        _place(t, self._t, self._rows, self._reach, out)
+        if self._any_lost:
+            self._note_lost(t, out[:, _LOST])
 
-        At the very time of a sample both rows are that sample: what comes later must not count.
-        """
-        last = len(self._t) - 1
-        if last < 0:
-            blank = np.zeros((len(t), _WIDTH))
-            return blank, blank, np.zeros(len(t)), np.zeros(len(t), np.bool_)
-        after = np.searchsorted(self._t, t, side="right")
-        before = after - 1
-        before[before < 0] = 0
-        t0 = self._t[before]
-        exact = t0 == t
-        after[exact | (after > last)] = before[exact | (after > last)]
-        step = self._t[after] - t0
-        known = exact | ((step > 0.0) & (t0 < t) & (step <= self._reach))
-        share = (t - t0) / np.where(step > 0.0, step, 1.0)
-        return self._rows[before], self._rows[after], share, known
-
-    def note_lost(self, t: FloatArray, lost: FloatArray) -> None:
+    def _note_lost(self, t: FloatArray, lost: FloatArray) -> None:
         """Write, per instant, the heading lost at samples since the instant before into `lost` (M,)."""
-        lost[:] = 0.0
-        if not self._any_lost:
-            return
         for i in np.flatnonzero(self._rows[:, _LOST]).tolist():
             k = int(np.searchsorted(t, self._t[i], side="left"))
             if k < len(t):
@@ -254,7 +238,7 @@ class _Track:
 
     def forget(self, t: float) -> None:
         """Drop what no instant from `t` on can need."""
-        keep = max(int(np.searchsorted(self._t, t, side="right")) - 1, 0)
+        keep = max(int(self._t.searchsorted(t, side="right")) - 1, 0)
         if keep > 0:
             self._t, self._rows = self._t[keep:], self._rows[keep:]
 
@@ -268,30 +252,37 @@ class _Track:
         self._any_lost = bool(self._rows[:, _LOST].any())
 
 
-def _between(
-    sides: Sequence[tuple[FloatArray, FloatArray, FloatArray, BoolArray]], t: FloatArray
-) -> FloatArray:
-    """Return the values at instants, shape (M, S, 13): linear, orientation by slerp, NaN where not known.
+@sequential("(m),(n),(n,w),()->(m,w)")
+def _place(t: FloatArray, times: FloatArray, rows: FloatArray, reach: float, out: FloatArray) -> None:
+    """Fill `out` with the rows at instants t: linear, orientation by slerp, 0 heading lost, NaN if not known.
 
-    The angle of the slerp comes from the chord, which keeps its digits for the small steps between samples.
+    At the very time of a sample its row is taken: what comes later must not count. The angle of the slerp
+    comes from the chord, which keeps its digits for the small steps between samples.
     Source: K. Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
     """
-    size = (len(t), len(sides))
-    a, b = np.empty((*size, _WIDTH)), np.empty((*size, _WIDTH))
-    share, known = np.empty((*size, 1)), np.empty(size, np.bool_)
-    for i, (before, after, part, certain) in enumerate(sides):
-        a[:, i], b[:, i], share[:, i, 0], known[:, i] = before, after, part, certain
-    rows = a + share * (b - a)
-    q0, q1 = a[..., _Q], b[..., _Q]
-    product = q0 * q1
-    dot = product[..., :1] + product[..., 1:2] + product[..., 2:3] + product[..., 3:]
-    near = q1 * np.where(dot < 0.0, -1.0, 1.0)
-    square = (near - q0) ** 2
-    chord = np.sqrt(square[..., :1] + square[..., 1:2] + square[..., 2:3] + square[..., 3:])
-    angle = 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))
-    still = angle < 1e-9
-    angle[still] = 1e-9
-    sine = np.sin(angle)
-    rows[..., _Q] = (np.sin((1.0 - share) * angle) * q0 + np.sin(share * angle) * near) / sine
-    rows[~known] = np.nan
-    return rows
+    n, lost = len(times), out.shape[1] - 1
+    after = 0
+    for i in range(len(t)):
+        out[i, lost] = 0.0
+        while after < n and times[after] <= t[i]:
+            after += 1
+        before = max(after - 1, 0)
+        exact = n > 0 and times[before] == t[i]
+        here = before if exact or after >= n else after
+        if not exact and not (after > 0 and here > before and times[here] - times[before] <= reach):
+            out[i, :lost] = np.nan
+            continue
+        share = 0.0 if exact else (t[i] - times[before]) / (times[here] - times[before])
+        dot = 0.0
+        for k in range(4):
+            dot += rows[before, k] * rows[here, k]
+        sign = -1.0 if dot < 0.0 else 1.0
+        square = 0.0
+        for k in range(4):
+            square += (sign * rows[here, k] - rows[before, k]) ** 2
+        angle = max(2.0 * math.asin(min(math.sqrt(square) / 2.0, 1.0)), 1e-9)
+        first, second = math.sin((1.0 - share) * angle), math.sin(share * angle) * sign
+        for k in range(4):
+            out[i, k] = (first * rows[before, k] + second * rows[here, k]) / math.sin(angle)
+        for k in range(4, lost):
+            out[i, k] = rows[before, k] + share * (rows[here, k] - rows[before, k])
