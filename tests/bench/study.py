@@ -1,10 +1,11 @@
 """What a study costs: recordings per second with one and two workers, and per hour of recording.
 
-    python tests/bench/study.py [--recordings 200] [--distinct 4] [--scheduler tcp://...]
+    python tests/bench/study.py [--recordings 200] [--distinct 10] [--scheduler tcp://...]
 
-Recordings of five minutes are simulated once into a temporary folder (`--distinct` different limbs; the
-others have their samples, but a header and so a content of their own). One and two workers alternate on
-parts of the folder, so that a machine that gets busier does not decide; the load is printed beside each.
+Recordings of five minutes are simulated once into a temporary folder: `--distinct` different limbs, the
+others copies of their files, each read, checked and measured as a recording of its own. One and two workers
+alternate on parts of the folder, so that a machine that gets busier does not decide; the load is printed
+beside each.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from shutil import copyfile
 
 import numpy as np
 
@@ -42,22 +43,28 @@ def limb(seed: int) -> LimbRecording:
 
 def fill(folder: Path, recordings: int, distinct: int) -> float:
     """Write the recordings; return how many hours they hold."""
-    for number in range(distinct):
+    for number in range(min(distinct, recordings)):
         whole = folder / f"whole{number}.tmp"
         header = write_recording(whole, [limb(number)], datetime(2026, 1, 2, tzinfo=UTC))
         recording = Recording.open(whole)
-        blocks = [block for block in recording.blocks() if block.t[0] < SECONDS]
-        for copy in range(number, recordings, distinct):
-            with RecordingWriter(
-                folder / f"{copy:04d}.mcap", replace(header, recording_id=uuid4().hex)
-            ) as out:
-                for event in recording.events:
-                    if event.t < SECONDS:
-                        out.write_event(event)
-                for block in blocks:
+        first = folder / f"{number:04d}.mcap"
+        with RecordingWriter(first, header) as out:
+            for event in recording.events:
+                if event.t < SECONDS:
+                    out.write_event(event)
+            for block in recording.blocks():
+                if block.t[0] < SECONDS:
                     out.write(block)
         whole.unlink()
+        for copy in range(number + distinct, recordings, distinct):
+            copyfile(first, folder / f"{copy:04d}.mcap")
     return recordings * SECONDS / 3600.0
+
+
+def every_file(planned: Plan) -> Plan:
+    """Return a plan that measures copies too, which a study would measure once."""
+    files = tuple(replace(file, content=f"{file.content} {file.name}") for file in planned.files)
+    return Plan(files, files)
 
 
 def timed(part: Plan, folder: Path, name: str, workers: int, scheduler: str = "") -> tuple[float, list[Row]]:
@@ -80,7 +87,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recordings", type=int, default=200)
-    parser.add_argument("--distinct", type=int, default=4)
+    parser.add_argument("--distinct", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5, help="parts on which one and two workers alternate")
     parser.add_argument("--scheduler", default="", help="also run all on this Dask cluster")
     arguments = parser.parse_args()
@@ -94,7 +101,7 @@ def main() -> None:
             f"{arguments.distinct} distinct limbs) made in {time.perf_counter() - start:.0f} s"
         )
         start = time.perf_counter()
-        planned = plan(folder, folder / "x.parquet", OPTIONS)
+        planned = every_file(plan(folder, folder / "x.parquet", OPTIONS))
         print(f"planned (hashed) in {time.perf_counter() - start:.1f} s")
         seconds, busy = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
         rows: dict[int, list[Row]] = {1: [], 2: []}
