@@ -19,6 +19,7 @@ from imu.quaternion import (
 )
 from imu.virtual import Motion
 from rom.limb_motion import Curve, Profile, Turning, chain, fixed, stroked, turn, waves
+from rom.limb_pad import Nod, nodding
 from rom.limb_script import SETTLING, Script
 from rom.limb_world import LimbSpec, Sway, Tissue
 
@@ -60,6 +61,9 @@ class Limb:
         self._life = _life(self.script)
         self._draw_person(person)
         self._draw_trial(trial)
+        self._nod: Nod | None = None
+        if spec.pad is not None:
+            self._nod = nodding(spec.pad, spec.order[0], self.duration, self._segment)
         self._carry = [np.zeros(3), np.zeros(3)]
         if self.script.mounted > 0.0:
             # On the table both sensors lie flat, any way round.
@@ -184,6 +188,11 @@ class Limb:
             place = rotate(proximal.q, _JOINT_ARM) + rotate(segment.q, _DISTAL_ARM)
         return self.strapped(which, segment, t), acceleration, place
 
+    def _segment(self, which: int, t: FloatArray) -> Turning:
+        """Return the proximal (0) or the distal (1) segment in the earth frame."""
+        proximal = self.proximal(t)
+        return proximal if which == 0 else proximal.then(self.joint(t))
+
     def strapped(self, which: int, segment: Turning, t: FloatArray) -> Turning:
         """Return a sensor strapped to its segment: soft tissue, slips, mounting, the way from the table."""
         spec, awake, n = self.spec, self._awake(t), len(t)
@@ -201,6 +210,8 @@ class Limb:
             if slip.segment == ("proximal", "distal")[which]:
                 moved = stroked(0.0, [(slip.t, slip.t + slip.seconds, slip.angle)])
                 steps.append(turn(np.array([0.0, 1.0, 0.0]), moved.at(t)))
+        if self._nod is not None and self._nod.which == which:
+            steps.append(turn(np.eye(3)[spec.order[0]], self._nod.at(t)))
         steps.append(fixed(self.mounting[which], n))
         carry = self._carry[which]
         angle = float(np.linalg.norm(carry))

@@ -58,6 +58,30 @@ class Slip:
 
 
 @dataclass(frozen=True, slots=True)
+class Pad:
+    """Foam between strap and limb: a spring and a damper that let a sensor nod about the primary axis.
+
+    Parameters
+    ----------
+    segment
+        `proximal` or `distal`.
+    frequency
+        Of its resonance, Hz.
+    damping
+        Share of critical damping.
+    sag
+        How far the sensor's weight nods it when gravity pulls across the pad's full lever, rad. A sensor
+        whose middle is h above the pad, with moment of inertia I and mass m, sags by m g h / (I omega^2):
+        for 11 g of 36 x 30 x 11 mm and h = 8 mm 6 deg at 10 Hz, 25 deg at 5 Hz (rigid body, computed here).
+    """
+
+    segment: str = "distal"
+    frequency: float = 8.0
+    damping: float = 0.1
+    sag: float = np.radians(6.0)
+
+
+@dataclass(frozen=True, slots=True)
 class LimbSpec:
     """A world for two sensors and one joint.
 
@@ -101,6 +125,8 @@ class LimbSpec:
         `q_segment_from_sensor` of the proximal and the distal sensor; None: drawn from the seed.
     slips
         Straps that slip.
+    pad
+        Foam under one of the sensors; None: straps hold them fast.
     grade, rate, loss, packet, burst
         Of both sensors, see `imu.virtual`.
     magnetometer
@@ -134,6 +160,7 @@ class LimbSpec:
     person: int | None = None
     mounting: tuple[FloatArray, FloatArray] | None = None
     slips: tuple[Slip, ...] = ()
+    pad: Pad | None = None
     grade: SensorGrade = CONSUMER
     rate: float = 120.0
     loss: float = 0.0

@@ -1,4 +1,4 @@
-"""One movement measured while it happens: the chain of `rom.replay`, fed as the samples come.
+"""One movement measured while it happens, and watched: the chain of `rom.replay`, fed as the samples come.
 
 It is told the events that go into the recording and the blocks that were recorded, and says what a replay
 of that recording will say, to the last bit: the blocks of the calibration wait until the calibration is
@@ -20,6 +20,7 @@ from rom.reading import TrackerSetup
 from rom.replay import ReplayStep
 from rom.sensing import known_sensors, worn_since
 from rom.tracker import JointTracker
+from rom.watch import Watch
 from rom.worn import choose_calibration, tracker_setup
 
 
@@ -75,7 +76,9 @@ class LiveTrial:
         self._held: list[ImuBlock] = []
         self._windows: list[_Window] = []
         self._tracker: JointTracker | None = None
-        self.sensors = [sensor.sensor for sensor in self._setup(None).sensors]
+        setup = self._setup(None)
+        self.sensors = [sensor.sensor for sensor in setup.sensors]
+        self._watch = Watch(header, setup, movement, side)
 
     @property
     def begun(self) -> bool:
@@ -86,6 +89,7 @@ class LiveTrial:
         """Note an event that was put into the recording; events come in order of time."""
         if math.isinf(self._worn_from):
             self._worn_from = worn_since([event])
+        self._watch.take(event)
         for kind in ("trial", "treatment"):
             if event.kind == f"{kind}_start":
                 self._windows.append(
@@ -105,15 +109,17 @@ class LiveTrial:
             The newest that fits the sensors is used; none measures from the start pose.
         """
         chosen = choose_calibration(calibrations, self.sensors)
-        self._tracker = JointTracker(self._setup(chosen))
+        setup = self._setup(chosen)
+        self._tracker = JointTracker(setup, self._watch.over(setup))
         held, self._held = self._held, []
         return self._step(join_series([self._tracker.feed(block) for block in held]))
 
     def feed(self, block: ImuBlock) -> ReplayStep:
-        """Take recorded samples; return what they complete, nothing before `begin`."""
+        """Take recorded samples; return what they complete: before `begin` no angles, but alerts."""
+        self._watch.feed(block)
         if self._tracker is None:
             self._held.append(block)
-            return ReplayStep(join_series([]), (), ())
+            return ReplayStep(join_series([]), (), (), self._watch.news())
         return self._step(self._tracker.feed(block))
 
     def finish(self) -> ReplayStep:
@@ -125,7 +131,7 @@ class LiveTrial:
         self._windows = []
         reps = tuple(rep for window, found in ends if window.kind == "trial" for rep in found.reps)
         passes = tuple(one for window, found in ends if window.kind == "treatment" for one in found.passes)
-        return ReplayStep(last.series, last.reps + reps, last.passes + passes)
+        return ReplayStep(last.series, last.reps + reps, last.passes + passes, last.alerts)
 
     def _step(self, series: JointSeries) -> ReplayStep:
         reps: list[Rep] = []
@@ -141,7 +147,7 @@ class LiveTrial:
             for each in found:
                 reps += each.reps if window.kind == "trial" else ()
                 passes += each.passes if window.kind == "treatment" else ()
-        return ReplayStep(series, tuple(reps), tuple(passes))
+        return ReplayStep(series, tuple(reps), tuple(passes), self._watch.news())
 
     def _setup(self, calibration: JointCalibration | None) -> TrackerSetup:
         rates = {sensor.sensor: sensor.rate_hz for sensor in self._header.sensors}

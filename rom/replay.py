@@ -9,6 +9,7 @@ from calibration.segment import JointCalibration
 from calibration.store import joints_of
 from imu.errors import InputError
 from imu.recording import Event, Recording
+from rom.alert import Alert
 from rom.angles import JointSeries, join_series
 from rom.catalogue.loader import load_catalogue
 from rom.catalogue.movement import Movement, Side
@@ -18,6 +19,7 @@ from rom.reading import TrackerSetup
 from rom.review import best_heading
 from rom.sensing import sensors_of, worn_since
 from rom.tracker import JointTracker
+from rom.watch import Watch
 from rom.worn import calibrate_recording, choose_calibration, tracker_setup
 
 RATE_TOLERANCE = 0.1
@@ -52,11 +54,14 @@ class MarkedPass:
         The pass.
     structure, technique
         Of the treatment it fell into; empty outside any.
+    doubts
+        What the watchdogs hold against it, in words.
     """
 
     found: Pass
     structure: str
     technique: str
+    doubts: tuple[str, ...] = ()
 
     def to_document(self) -> dict[str, Any]:
         """Return the pass for `--json`, degrees and seconds."""
@@ -75,6 +80,7 @@ class MarkedPass:
             "peak_speed_deg_s": math.degrees(p.peak_speed),
             "partial": p.partial,
             "gap": p.gap,
+            "doubts": list(self.doubts),
         }
 
 
@@ -85,6 +91,7 @@ class ReplayStep:
     series: JointSeries
     reps: tuple[Rep, ...]
     passes: tuple[Pass, ...]
+    alerts: tuple[Alert, ...] = ()
 
 
 class Replay:
@@ -152,17 +159,20 @@ class Replay:
     def steps(self, seconds: float = 1.0) -> Iterator[ReplayStep]:
         """Yield angles, reps and passes block by block; call once."""
         best = best_heading(self.setup, self.recording.blocks(seconds)) if self.estimate == "best" else None
-        tracker = JointTracker(self.setup, best)
-        watch = _Watch(self._spans(), self.movement.gain_sign, self.pass_params)
+        watch = Watch(self.recording.header, self.setup, self.movement, self.side, self._events)
+        tracker = JointTracker(self.setup, watch.over(self.setup, best))
+        detectors = _Detectors(self._spans(), self.movement.gain_sign, self.pass_params)
         for block in self.recording.blocks(seconds):
+            watch.feed(block)
             if block.sensor in self._counts:
                 self._counts[block.sensor].add(block)
                 series = tracker.feed(block)
-                if len(series):
-                    yield watch.take(series)
+                alerts = watch.news()
+                if len(series) or alerts:
+                    yield replace(detectors.take(series), alerts=alerts)
         series = tracker.finish()
-        yield watch.take(series)
-        yield watch.finish()
+        yield replace(detectors.take(series), alerts=watch.news())
+        yield detectors.finish()
 
     def quality(self) -> tuple[SensorQuality, ...]:
         """Return what the sensors delivered; raise `InputError` if a rate contradicts the timestamps."""
@@ -243,7 +253,7 @@ class Replay:
         return (chosen, "computed") if chosen is not None else (None, "none")
 
 
-class _Watch:
+class _Detectors:
     """One detector for each span, which sees nothing from outside it."""
 
     def __init__(self, spans: Sequence[_Span], forward: Literal[-1, 1], params: PassParams | None) -> None:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from calibration.segment import JointCalibration
 from imu.block import FloatArray
 from imu.errors import InputError
 from imu.recording import Recording
+from rom.alert import Alert
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
 from rom.catalogue.movement import Movement, Side
@@ -49,8 +51,12 @@ class Trial:
         How it was tracked, and where its calibration came from.
     quality
         Of every sensor used.
+    alerts
+        What the watchdogs said, in order.
     warnings
-        What a reader must know, in words.
+        What a reader must know, in words; the alerts among it.
+    begun
+        Wall time of the zero of the capture clock.
     provenance
         Software, parameters and the recording's fingerprint: enough to do it again.
     """
@@ -64,7 +70,9 @@ class Trial:
     setup: TrackerSetup
     calibration_source: CalibrationSource
     quality: tuple[SensorQuality, ...]
+    alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
+    begun: datetime
     provenance: dict[str, Any]
 
     @property
@@ -129,6 +137,7 @@ class Trial:
             "reps": [rep.to_document() for rep in self.reps],
             "passes": [each.to_document() for each in self.passes],
             "quality": [each.to_document() for each in self.quality],
+            "alerts": [each.to_document(self.begun) for each in self.alerts],
             "warnings": list(self.warnings),
             "provenance": self.provenance,
         }
@@ -199,8 +208,10 @@ def analyse(
     parts: list[JointSeries] = []
     reps: list[Rep] = []
     passes: list[Pass] = []
+    alerts: list[Alert] = []
     for step in replay.steps():
         parts.append(step.series)
+        alerts += step.alerts
         reps += step.reps
         passes += step.passes
         if seen is not None:
@@ -219,17 +230,24 @@ def analyse(
     ]
     measured, misnamed = discarded(measured, recording.events)
     measured = notes.judged(stopped(measured, recording.events))
+    measured = [_doubted(rep, alerts) for rep in measured]
     return Trial(
         movement=replay.movement,
         side=replay.side,
         phase=replay.phase,
         series=series,
         reps=tuple(measured),
-        passes=tuple(replay.mark(found) for found in passes),
+        passes=tuple(_marked(replay.mark(found), alerts) for found in passes),
         setup=replay.setup,
         calibration_source=replay.calibration_source,
         quality=quality,
-        warnings=(*_warnings(replay, series, quality, measured), *misnamed),
+        alerts=tuple(alerts),
+        warnings=(
+            *_warnings(replay, series, quality, measured),
+            *(each.sentence(recording.header.created_at).removesuffix(".") for each in alerts),
+            *misnamed,
+        ),
+        begun=recording.header.created_at,
         provenance={
             "software": {"romcap": version("romcap")},
             "recording_id": recording.header.recording_id,
@@ -253,6 +271,22 @@ def analyse(
             "measure_params": asdict(measure_params or MeasureParams()),
         },
     )
+
+
+def _doubted(rep: RepMeasures, alerts: Sequence[Alert]) -> RepMeasures:
+    """Return a rep with a warning for each alert that bears on it."""
+    doubts = _doubts(alerts, rep.rep.start, rep.rep.stop)
+    return replace(rep, warnings=(*rep.warnings, *doubts)) if doubts else rep
+
+
+def _marked(found: MarkedPass, alerts: Sequence[Alert]) -> MarkedPass:
+    """Return a pass with the alerts that bear on it."""
+    return replace(found, doubts=_doubts(alerts, found.found.start, found.found.stop))
+
+
+def _doubts(alerts: Sequence[Alert], start: float, stop: float) -> tuple[str, ...]:
+    """Return what bears on a stretch of time; what holds for the whole recording is said once, of it."""
+    return tuple(dict.fromkeys(a.doubt for a in alerts if a.since > 0.0 and a.concerns(start, stop)))
 
 
 def _alignment(calibration: JointCalibration | None) -> str:

@@ -1,0 +1,355 @@
+"""What one sensor's samples tell by themselves: gaps, the end of the range, a soft mount, a bent field.
+
+Samples are judged in halves of a second of the capture clock, each once it is over.
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from imu.block import FloatArray, ImuBlock
+from imu.gaps import COAST
+from imu.sync import PATIENCE
+from rom.alert import Alert, place
+
+SPAN = 0.5
+"""Samples are judged in stretches of so many seconds, on the grid k * SPAN of the capture clock."""
+
+RANGE_END = 0.99
+"""A rate beyond this share of the sensor's range is not known; the tracker's limit."""
+
+QUIET_AFTER = 5.0
+"""The end of the range is told again after so many seconds without, s."""
+
+
+REMEMBERED = round(PATIENCE / SPAN)
+"""Stretches whose liveliness is kept: as far as one sensor may run ahead of another."""
+
+
+class SensorWatch:
+    """Watch one sensor. `levels` holds the mean square rate of stretches by their number, rad^2/s^2.
+
+    Parameters
+    ----------
+    sensor, segment
+        Its id, and where it is strapped.
+    gyr_range
+        End of its range, rad/s; infinite if not known.
+    """
+
+    def __init__(self, sensor: str, segment: str, gyr_range: float = math.inf) -> None:
+        self.sensor, self.segment = sensor, segment
+        self._limit = RANGE_END * gyr_range
+        self._rows: list[FloatArray] = []
+        self._border = -math.inf
+        self._known = math.nan
+        self._clipped = -math.inf
+        self._mount = _Mount()
+        self._field = _Field()
+        self.levels: dict[int, float] = {}
+
+    def feed(self, block: ImuBlock) -> list[Alert]:
+        """Take the next samples; return what the stretches that are over show."""
+        if not len(block):
+            return []
+        if math.isinf(self._border):
+            self._border = SPAN * (math.floor(block.t[0] / SPAN) + 1.0)
+        if block.t[-1] < self._border:
+            self._rows.append(_table(block))
+            return []
+        table = _table(block)
+        spans = np.floor(table[:, 0] / SPAN)
+        begun = self._border / SPAN - 1.0
+        bounds = [*np.flatnonzero(np.diff(spans, prepend=begun) > 0.0).tolist(), len(table)]
+        self._rows.append(table[: bounds[0]])
+        found: list[Alert] = []
+        for first, last in pairwise(bounds):
+            found += self._judge(np.concatenate(self._rows))
+            self._rows = [table[first:last]]
+            self._border = SPAN * (float(spans[first]) + 1.0)
+        return found
+
+    def _judge(self, rows: FloatArray) -> list[Alert]:
+        """Return what a stretch of rows (n, 10) shows: time, rate, force, field."""
+        if not len(rows):
+            return []
+        rate, force = rows[:, 1:4], rows[:, 4:7]
+        square = rate[:, 0] * rate[:, 0] + rate[:, 1] * rate[:, 1] + rate[:, 2] * rate[:, 2]
+        known = np.isfinite(square)
+        felt = np.isfinite(force).all(axis=1)
+        size = np.abs(rate).max(axis=1)
+        clipped = (known & (size >= self._limit)) | (~known & felt)
+        found = self._gaps(rows[known & felt, 0]) + self._range(rows[clipped, 0])
+        index = round(self._border / SPAN)
+        self.levels.pop(index - REMEMBERED, None)
+        self.levels[index] = float(square[known].mean()) if known.any() else math.nan
+        whole = bool((known & ~clipped).all())
+        found += self._soft(self._mount.judge(rows[:, 0], rate) if whole else self._mount.interrupt())
+        field = rows[-1, 7:10]
+        if np.isfinite(field).all():
+            found += self._magnetic(self._field.judge(field), float(rows[-1, 0]))
+        return found
+
+    def _alert(
+        self,
+        kind: Any,
+        severity: Any,
+        times: tuple[float, float, float],
+        words: tuple[str, str, str],
+        size: float,
+    ) -> Alert:
+        t, since, until = times
+        return Alert(kind, severity, t, since, until, self.sensor, self.segment, *words, size)
+
+    def _gaps(self, t: FloatArray) -> list[Alert]:
+        """Tell of gaps after which the filter takes its inclination anew and the relative heading is lost."""
+        if not len(t):
+            return []
+        before = t[0] if math.isnan(self._known) else self._known
+        holes = np.diff(t, prepend=before)
+        self._known = float(t[-1])
+        found: list[Alert] = []
+        for k in np.flatnonzero(holes > COAST).tolist():
+            hole, stop = float(holes[k]), float(t[k])
+            words = (
+                f"{place(self.segment)} sensor: no data for {hole:.1f} s from {{since}}",
+                "The angle in it is not known, and the relative heading is looked for again",
+                "Repeat what fell into it; hold the neutral pose for a second",
+            )
+            found.append(self._alert("gap", "warning", (stop, stop - hole, stop), words, hole))
+        return found
+
+    def _range(self, t: FloatArray) -> list[Alert]:
+        """Tell of samples at the end of the gyroscope's range, once for each bout."""
+        if not len(t):
+            return []
+        fresh = float(t[0]) - self._clipped > QUIET_AFTER
+        self._clipped = float(t[-1])
+        if not fresh:
+            return []
+        since, last = float(t[0]), float(t[-1])
+        words = (
+            f"{place(self.segment)} sensor turned faster than it can tell at {{since}}",
+            "What it turned then is missing from every angle until the heading is found again",
+            "Move more slowly, or set a larger range",
+        )
+        return [self._alert("saturated", "warning", (last, since, last), words, float(len(t)))]
+
+    def _soft(self, ring: tuple[float, float] | None) -> list[Alert]:
+        if ring is None:
+            return []
+        t, frequency = ring
+        sag = SAG * (SAG_HZ / frequency) ** 2
+        words = (
+            f"{place(self.segment)} sensor swings on after each stop, {frequency:.0f} times a second",
+            f"Something soft lies under it, and its own weight may nod it by about {math.degrees(sag):.0f}°, "
+            "which counts as range",
+            "Strap it tightly on firm ground, without foam or clothes, and calibrate again",
+        )
+        return [self._alert("soft_mount", "warning", (t, 0.0, math.inf), words, frequency)]
+
+    def _magnetic(self, bent: float | None, t: float) -> list[Alert]:
+        if bent is None:
+            return []
+        words = (
+            f"{place(self.segment)} sensor: the magnetic field changed by {bent:.0%} from place to place",
+            "Steel or a magnet is near; angles do not use the field unless that was asked for",
+            "Move away from it before a calibration, or leave magnetometers out",
+        )
+        return [self._alert("magnetic", "note", (t, t, math.inf), words, bent)]
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain values."""
+        return {
+            "rows": [rows.tolist() for rows in self._rows],
+            "border": self._border,
+            "known": self._known,
+            "clipped": self._clipped,
+            "levels": [[k, level] for k, level in self.levels.items()],
+            "mount": self._mount.save(),
+            "field": self._field.save(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._rows = [np.array(rows, dtype=np.float64).reshape(-1, 10) for rows in state["rows"]]
+        self._border, self._known = float(state["border"]), float(state["known"])
+        self._clipped = float(state["clipped"])
+        self.levels = {int(k): float(level) for k, level in state["levels"]}
+        self._mount.restore(state["mount"])
+        self._field.restore(state["field"])
+
+
+def _table(block: ImuBlock) -> FloatArray:
+    field = np.full((len(block), 3), np.nan) if block.mag is None else block.mag
+    return np.concatenate([block.t[:, None], block.gyr, block.acc, field], axis=1)
+
+
+JOLT = math.radians(60.0)
+"""Rate before a stop that can set a mount ringing, rad/s: well above slow passes, within any quick kick."""
+
+RINGING = (0.12, 0.7)
+"""Rate after a stop as a share of the rate before it. A sensor held fast keeps 3 % (tremor, simulated
+clinic); a spring keeps most of it. Above, the movement itself goes on."""
+
+RING_HZ = (4.0, 20.0)
+"""Voluntary movement ends at about 5 Hz; a mount that rings above 20 Hz sags less than 2 deg."""
+
+RINGS = 2
+"""Stops after which it must ring: one may be a knock."""
+
+SAG, SAG_HZ = math.radians(6.0), 10.0
+"""A sensor of 11 g, 36 x 30 x 11 mm, its middle 8 mm above a spring, that rings at 10 Hz on it sags by 6 deg
+under its own weight: m g h / (I omega^2). Sag goes with the inverse square of the frequency."""
+
+
+class _Mount:
+    """Whether a sensor rings after brisk stops, as on foam: a spring, which also yields to its weight."""
+
+    def __init__(self) -> None:
+        self._before = np.zeros((0, 4))
+        self._rings: list[float] = []
+        self._told = False
+
+    def judge(self, t: FloatArray, rate: FloatArray) -> tuple[float, float] | None:
+        """Take the next stretch; return when it was sure and the frequency, Hz, once."""
+        table = np.concatenate([self._before, np.concatenate([t[:, None], rate], axis=1)])
+        self._before = table[table[:, 0] >= t[0] - 1e-9]
+        if self._told or float(np.abs(table[:, 1:]).max()) < JOLT / 2.0:
+            return None
+        ring = self._ring(table)
+        if ring is None:
+            return None
+        self._rings = [*self._rings, ring]
+        self._before = np.zeros((0, 4))
+        if len(self._rings) < RINGS:
+            return None
+        self._told = True
+        return float(t[-1]), float(np.median(self._rings))
+
+    def interrupt(self) -> None:
+        """Take note that samples are missing: nothing can be told across."""
+        self._before = np.zeros((0, 4))
+
+    def _ring(self, table: FloatArray) -> float | None:
+        """Return the frequency of the ringing after the first stop in a second of rows; None without."""
+        t = table[:, 0]
+        speed = np.sqrt((table[:, 1:] ** 2).sum(axis=1))
+        for start in np.arange(t[0] + 0.2, t[-1] - 0.4, 0.05).tolist():
+            i, j = np.searchsorted(t, [start, start + 0.4]).tolist()
+            k = int(np.searchsorted(t, start - 0.2))
+            if j - i < 8 or i <= k:
+                continue
+            peak = float(speed[k:i].max())
+            if peak < JOLT:
+                continue
+            after = table[i:j, 1:]
+            middle = after.mean(axis=0)
+            swing = after - middle
+            strength = math.sqrt(float((swing * swing).sum(axis=1).mean()))
+            drift = math.sqrt(float((middle * middle).sum()))
+            if not RINGING[0] * peak < strength < RINGING[1] * peak or drift > 0.5 * strength:
+                continue
+            axis = after[int(np.argmax((swing * swing).sum(axis=1)))] - middle
+            along = swing[:, 0] * axis[0] + swing[:, 1] * axis[1] + swing[:, 2] * axis[2]
+            size = np.abs(along)
+            turns = np.flatnonzero(np.diff(np.sign(along)) != 0)
+            if len(turns) < 3:
+                continue
+            frequency = 0.5 * (len(turns) - 1) / float(t[i + turns[-1]] - t[i + turns[0]])
+            half = len(size) // 2
+            fading = float(size[half:].max()) < 0.85 * float(size[:half].max())
+            if fading and RING_HZ[0] <= frequency <= RING_HZ[1]:
+                return frequency
+        return None
+
+    def save(self) -> dict[str, Any]:
+        return {"before": self._before.tolist(), "rings": list(self._rings), "told": self._told}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._before = np.array(state["before"], dtype=np.float64).reshape(-1, 4)
+        self._rings = [float(ring) for ring in state["rings"]]
+        self._told = bool(state["told"])
+
+
+BENT = 0.15
+"""Change of the field's strength from place to place that is told: 8.5 deg of direction at most, as much as
+the steel of a treatment room turns it (algorithm reference 5a), and three times a sensor's soft iron."""
+
+SOFT_IRON = 0.05
+"""One sigma of what a sensor's own soft iron does to the strength, as a share (`imu.sensor_grade`)."""
+BENT_FOR = 4
+"""Stretches in a row: two seconds."""
+
+EARTH = 48.0
+"""Strength of the field to begin with, uT (central Europe)."""
+LIKELY = (5.0, 150.0)
+"""Lengths of a first field that can be uT, hard iron included; any other unit is scaled to `EARTH`."""
+HARD_IRON = 20.0
+"""One sigma of the hard iron per axis, uT: uncalibrated sensors have 15 (`imu.sensor_grade`), a case more."""
+NEW = 8.0
+"""A field counts for the sphere if it differs by so much from the last that did, uT: 10 deg of turn. A
+sensor's soft iron errs the same way as long as it lies the same way."""
+
+
+class _Field:
+    """Whether the magnetic field is one and the same: its end stays on a sphere about the hard iron.
+
+    The square of a field's length is linear in hard iron and radius, which recursive least squares follow;
+    a field counts as bent as far as it leaves the sphere by more than the sphere is known to 3 sigma.
+    """
+
+    def __init__(self) -> None:
+        self._scale = math.nan
+        self._state = np.array([0.0, 0.0, 0.0, EARTH**2])
+        self._covariance = np.diag([HARD_IRON**2] * 3 + [(2.0 * EARTH * HARD_IRON) ** 2])
+        self._last = np.full(3, np.inf)
+        self._bent: list[float] = []
+        self._told = False
+
+    def judge(self, field: FloatArray) -> float | None:
+        """Take a field (3,); return how far it is bent, as a share of its strength, once it is sure."""
+        if math.isnan(self._scale):
+            length = math.sqrt(float((field * field).sum()))
+            likely = LIKELY[0] <= length <= LIKELY[1]
+            self._scale = 1.0 if likely else EARTH / length if length > 0.0 else math.nan
+        m = field * self._scale
+        if not np.isfinite(m).all():
+            return None
+        row = np.array([2.0 * m[0], 2.0 * m[1], 2.0 * m[2], 1.0])
+        seen = self._covariance @ row
+        noise = (2.0 * EARTH * SOFT_IRON * EARTH) ** 2
+        unsure = math.sqrt(float(row @ seen))
+        error = float((m * m).sum()) - float(row @ self._state)
+        off = (abs(error) - 3.0 * unsure) / (2.0 * EARTH**2)
+        if float(((m - self._last) ** 2).sum()) > NEW * NEW:
+            self._last = m
+            gain = seen / (unsure * unsure + noise)
+            self._state = self._state + gain * error
+            self._covariance = self._covariance - np.outer(gain, seen)
+        self._bent = [*self._bent[-BENT_FOR + 1 :], off]
+        if self._told or len(self._bent) < BENT_FOR or min(self._bent) < BENT:
+            return None
+        self._told = True
+        return sorted(self._bent)[BENT_FOR // 2]
+
+    def save(self) -> dict[str, Any]:
+        return {
+            "scale": self._scale,
+            "state": self._state.tolist(),
+            "covariance": self._covariance.tolist(),
+            "last": self._last.tolist(),
+            "bent": list(self._bent),
+            "told": self._told,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._scale = float(state["scale"])
+        self._state = np.array(state["state"], dtype=np.float64)
+        self._covariance = np.array(state["covariance"], dtype=np.float64)
+        self._last = np.array(state["last"], dtype=np.float64)
+        self._bent = [float(value) for value in state["bent"]]
+        self._told = bool(state["told"])

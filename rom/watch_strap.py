@@ -1,0 +1,214 @@
+"""Straps that slipped, sensors that were exchanged or strapped on anew: told from the axes of strokes.
+
+Whatever a person does with a joint, both segments see the axis of the turn; a sensor that has moved on its
+limb sees it elsewhere than before while the other one does not. A slip about the joint's own axis looks
+like the joint's own turn to every sensor there is, and is not seen.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from calibration.pose import SWAPPED
+from calibration.segment import JointCalibration
+from imu.block import FloatArray
+from rom.alert import Alert, place
+from rom.strokes import LEAST_TURN, Stroke
+
+REMEMBERED = 8
+"""Strokes that make the axis to compare with: four there and back, under a minute of reps."""
+LEAST_REMEMBERED = 3
+
+SLIP_FLOOR = math.radians(4.0)
+"""Smallest slip that is told, rad: skin and non-hinge motion turn the axis of one stroke by about 1.2 deg
+(one sigma in each of two directions, simulated clinic), the difference of two strokes to six by 0.9, of
+which 4 deg is 4.5 sigma. It moves an end angle by 4 deg at most, the MDC95 of a knee on kept straps."""
+
+SLIP_SPREADS = 4.5
+"""The same in the spreads of this person's own strokes, where they are larger."""
+
+ALONE = 0.5
+"""The other sensor's view of the axis moved less than this share: else the person moves differently."""
+
+SAME_MOVEMENT = math.radians(45.0)
+"""Axes farther apart than this, seen by both sensors, are another movement, rad."""
+
+HEADING_KNOWN = math.radians(5.0)
+"""The proximal sensor's view needs the relative heading, to this sigma, rad."""
+
+REMOUNTED = math.radians(20.0)
+"""Axis of the movement against that of the calibration, rad: 3 to 7 deg between functional and anatomical
+axes and up to 10 deg of skin over a large movement (`calibration.alignment`, algorithm reference 3)."""
+
+
+class StrapWatch:
+    """Judge the strokes of a joint.
+
+    Parameters
+    ----------
+    calibration
+        Of the joint.
+    component
+        Axis of the movement in the segment frames: 0 Z, 1 X, 2 Y, as in `AngleRule`.
+    """
+
+    def __init__(self, calibration: JointCalibration, component: int) -> None:
+        self._ends = (calibration.proximal, calibration.distal)
+        self._laws = _laws(calibration, component)
+        self._axes: list[FloatArray] = []
+        self._stops: list[float] = []
+        self._sure: list[bool] = []
+        self._wrong_way = 0
+        self._off: list[float] = []
+        self._told: list[str] = []
+
+    def judge(self, stroke: Stroke, *, measured: bool) -> list[Alert]:
+        """Take the next stroke, and whether a test or a treatment was going on; return what it shows."""
+        swapped = self._swapped(stroke, measured=measured)
+        if swapped or stroke.turn < LEAST_TURN:
+            return swapped
+        axes = stroke.axes
+        if self._axes and float((axes[1] * self._axes[-1][1]).sum()) < 0.0:
+            axes = -axes
+        slipped = self._slipped(stroke, axes)
+        return slipped + (self._remounted(stroke) if measured else [])
+
+    def _swapped(self, stroke: Stroke, *, measured: bool) -> list[Alert]:
+        """Tell of two strokes in which the proximal segment turned: in every test the distal one does."""
+        upper, lower = stroke.own_turns
+        self._wrong_way = self._wrong_way + 1 if measured and upper > SWAPPED * max(lower, 1e-9) else 0
+        if self._wrong_way < 2 or "swapped" in self._told:
+            return []
+        self._told.append("swapped")
+        proximal, distal = self._ends
+        return [
+            Alert(
+                "swapped",
+                "warning",
+                stroke.stop,
+                0.0,
+                math.inf,
+                proximal.sensor,
+                proximal.segment,
+                f"{place(proximal.segment)} sensor turned {math.degrees(upper):.0f}° and "
+                f"{place(distal.segment).lower()} sensor {math.degrees(lower):.0f}°",
+                "They look exchanged, so the angle is not the joint's",
+                "Exchange them or check which limb they are on, then calibrate again",
+                upper / max(lower, math.radians(1.0)),
+            )
+        ]
+
+    def _slipped(self, stroke: Stroke, axes: FloatArray) -> list[Alert]:
+        """Compare the last two strokes with those before."""
+        self._axes.append(axes)
+        self._stops.append(stroke.stop)
+        self._sure.append(stroke.heading_sigma < HEADING_KNOWN)
+        if len(self._axes) < LEAST_REMEMBERED + 2:
+            return []
+        before, after = np.stack(self._axes[:-2]), np.stack(self._axes[-2:])
+        reference = before.sum(axis=0)
+        reference /= np.sqrt((reference * reference).sum(axis=1, keepdims=True))
+        spread = np.sqrt((_apart(before, reference) ** 2).sum(axis=0) / (2.0 * len(before) - 2.0))
+        latest = after.sum(axis=0)
+        latest /= np.sqrt((latest * latest).sum(axis=1, keepdims=True))
+        shift = _apart(latest[None], reference)[0]
+        each = _apart(after, reference).min(axis=0)
+        least = np.maximum(SLIP_FLOOR, SLIP_SPREADS * spread * math.sqrt(0.5 + 1.0 / len(before)))
+        if shift.min() > SAME_MOVEMENT:
+            self._forget(2)
+            return []
+        moved = int(np.argmax(shift))
+        far = bool(shift[moved] > least[moved] and each[moved] > 0.6 * shift[moved])
+        sure = moved == 1 or all(self._sure[-2:])
+        if not (far and sure and shift[1 - moved] < ALONE * shift[moved]):
+            self._forget(REMEMBERED + 1)
+            return []
+        end, since, size = self._ends[moved], self._stops[-3], float(shift[moved])
+        self._forget(2)
+        self._off = []
+        return [
+            Alert(
+                "slipped",
+                "warning",
+                stroke.stop,
+                since,
+                math.inf,
+                end.sensor,
+                end.segment,
+                f"{place(end.segment)} sensor moved {math.degrees(size):.0f}° on the limb after {{since}}",
+                "Reps before that stand",
+                "Tighten the strap and calibrate again (8 s)",
+                size,
+            )
+        ]
+
+    def _remounted(self, stroke: Stroke) -> list[Alert]:
+        """Compare the stroke's axis with those of the calibration."""
+        if not self._laws or "remounted" in self._told:
+            return []
+        cosines = [abs(float((stroke.axes[which] * axis).sum())) for which, axis in self._laws]
+        self._off = [*self._off[-2:], math.acos(min(max(cosines), 1.0))]
+        if len(self._off) < LEAST_REMEMBERED or min(self._off) < REMOUNTED:
+            return []
+        self._told.append("remounted")
+        end, size = self._ends[self._laws[0][0]], sorted(self._off)[1]
+        return [
+            Alert(
+                "remounted",
+                "warning",
+                stroke.stop,
+                0.0,
+                math.inf,
+                end.sensor,
+                end.segment,
+                f"{place(end.segment)} sensor sees the movement {math.degrees(size):.0f}° off the "
+                "calibrated axis",
+                "It was strapped on anew, exchanged or put on the other limb since the calibration, or "
+                "another movement is done",
+                "Calibrate again as it sits now",
+                size,
+            )
+        ]
+
+    def _forget(self, kept: int) -> None:
+        self._axes, self._stops, self._sure = self._axes[-kept:], self._stops[-kept:], self._sure[-kept:]
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain values."""
+        return {
+            "axes": [axes.tolist() for axes in self._axes],
+            "stops": list(self._stops),
+            "sure": list(self._sure),
+            "wrong_way": self._wrong_way,
+            "off": list(self._off),
+            "told": list(self._told),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._axes = [np.array(axes, dtype=np.float64) for axes in state["axes"]]
+        self._stops = [float(t) for t in state["stops"]]
+        self._sure = [bool(sure) for sure in state["sure"]]
+        self._wrong_way = int(state["wrong_way"])
+        self._off = [float(angle) for angle in state["off"]]
+        self._told = [str(kind) for kind in state["told"]]
+
+
+def _laws(calibration: JointCalibration, component: int) -> list[tuple[int, FloatArray]]:
+    """Return which sensors see an axis of the joint stand still, and where the calibration saw it.
+
+    A hinge keeps its axis in both segments, of which the distal one needs no heading to see it. Of two axes
+    flexion stays with the proximal segment, the other with the distal one, and a stroke may be about
+    either: that of the movement comes first. Three axes have none.
+    """
+    axes = (calibration.axis_proximal, calibration.axis_distal)
+    order = {1: (1,), 2: (0, 1) if component == 0 else (1, 0)}.get(calibration.freedom, ())
+    return [(which, axes[which]) for which in order if not bool(np.isnan(axes[which]).any())]
+
+
+def _apart(axes: FloatArray, reference: FloatArray) -> FloatArray:
+    """Return the angles (n, 2) between axes (n, 2, 3) and their reference (2, 3), rad."""
+    chord = np.sqrt(((axes - reference) ** 2).sum(axis=2))
+    return 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))
