@@ -2,13 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imu.block import FloatArray
 from imu.errors import InputError
-from imu.quaternion import columns
+from rom.angle_rows import (
+    CARDAN_XZY,
+    CARDAN_ZXY,
+    ELEVATION,
+    inclination_errors_row,
+    joint_errors_row,
+)
 from rom.catalogue.movement import AngleRule, Side
 
 GAP = 1
@@ -29,6 +36,8 @@ FLAG_WORDS = {
     UNCALIBRATED: "no calibration: zero is the start pose",
     UNSURE: "uncertainty too large for a statement",
 }
+
+_SURE = np.zeros((3, 3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +166,8 @@ def joint_angles(rule: AngleRule, side: Side, q_proximal_from_distal: FloatArray
     Wu 2002 J Biomech 35:543; Wu 2005 J Biomech 38:981; Phadke 2011 J Biomech 44:700 (X-Z'-Y'' at the
     shoulder). Closed forms from the entries of the rotation matrix.
     """
-    return _decompose(rule, side, _Matrix(q_proximal_from_distal))[0]
+    q = q_proximal_from_distal
+    return joint_errors_row(_joint(rule, side), q, q, _SURE, _SURE, _SURE)[0]
 
 
 def segment_inclination(rule: AngleRule, side: Side, q_earth_from_segment: FloatArray) -> FloatArray:
@@ -183,7 +193,7 @@ def segment_inclination(rule: AngleRule, side: Side, q_earth_from_segment: Float
     InputError
         If the rule is no inclination about Z or X.
     """
-    return _incline(rule, side, q_earth_from_segment)[0]
+    return inclination_errors_row(_inclination(rule, side), q_earth_from_segment, 0.0, _SURE)[0]
 
 
 def angle_errors(
@@ -219,15 +229,16 @@ def angle_errors(
     AngleErrors
         Angles with standard deviations.
     """
-    matrix = _Matrix(q_proximal_from_distal)
-    angle, gradient = _decompose(rule, side, matrix)
-    gx, gy, gz = gradient[..., 0], gradient[..., 1], gradient[..., 2]
-    level_x, level_y, vertical = _Matrix(q_earth_from_proximal).to_outer(gx, gy, gz)
-    straps = _quadratic(proximal_covariance, gx, gy, gz)
-    straps = straps + _quadratic(distal_covariance, *matrix.to_inner(gx, gy, gz))
-    variance = _quadratic(turn_covariance, level_x, level_y, vertical) + straps
-    heading = turn_covariance[:, 2, 2] * vertical[:, 0] * vertical[:, 0]
-    return AngleErrors(angle, _sigma(variance), _sigma(straps[:, 0]), _sigma(heading))
+    return AngleErrors(
+        *joint_errors_row(
+            _joint(rule, side),
+            q_earth_from_proximal,
+            q_proximal_from_distal,
+            turn_covariance,
+            proximal_covariance,
+            distal_covariance,
+        )
+    )
 
 
 def inclination_errors(
@@ -238,156 +249,38 @@ def inclination_errors(
     `tilt_sigma` is the standard deviation of one sensor's inclination, rad; `covariance` (3, 3) that of
     its alignment, rad^2, segment frame.
     """
-    angle, gradient = _incline(rule, side, q_earth_from_segment)
-    gx, gy, gz = gradient[..., 0], gradient[..., 1], gradient[..., 2]
-    straps = _quadratic(covariance, gx, gy, gz)
-    variance = (tilt_sigma * tilt_sigma) * (gx * gx + gy * gy + gz * gz) + straps
-    return AngleErrors(angle, _sigma(variance), _sigma(straps[:, 0]), np.zeros(len(angle)))
+    angle, sigma, strap_sigma = inclination_errors_row(
+        _inclination(rule, side), q_earth_from_segment, tilt_sigma, covariance
+    )
+    return AngleErrors(angle, sigma, strap_sigma, np.zeros(len(angle)))
 
 
-def _sigma(variance: FloatArray) -> FloatArray:
-    return np.minimum(np.sqrt(np.maximum(variance, 0.0)), math.pi)
-
-
-class _Matrix:
-    """The entries of rotation matrices, each (N,): `rij` is row i, column j; of R for q_outer_from_inner."""
-
-    def __init__(self, q: FloatArray) -> None:
-        w, x, y, z = q[:, 0], q[:, 1], q[:, 2], q[:, 3]
-        x2, y2, z2 = x + x, y + y, z + z
-        xx, yy, zz = x * x2, y * y2, z * z2
-        xy, xz, yz = x * y2, x * z2, y * z2
-        wx, wy, wz = w * x2, w * y2, w * z2
-        self.r00, self.r01, self.r02 = 1.0 - (yy + zz), xy - wz, xz + wy
-        self.r10, self.r11, self.r12 = xy + wz, 1.0 - (xx + zz), yz - wx
-        self.r20, self.r21, self.r22 = xz - wy, yz + wx, 1.0 - (xx + yy)
-
-    def to_inner(
-        self, x: FloatArray, y: FloatArray, z: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return vectors of the outer (row) frame, components (N, 3), in the inner (column) frame."""
-        each = (slice(None), None)
-        return (
-            self.r00[each] * x + self.r10[each] * y + self.r20[each] * z,
-            self.r01[each] * x + self.r11[each] * y + self.r21[each] * z,
-            self.r02[each] * x + self.r12[each] * y + self.r22[each] * z,
-        )
-
-    def to_outer(
-        self, x: FloatArray, y: FloatArray, z: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return vectors of the inner frame, components (N, 3), in the outer frame."""
-        each = (slice(None), None)
-        return (
-            self.r00[each] * x + self.r01[each] * y + self.r02[each] * z,
-            self.r10[each] * x + self.r11[each] * y + self.r12[each] * z,
-            self.r20[each] * x + self.r21[each] * y + self.r22[each] * z,
-        )
-
-
-def _decompose(rule: AngleRule, side: Side, m: _Matrix) -> tuple[FloatArray, FloatArray]:
-    """Return clinical angles (N, 3) and their gradients (N, 3, 3) by a small turn in the proximal frame."""
+@cache
+def _joint(rule: AngleRule, side: Side) -> FloatArray:
+    """Return what `joint_errors_row` must know: the form, the mirror, the order of its angles and their signs."""
     mirror = -1.0 if side == "left" else 1.0
     sign = float(rule.sign(side))
-    if rule.kind in ("cardan_zxy", "cardan_xzy"):
-        z, x, y, gz, gx, gy = _cardan_zxy(m) if rule.kind == "cardan_zxy" else _cardan_xzy(m)
-        order = [rule.component, *(axis for axis in (0, 1, 2) if axis != rule.component)]
-        sides = (1.0, mirror, mirror)
-        signs = [sign, *(sides[axis] for axis in order[1:])]
-        angle = columns(*((z, x, y)[axis] * s for axis, s in zip(order, signs, strict=True)))
-        return angle, _layers(*((gz, gx, gy)[axis] for axis in order))
-    if rule.kind == "inclination":
-        raise InputError("an inclination belongs to one segment; use segment_inclination")
-    sine = np.sqrt(m.r01 * m.r01 + m.r21 * m.r21)
-    elevation = np.arctan2(sine, m.r11)
-    plane = np.arctan2(-mirror * m.r01, -mirror * m.r21)
-    twist = mirror * np.arctan2(m.r02 - m.r20, m.r00 + m.r22)
-    safe = np.where(sine > 1e-9, sine, 1.0)
-    nx, nz = np.where(sine > 1e-9, m.r21 / safe, 1.0), np.where(sine > 1e-9, -m.r01 / safe, 0.0)
-    zero = np.zeros_like(nx)
-    far = 1.0 / np.maximum(sine, 1e-9)
-    near = 1.0 / np.maximum(1.0 + m.r11, 1e-9)
-    by_elevation = columns(nx, zero, nz)
-    cotangent = m.r11 * far
-    by_plane = columns(nz * cotangent, np.ones_like(nx), -nx * cotangent)
-    by_twist = columns(m.r01 * near, (1.0 + m.r11) * near, m.r21 * near)
-    if rule.kind == "elevation":
-        return columns(sign * elevation, mirror * plane, twist), _layers(by_elevation, by_plane, by_twist)
-    return columns(sign * plane, elevation, twist), _layers(by_plane, by_elevation, by_twist)
+    match rule.kind:
+        case "inclination":
+            raise InputError("an inclination belongs to one segment; use segment_inclination")
+        case "elevation":
+            how = [ELEVATION, mirror, 0, 1, 2, sign, mirror, 1.0]
+        case "plane_of_elevation":
+            how = [ELEVATION, mirror, 1, 0, 2, sign, 1.0, 1.0]
+        case _:
+            order = [rule.component, *(axis for axis in (0, 1, 2) if axis != rule.component)]
+            sides = (1.0, mirror, mirror)
+            form = CARDAN_ZXY if rule.kind == "cardan_zxy" else CARDAN_XZY
+            how = [form, mirror, *order, sign, *(sides[axis] for axis in order[1:])]
+    return np.array(how)
 
 
-def _cardan_zxy(m: _Matrix) -> tuple[FloatArray, ...]:
-    """Return the angles about Z, X, Y of R = Rz Rx Ry, and the gradient of each, (N, 3)."""
-    z, y = np.arctan2(-m.r01, m.r11), np.arctan2(-m.r20, m.r22)
-    cosine = np.sqrt(m.r01 * m.r01 + m.r11 * m.r11)
-    x = np.arctan2(m.r21, cosine)
-    safe = np.maximum(cosine, 1e-9)
-    cz, sz = m.r11 / safe, -m.r01 / safe
-    tangent, zero = m.r21 / safe, np.zeros_like(cz)
-    by_z = columns(sz * tangent, -cz * tangent, np.ones_like(cz))
-    by_x = columns(cz, sz, zero)
-    by_y = columns(-sz / safe, cz / safe, zero)
-    return z, x, y, by_z, by_x, by_y
-
-
-def _cardan_xzy(m: _Matrix) -> tuple[FloatArray, ...]:
-    """Return the angles about Z, X, Y of R = Rx Rz Ry, and the gradient of each, (N, 3)."""
-    x, y = np.arctan2(m.r21, m.r11), np.arctan2(m.r02, m.r00)
-    cosine = np.sqrt(m.r11 * m.r11 + m.r21 * m.r21)
-    z = np.arctan2(-m.r01, cosine)
-    safe = np.maximum(cosine, 1e-9)
-    cx, sx = m.r11 / safe, m.r21 / safe
-    tangent, zero = -m.r01 / safe, np.zeros_like(cx)
-    by_x = columns(np.ones_like(cx), cx * tangent, sx * tangent)
-    by_z = columns(zero, -sx, cx)
-    by_y = columns(zero, cx / safe, sx / safe)
-    return z, x, y, by_z, by_x, by_y
-
-
-def _incline(rule: AngleRule, side: Side, q_earth_from_segment: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return inclination, out-of-plane tilt, NaN (N, 3), and gradients (N, 3, 3) in the segment frame."""
+@cache
+def _inclination(rule: AngleRule, side: Side) -> FloatArray:
+    """Return what `inclination_errors_row` must know: the axis, the angle of the line, the mirror and the sign."""
     if rule.kind != "inclination" or rule.component not in (0, 1):
         raise InputError(
             f"an inclination is a turn about Z or X, got {rule.kind} about {'ZXY'[rule.component]}"
         )
-    mirror = -1.0 if side == "left" else 1.0
-    ux, uy, uz = _up_in(q_earth_from_segment)
-    along, out, mirror = (ux, uz, mirror) if rule.component == 0 else (-uz, ux, 1.0)
-    from_line = np.arctan2(along, uy) - (math.pi / 2.0 if rule.zero == "horizontal" else 0.0)
-    inclination = math.pi / 2.0 - (math.pi / 2.0 - from_line) % math.pi
-    flat = np.sqrt(ux * ux + uy * uy) if rule.component == 0 else np.sqrt(uy * uy + uz * uz)
-    tilt = mirror * np.arctan2(out, flat)
-    unknown = np.full_like(tilt, np.nan)
-    one, zero = np.ones_like(tilt), np.zeros_like(tilt)
-    slope = out / np.maximum(flat, 1e-9)
-    safe = np.maximum(flat, 1e-9)
-    if rule.component == 0:
-        by_main = columns(slope * ux / safe, slope * uy / safe, -one)
-        by_tilt = columns(-uy / safe, ux / safe, zero)
-    else:
-        by_main = columns(-one, slope * uy / safe, slope * uz / safe)
-        by_tilt = columns(zero, -uz / safe, uy / safe)
-    by_nothing = columns(unknown, unknown, unknown)
-    angle = columns(float(rule.sign(side)) * inclination, tilt, unknown)
-    return angle, _layers(by_main, by_tilt, by_nothing)
-
-
-def _layers(*parts: FloatArray) -> FloatArray:
-    """Return vectors (N, 3) as rows of matrices (N, n, 3)."""
-    out = np.empty((len(parts[0]), len(parts), 3))
-    for i, part in enumerate(parts):
-        out[:, i] = part
-    return out
-
-
-def _up_in(q_earth_from_segment: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the vertical in the segment frame, three components (N,): the last row of the matrix."""
-    w, x, y, z = (q_earth_from_segment[:, i] for i in range(4))
-    return 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
-
-
-def _quadratic(c: FloatArray, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
-    """Return v' C v of vectors (N, 3) given by components; C is (3, 3) or one for each row (N, 3, 3)."""
-    xx, yy, zz = c[..., 0, 0, None], c[..., 1, 1, None], c[..., 2, 2, None]
-    xy, xz, yz = c[..., 0, 1, None], c[..., 0, 2, None], c[..., 1, 2, None]
-    return x * (xx * x + 2.0 * (xy * y + xz * z)) + y * (yy * y + 2.0 * yz * z) + zz * z * z
+    line = math.pi / 2.0 if rule.zero == "horizontal" else 0.0
+    return np.array([rule.component, line, -1.0 if side == "left" else 1.0, rule.sign(side)])
