@@ -14,11 +14,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from imu.block import BoolArray, FloatArray
+from imu.block import FloatArray
+from imu.compiled import compiled
 from imu.envelope import ENOUGH_BINS
 from imu.errors import InputError
 from imu.sensors.driver import DeviceClock
@@ -32,21 +33,21 @@ RAISED_FOR_S = 5.0
 STEP_S, STEP_COUNTED_S = 1.0, 0.25
 """Lateness that stays raised by this much for `RAISED_FOR_S` means the count stood still meanwhile."""
 LOSS_PERIODS = 1.5
+AT_ONCE = 1000
 RATE_LIMIT, RATE_LIMIT_COUNTED = 200e-6, 2e-2
 LEARNT_SIGMA, LEARNT_SIGMA_COUNTED = 5e-6, 2e-4
 """How far a learnt rate is trusted next time: three recordings of one WitMotion agree within 1e-4."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stamps:
+class Stamps(NamedTuple):
     """Times of one packet's samples.
 
     Parameters
     ----------
     t : (K,)
         Times of the samples kept, s on the capture clock, strictly increasing over all packets.
-    kept : (N,)
-        Which samples were kept; the others repeat what came before.
+    kept
+        Which of the N samples were kept; the others repeat what came before.
     sigma
         One sigma of these times against the other sensors' of the same host, s: the envelope's own, and
         how far the times still are from a corrected envelope. Sensors on one shared time base are closer
@@ -58,7 +59,7 @@ class Stamps:
     """
 
     t: FloatArray
-    kept: BoolArray
+    kept: tuple[bool, ...]
     sigma: float
     lost: int
     restarted: bool
@@ -152,7 +153,7 @@ class SensorClock:
             self._memory = _Memory(learnt, LEARNT_SIGMA_COUNTED if device.counted else LEARNT_SIGMA)
         self._shared = shared
         self._base = self._own_base()
-        self._late_ms: Counter[int] = Counter()
+        self._late = _Lateness()
 
     def _own_base(self) -> TimeBase:
         return TimeBase(self._period, self._memory.skew, self._memory.skew_sigma, self._limit)
@@ -196,24 +197,20 @@ class SensorClock:
         if restarted:
             self._begin_segment(arrival, counts)
             counts = self._counts(arrival, ticks)
-        kept, times = [False] * len(counts), list[float]()
-        fresh = [count for count in counts if memory.ticks is None or count > memory.ticks]
-        if fresh:
-            self._base.feed(fresh[-1] * self._device.tick_s, arrival)
-        for i, count in enumerate(counts):
-            if memory.ticks is None or count > memory.ticks:
-                kept[i] = True
-                times.append(self._stamp(count, arrival))
-            else:
-                memory.duplicates += 1
+        newest = memory.ticks
+        kept: list[bool] = []
+        fresh: list[int] = []
+        for count in counts:
+            new = newest is None or count > newest
+            kept.append(new)
+            if new:
+                fresh.append(count)
+                newest = count
+        memory.duplicates += len(counts) - len(fresh)
+        times = self._stamp(fresh, arrival) if fresh else np.empty(0)
         memory.arrival = arrival
-        return Stamps(
-            np.array(times, dtype=np.float64),
-            np.array(kept, dtype=np.bool_),
-            self._base.sigma(memory.device_time, memory.out) if memory.samples else math.inf,
-            memory.lost - lost_before,
-            restarted,
-        )
+        sigma = self._base.sigma(memory.device_time, memory.out) if memory.samples else math.inf
+        return Stamps(times, tuple(kept), sigma, memory.lost - lost_before, restarted)
 
     def _counts(self, arrival: float, ticks: Sequence[int | None]) -> list[int]:
         """Return unwrapped ticks: the continuation nearest to what the host's clock predicts (rule 2)."""
@@ -291,22 +288,21 @@ class SensorClock:
         memory.raised_since, memory.raised_least = None, math.inf
         memory.segments += 1
 
-    def _stamp(self, count: int, arrival: float) -> float:
-        """Return the time of one fresh sample."""
-        memory = self._memory
-        now = count * self._device.tick_s
-        out = self._base.at(now, memory.out + self._period / 2.0)
-        if out <= memory.out:
-            out = memory.out + self._period / 2.0
-        step = now - memory.device_time
-        if memory.ticks is not None and step > LOSS_PERIODS * self._period:
-            memory.lost += round(step / self._period) - 1
-        if memory.samples:
-            memory.longest_gap = max(memory.longest_gap, out - memory.out)
-        self._late_ms[max(0, round((arrival - out) * 1e3))] += 1
-        memory.ticks, memory.device_time, memory.out = count, now, out
-        memory.samples += 1
-        return out
+    def _stamp(self, counts: list[int], arrival: float) -> FloatArray:
+        """Return the times of one packet's fresh samples, of one or more rising counts."""
+        memory, tick_s = self._memory, self._device.tick_s
+        device_times = np.array([count * tick_s for count in counts])
+        newest = counts[-1] * tick_s
+        self._base.feed(newest, arrival)
+        times = self._base.times(device_times, memory.out + self._period / 2.0)
+        before = math.inf if memory.ticks is None else memory.device_time
+        lost, gap = _go_on(times, device_times, memory.out, before, self._period)
+        memory.lost += lost
+        memory.longest_gap = max(memory.longest_gap, gap)
+        memory.ticks, memory.device_time, memory.out = counts[-1], newest, float(times[-1])
+        memory.samples += len(counts)
+        self._late.add(arrival, times)
+        return times
 
     @property
     def learnt(self) -> float | None:
@@ -328,9 +324,9 @@ class SensorClock:
             rate_error=self._base.envelope.slope,
             rate_error_sigma=self._base.envelope.slope_sigma,
             sigma=self._base.envelope.sigma,
-            late_p50=_quantile_ms(self._late_ms, 0.50) / 1e3,
-            late_p95=_quantile_ms(self._late_ms, 0.95) / 1e3,
-            late_most=max(self._late_ms, default=math.nan) / 1e3,
+            late_p50=self._late.quantile(0.50),
+            late_p95=self._late.quantile(0.95),
+            late_most=self._late.quantile(1.0),
             longest_gap=memory.longest_gap if memory.samples > 1 else math.nan,
             shared=self._base is self._shared,
         )
@@ -341,7 +337,7 @@ class SensorClock:
             "memory": asdict(self._memory),
             "on_shared_base": self._base is self._shared,
             "base": self._base.save(),
-            "late_ms": sorted(self._late_ms.items()),
+            "late_ms": self._late.save(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -352,7 +348,7 @@ class SensorClock:
         self._memory = _Memory(**saved["memory"])
         self._base = self._shared if self._shared and saved["on_shared_base"] else self._own_base()
         self._base.restore(saved["base"])
-        self._late_ms = Counter(dict(saved["late_ms"]))
+        self._late = _Lateness(saved["late_ms"])
 
 
 def shared_base(device: DeviceClock, rate_hz: float) -> TimeBase:
@@ -369,11 +365,57 @@ def shared_base(device: DeviceClock, rate_hz: float) -> TimeBase:
     return TimeBase(1.0 / rate_hz, 0.0, device.rate_sigma, limit, HISTORY_S)
 
 
-def _quantile_ms(counts: Counter[int], share: float) -> float:
-    wanted = share * counts.total()
-    seen = 0
-    for value in sorted(counts):
-        seen += counts[value]
-        if seen >= wanted:
-            return float(value)
-    return math.nan
+class _Lateness:
+    """How late samples came, counted by the millisecond."""
+
+    def __init__(self, counted: Sequence[tuple[int, int]] = ()) -> None:
+        self._counted = Counter(dict(counted))
+        self._fresh: list[tuple[float, FloatArray]] = []
+
+    def add(self, arrival: float, times: FloatArray) -> None:
+        """Take samples of some times (N,) that arrived together, s; many packets are counted at once."""
+        self._fresh.append((arrival, times))
+        if len(self._fresh) >= AT_ONCE:
+            self._count()
+
+    def quantile(self, share: float) -> float:
+        """Return how late, s, a share of the samples came at most; NaN without any."""
+        self._count()
+        wanted = share * self._counted.total()
+        seen = 0
+        for value in sorted(self._counted):
+            seen += self._counted[value]
+            if seen >= wanted:
+                return value / 1e3
+        return math.nan
+
+    def save(self) -> list[tuple[int, int]]:
+        """Return (milliseconds, samples)."""
+        self._count()
+        return sorted(self._counted.items())
+
+    def _count(self) -> None:
+        if self._fresh:
+            late = np.concatenate([arrival - times for arrival, times in self._fresh])
+            self._counted.update(np.maximum(np.rint(late * 1e3), 0.0).astype(int).tolist())
+            self._fresh.clear()
+
+
+@compiled
+def _go_on(
+    times: FloatArray, device_times: FloatArray, out: float, before: float, period: float
+) -> tuple[int, float]:
+    """Let times (N,) rise from `out`, in place; return samples lost, and the longest gap, s.
+
+    `device_times` (N,) follow `before`, which is infinite if a segment begins.
+    """
+    lost, gap = 0, 0.0
+    for row in range(len(times)):
+        if times[row] <= out:
+            times[row] = out + period / 2.0
+        if out > -math.inf:
+            gap = max(gap, times[row] - out)
+        if device_times[row] - before > LOSS_PERIODS * period:
+            lost += round((device_times[row] - before) / period) - 1
+        out, before = times[row], device_times[row]
+    return lost, gap

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 EVENT_KINDS = (
@@ -160,8 +160,7 @@ class Status:
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, slots=True)
-class RawPacket:
+class RawPacket(NamedTuple):
     """One notification, untouched: bytes, their characteristic, and the host's monotonic arrival time, ns."""
 
     sensor: str

@@ -146,6 +146,7 @@ class OpenDecoder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._axes = AXES[settings.mode]
+        self._row = struct.Struct(f"<{self._axes}h")
         self._limits = (
             math.radians(settings.gyr_range_dps or 0.0),
             (settings.acc_range_g or 0.0) * G,
@@ -197,23 +198,15 @@ class OpenDecoder:
         span = (last - first) % 2**32
         if span > 10_000_000 or (count == 1) != (span == 0) or span < count - 1:
             raise PacketError("the last sample's time must follow the first one's within 10 s", payload)
-        counts = struct.unpack_from(f"<{axes * count}h", payload, HEAD.size)
         gyr_scale, acc_scale, mag_scale = self._scales
         readings: list[Reading] = []
-        for i in range(count):
-            row = counts[i * axes : (i + 1) * axes]
-            mag = UNKNOWN
-            if axes == 9:
-                mag = (row[6] * mag_scale, row[7] * mag_scale, row[8] * mag_scale)
-            readings.append(
-                Reading(
-                    (first + (span * i // (count - 1) if i else 0)) % 2**32,
-                    (counter + i) % 2**16,
-                    (row[0] * gyr_scale, row[1] * gyr_scale, row[2] * gyr_scale),
-                    (row[3] * acc_scale, row[4] * acc_scale, row[5] * acc_scale),
-                    mag,
-                )
-            )
+        steps = max(count - 1, 1)
+        for i, (gx, gy, gz, ax, ay, az, *field) in enumerate(self._row.iter_unpack(payload[HEAD.size :])):
+            gyr = (gx * gyr_scale, gy * gyr_scale, gz * gyr_scale)
+            acc = (ax * acc_scale, ay * acc_scale, az * acc_scale)
+            mag = (field[0] * mag_scale, field[1] * mag_scale, field[2] * mag_scale) if field else UNKNOWN
+            tick = (first + span * i // steps) % 2**32
+            readings.append(Reading(tick, (counter + i) % 2**16, gyr, acc, mag))
         return readings
 
 

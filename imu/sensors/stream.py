@@ -5,12 +5,14 @@ recording give the same blocks, to the last bit.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from imu.block import FloatArray, ImuBlock
 from imu.clock import SensorClock, Stamps
+from imu.compiled import compiled
 from imu.errors import PacketError
 from imu.sensors.driver import Ack, Battery, DeviceInfo, Driver, G, Polled, Reading, Settings
 from imu.time_base import TimeBase
@@ -19,18 +21,17 @@ FULL_SCALE = 0.998
 """From this share of full scale on a value is saturated and becomes NaN; a MetaMotion ends at 0.9990."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class Heard(NamedTuple):
     """What one notification said.
 
     Parameters
     ----------
     block
         New samples, or None if there is none.
-    quat : (N, 4) or None
-        The sensor's own orientation q_earth_from_sensor of these samples; NaN rows where it sent none.
+    readings
+        The same samples as the sensor sent them, with what a block has no place for: its own orientation.
     stamps
-        How the clock took them; None if there is no block.
+        How the clock took them; None if there was none.
     news
         Battery levels, acknowledgements, identity, polled quantities.
     broken
@@ -38,7 +39,7 @@ class Heard:
     """
 
     block: ImuBlock | None = None
-    quat: FloatArray | None = None
+    readings: Sequence[Reading] = ()
     stamps: Stamps | None = None
     news: tuple[Battery | Ack | DeviceInfo | Polled, ...] = ()
     broken: PacketError | None = None
@@ -100,30 +101,45 @@ class SensorStream:
         except PacketError as error:
             self.broken += 1
             return Heard(broken=error)
-        readings = [item for item in items if isinstance(item, Reading)]
-        news = tuple(item for item in items if not isinstance(item, Reading))
-        for item in news:
-            if isinstance(item, Ack) and item.command == "sync-status":
-                self.clock.synchronised(item.ok)
+        readings: list[Reading] = []
+        news: list[Battery | Ack | DeviceInfo | Polled] = []
+        for item in items:
+            if isinstance(item, Reading):
+                readings.append(item)
+            else:
+                news.append(item)
+                if isinstance(item, Ack) and item.command == "sync-status":
+                    self.clock.synchronised(item.ok)
         if not readings:
-            return Heard(news=news)
+            return Heard(news=tuple(news))
         stamps = self.clock.feed(arrival, [reading.ticks for reading in readings])
-        fresh = [reading for reading, kept in zip(readings, stamps.kept, strict=True) if kept]
-        if not fresh:
-            return Heard(stamps=stamps, news=news)
-        block = ImuBlock(
-            self.sensor,
-            stamps.t + self.shift,
-            _unsaturated(np.array([reading.gyr for reading in fresh]), self._gyr_limit),
-            _unsaturated(np.array([reading.acc for reading in fresh]), self._acc_limit),
-            np.array([reading.mag for reading in fresh]) if self._settings.magnetometer else None,
-        )
-        quat = None
-        if any(reading.quat for reading in fresh):
-            quat = np.array([reading.quat or (math.nan,) * 4 for reading in fresh])
-        return Heard(block, quat, stamps, news)
+        if not all(stamps.kept):
+            readings = [reading for reading, kept in zip(readings, stamps.kept, strict=True) if kept]
+        block = self._block(stamps.t, readings) if readings else None
+        return Heard(block, readings, stamps, tuple(news))
+
+    def _block(self, t: FloatArray, readings: list[Reading]) -> ImuBlock:
+        """Return samples of the clock's times; components at full scale are NaN: the truth may be beyond."""
+        numbers: list[float] = []
+        for reading in readings:
+            numbers += reading.gyr
+        for reading in readings:
+            numbers += reading.acc
+        if self._settings.magnetometer:
+            for reading in readings:
+                numbers += reading.mag
+        signals = np.array(numbers).reshape(-1, len(readings), 3)
+        _forget_saturated(signals, self._gyr_limit, self._acc_limit)
+        mag = signals[2] if self._settings.magnetometer else None
+        return ImuBlock(self.sensor, t + self.shift if self.shift else t, signals[0], signals[1], mag)
 
 
-def _unsaturated(values: FloatArray, limit: float) -> FloatArray:
-    """Return rows (N, 3) with components at full scale as NaN: the truth may be anything beyond."""
-    return np.where(np.abs(values) >= limit, np.nan, values)
+@compiled
+def _forget_saturated(signals: FloatArray, gyr_limit: float, acc_limit: float) -> None:
+    """Put NaN for components at full scale, in place; `signals` (2 or 3, N, 3) are gyr, acc and mag."""
+    for row in range(signals.shape[1]):
+        for axis in range(3):
+            if abs(signals[0, row, axis]) >= gyr_limit:
+                signals[0, row, axis] = np.nan
+            if abs(signals[1, row, axis]) >= acc_limit:
+                signals[1, row, axis] = np.nan

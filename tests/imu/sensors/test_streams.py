@@ -233,5 +233,5 @@ def test_the_sensors_own_orientation_comes_with_the_block() -> None:
     driver = DRIVERS["movella-dot"]
     settings = driver.settings()
     heard = SensorStream("s", driver, settings).feed(0.0, driver.notify(settings)[-1], dot_packets(1)[0])
-    assert heard.quat is not None
-    assert heard.quat.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    assert heard.block is not None
+    assert [reading.quat for reading in heard.readings] == [(1.0, 0.0, 0.0, 0.0)]
