@@ -9,6 +9,7 @@ import asyncio
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -17,17 +18,15 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from imu.ble import Backend, Radio
 from imu.ble_link import LinkState, SensorLink, SensorRequest, Timing
 from imu.block import ImuBlock
-from imu.clock import shared_base
 from imu.errors import InputError, RadioError, RomcapError
 from imu.health import Health, Notice
 from imu.recording import Event, RawPacket, RecordingWriter, Status
 from imu.sensors.driver import Battery, DeviceInfo
 from imu.sensors.stream import SensorStream
+from imu.streams import StreamLog, StreamPlan, open_streams
 
 HOPELESS = frozenset({"permission", "no-service", "no-adapter", "off", "wrong-sensor", "held"})
 """Why a capture cannot begin; once it runs, all but the wrong sensor are waited out."""
@@ -81,27 +80,19 @@ class Acquisition:
         self.started_at = datetime.now(UTC)
         self._backend = backend
         self._timing = Timing() if timing is None else timing
-        bases = {
-            request.time_base: shared_base(request.driver.clock(request.settings), request.settings.rate_hz)
-            for request in requests
-            if request.time_base
+        plans = {
+            r.sensor: StreamPlan(r.driver, r.settings, (learnt or {}).get(r.address), r.time_base)
+            for r in requests
         }
         self._sensors = {
-            request.sensor: _Sensor(
-                SensorStream(
-                    request.sensor,
-                    request.driver,
-                    request.settings,
-                    (learnt or {}).get(request.address),
-                    bases.get(request.time_base),
-                ),
-                gap=max(GAP_S, GAP_PERIODS / request.settings.rate_hz),
-            )
-            for request in requests
+            sensor: _Sensor(stream, gap=max(GAP_S, GAP_PERIODS / plans[sensor].settings.rate_hz))
+            for sensor, stream in open_streams(plans).items()
         }
+        self._log = StreamLog(plans, self.origin_ns)
         self._links: dict[str, SensorLink] = {}
         self._writer: RecordingWriter | None = None
-        self._incoming: asyncio.Queue[RawPacket | Callable[[], None]] = asyncio.Queue()
+        self._incoming: deque[RawPacket | Callable[[], None]] = deque()
+        self._work_there = asyncio.Event()
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running = threading.Event()
@@ -159,7 +150,9 @@ class Acquisition:
 
         def change() -> None:
             self._writer = writer
-            kind = "not-recording" if writer is None else "recording"
+            shifts = {sensor: item.stream.shift for sensor, item in self._sensors.items()}
+            self._write(lambda writer: self._log.begin(writer, shifts))
+            kind = "not-recording" if self._writer is None else "recording"
             self.queue.put(Notice(self.now, "", kind, kind.replace("-", " ")))
 
         self._later(change)
@@ -219,11 +212,11 @@ class Acquisition:
 
     def opened(self, sensor: str) -> None:
         """Take note of a new connection, before its first packet."""
-        self._incoming.put_nowait(lambda: self._reopened(sensor))
+        self._put(lambda: self._reopened(sensor))
 
     def arrived(self, sensor: str, arrival_ns: int, characteristic: str, payload: bytes) -> None:
         """Queue what a sensor sent."""
-        self._incoming.put_nowait(RawPacket(sensor, arrival_ns, characteristic, payload))
+        self._put(RawPacket(sensor, arrival_ns, characteristic, payload))
 
     def changed(self, link: SensorLink) -> None:
         """Tell a person, and the recording if the sensor was lost."""
@@ -232,7 +225,7 @@ class Acquisition:
         self.queue.put(Notice(t, sensor, state, words))
         if state is LinkState.LOST and self._sensors[sensor].stream.clock.report().samples:
             event = Event(t, "dropout", {"sensor": sensor, "reason": words})
-            self._incoming.put_nowait(lambda: self._write(lambda writer: writer.write_event(event)))
+            self._put(lambda: self._write(lambda writer: writer.write_event(event)))
 
     # ---- the thread -------------------------------------------------------------------------------
 
@@ -262,8 +255,8 @@ class Acquisition:
                 task.cancel()
             await asyncio.wait(lives)
             self._write_statuses()
-            while not self._incoming.empty():
-                self._handle(self._incoming.get_nowait())
+            while self._incoming:
+                self._handle(self._incoming.popleft())
             worker.cancel()
 
     async def _start_together(self, go: asyncio.Event) -> None:
@@ -280,16 +273,22 @@ class Acquisition:
 
     async def _work(self) -> None:
         while True:
-            self._handle(await self._incoming.get())
-            if not self._incoming.empty():
+            await self._work_there.wait()
+            while self._incoming:
+                self._handle(self._incoming.popleft())
                 await asyncio.sleep(0)
+            self._work_there.clear()
+
+    def _put(self, item: RawPacket | Callable[[], None]) -> None:
+        self._incoming.append(item)
+        self._work_there.set()
 
     def _handle(self, item: RawPacket | Callable[[], None]) -> None:
         """Record one packet, decode it, record its samples, and only then pass them on."""
         if not isinstance(item, RawPacket):
             item()
             return
-        self._write(lambda writer: writer.write_raw(item))
+        self._guard(lambda: self._log.take(item, self._writer))
         sensor = self._sensors[item.sensor]
         arrival = (item.arrival_ns - self.origin_ns) * 1e-9
         heard = sensor.stream.feed(arrival, item.characteristic, item.payload)
@@ -306,27 +305,33 @@ class Acquisition:
         self.queue.put(block)
 
     def _note_gaps(self, sensor: _Sensor, block: ImuBlock) -> None:
-        times = np.concatenate(([sensor.last_t], block.t))
-        sensor.last_t = float(block.t[-1])
-        for index in np.flatnonzero(np.diff(times) > sensor.gap):
-            start, stop = float(times[index]), float(times[index + 1])
-            data = {"sensor": block.sensor, "start": start, "stop": stop, "seconds": stop - start}
-            event = Event(stop, "gap", data)
-            self._write(lambda writer, event=event: writer.write_event(event))
-            words = f"{stop - start:.1f} s of data are missing"
-            self.queue.put(Notice(stop, block.sensor, "gap", words))
+        start = sensor.last_t
+        for stop in block.t.tolist():
+            if stop - start > sensor.gap:
+                data = {"sensor": block.sensor, "start": start, "stop": stop, "seconds": stop - start}
+                event = Event(stop, "gap", data)
+                self._write(lambda writer, event=event: writer.write_event(event))
+                words = f"{stop - start:.1f} s of data are missing"
+                self.queue.put(Notice(stop, block.sensor, "gap", words))
+            start = stop
+        sensor.last_t = start
 
     def _reopened(self, sensor: str) -> None:
+        self._guard(lambda: self._log.opened(sensor, self._writer))
         self._sensors[sensor].connections += 1
         if self._sensors[sensor].connections > 1:
             self._sensors[sensor].stream.link_restored()
 
     def _write(self, put: Callable[[RecordingWriter], None]) -> None:
-        """Put something into the recording, if there is one; a disk that fails ends the recording only."""
-        if self._writer is None:
-            return
+        """Put something into the recording, if there is one."""
+        writer = self._writer
+        if writer is not None:
+            self._guard(lambda: put(writer))
+
+    def _guard(self, put: Callable[[], None]) -> None:
+        """Record something; a disk that fails ends the recording only."""
         try:
-            put(self._writer)
+            put()
         except RomcapError as error:
             self.recording_error = error
             self._writer = None
@@ -380,7 +385,7 @@ class Acquisition:
 
     def _later(self, action: Callable[[], None]) -> None:
         """Do something in its turn, after all that has arrived."""
-        self._call(lambda: self._incoming.put_nowait(action))
+        self._call(lambda: self._put(action))
 
     def _call(self, action: Callable[[], None]) -> None:
         """Do something in the acquisition thread at once; nothing if that thread has ended."""

@@ -28,6 +28,7 @@ CHUNK_BYTES = 8192
 HEADER_DOCUMENT = "romcap.header"
 CALIBRATION_DOCUMENT = "romcap.calibration"
 REPAIR_DOCUMENT = "romcap.repair"
+STREAMS_DOCUMENT = "romcap.streams"
 END_DOCUMENT = "romcap.end"
 DOCUMENT_PREFIX = "romcap."
 

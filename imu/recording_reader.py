@@ -17,6 +17,7 @@ from imu.recording_format import (
     HEADER_DOCUMENT,
     IMU_RECORD,
     REPAIR_DOCUMENT,
+    STREAMS_DOCUMENT,
     RecordArray,
     channels,
     decode_raw,
@@ -60,6 +61,8 @@ class Recording:
         The calibration documents, oldest first.
     repairs
         What `repair` noted when it made this file: `source`, `sha256` and `damage` of the original.
+    streams
+        What the samples depend on besides the raw packets, oldest first; see `imu/streams.py`.
     damage
         One sentence for each thing that is missing or has changed; empty for a clean finished file.
     samples
@@ -74,6 +77,7 @@ class Recording:
     statuses: tuple[Status, ...]
     calibrations: tuple[Mapping[str, Any], ...]
     repairs: tuple[Mapping[str, Any], ...]
+    streams: tuple[Mapping[str, Any], ...]
     damage: tuple[str, ...]
     samples: Mapping[str, int]
     start: float
@@ -108,6 +112,7 @@ class Recording:
             survey.statuses(),
             tuple(content for name, content in documents if name == CALIBRATION_DOCUMENT),
             tuple(content for name, content in documents if name == REPAIR_DOCUMENT),
+            tuple(content for name, content in documents if name == STREAMS_DOCUMENT),
             survey.damage(found, header),
             samples,
             survey.first_t if any_sample else np.nan,

@@ -59,6 +59,8 @@ def repair(path: Path) -> RepairReport:
     with RecordingWriter(growing, source.header) as writer:
         for document in source.calibrations:
             writer.write_calibration(document)
+        for told in source.streams:
+            writer.put_streams(told)
         for event in source.events:
             writer.write_event(event)
         for status in source.statuses:

@@ -20,6 +20,7 @@ from imu.recording_format import (
     HEADER_DOCUMENT,
     PROFILE,
     SCHEMAS,
+    STREAMS_DOCUMENT,
     channels,
     encode_event,
     encode_raw,
@@ -164,6 +165,10 @@ class RecordingWriter:
         with self._guarded():
             self._put_document(CALIBRATION_DOCUMENT, document)
             self._flush()
+
+    def put_streams(self, document: Mapping[str, Any]) -> None:
+        """Append what the samples depend on besides the raw packets; see `imu/streams.py`."""
+        self.put_document(STREAMS_DOCUMENT, document)
 
     def put_document(self, name: str, document: Mapping[str, Any]) -> None:
         """Append a document of another kind; its name starts with `romcap.`."""

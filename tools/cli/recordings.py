@@ -1,5 +1,6 @@
 """`rom import`, `rom info`, `rom repair`: recordings as files."""
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,11 +97,18 @@ def info(
 
 def repair_recording(
     file: Annotated[Path, typer.Argument(help="An unfinished (.part) or damaged recording.")],
+    *,
+    from_raw: Annotated[
+        bool, typer.Option("--from-raw", help="Make the samples again from the sensors' raw bytes.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a finished recording of an unfinished or damaged one; the original is kept."""
     from imu.recording import repair
 
+    if from_raw:
+        _rebuild(file, as_json=as_json)
+        return
     with _bar("Repairing"):
         report = repair(file)
     document = {
@@ -116,6 +124,29 @@ def repair_recording(
         lines = [f"{report.written}: {report.samples} samples and {report.events} events kept of {file.name}"]
         text = "\n".join([*lines, *(f"  was: {sentence}" for sentence in report.damage)])
     emit(document, text, as_json=as_json)
+
+
+def _rebuild(file: Path, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from imu.rebuild import rebuild
+
+    with _bar("Making the samples again"):
+        report = rebuild(file)
+    document = {
+        "schema": "romcap.rebuild/1",
+        "source": str(report.source),
+        "written": str(report.written),
+        "same": report.same,
+        "sensors": [asdict(each) for each in report.differences],
+    }
+    lines = [f"{report.written}: samples made again from the raw bytes of {file.name}"]
+    for each in report.differences:
+        said = "all as recorded, to the last bit"
+        if not math.isnan(each.first):
+            said = f"other than recorded from {each.first:.3f} s on"
+        lines.append(f"  {each.sensor}: {each.rebuilt} samples ({each.recorded} recorded), {said}")
+    emit(document, "\n".join(lines), as_json=as_json)
 
 
 def _known_movement(movement: str) -> str:
