@@ -257,7 +257,7 @@ def inclination_errors(
 
 @cache
 def _joint(rule: AngleRule, side: Side) -> FloatArray:
-    """Return what `joint_errors_row` must know: the form, the mirror, the order of its angles and their signs."""
+    """Return what `joint_errors_row` must know: form, mirror, order of its angles and their signs."""
     mirror = -1.0 if side == "left" else 1.0
     sign = float(rule.sign(side))
     match rule.kind:
@@ -277,7 +277,7 @@ def _joint(rule: AngleRule, side: Side) -> FloatArray:
 
 @cache
 def _inclination(rule: AngleRule, side: Side) -> FloatArray:
-    """Return what `inclination_errors_row` must know: the axis, the angle of the line, the mirror and the sign."""
+    """Return what `inclination_errors_row` must know: axis, angle of the line, mirror and sign."""
     if rule.kind != "inclination" or rule.component not in (0, 1):
         raise InputError(
             f"an inclination is a turn about Z or X, got {rule.kind} about {'ZXY'[rule.component]}"

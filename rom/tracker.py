@@ -10,6 +10,7 @@ import numpy as np
 from calibration.sensor import apply
 from imu import quaternion
 from imu.block import BoolArray, FloatArray, ImuBlock
+from imu.compiled import sequential
 from imu.fusion import make_filter
 from imu.sync import Frames, Synchroniser
 from rom.angles import GAP, SATURATED, UNSURE, JointSeries, join_series, period
@@ -59,8 +60,12 @@ class JointTracker:
         self._saturated: list[float] = []
         self._reader = reader(setup, heading)
         self._nothing = join_series([])
-        self._last_near = math.nan
-        self._branch = 0
+        full = period(setup.rule) if self._reader.periodic else math.inf
+        self._rules = np.array([UNSURE_SIGMA, GAP, UNSURE, full, setup.centre])
+        self._axis = _AXES[setup.rule.component]
+        if setup.calibration is not None:
+            self._axis = quaternion.rotate(setup.calibration.proximal.q_sensor_from_segment, self._axis)
+        self._turns = np.array([math.nan, 0.0])
         self._support = 0.0
 
     def feed(self, block: ImuBlock) -> JointSeries:
@@ -84,7 +89,7 @@ class JointTracker:
     def _mark_saturated(self, block: ImuBlock) -> ImuBlock:
         """Turn samples at the end of the range into unknown ones, and remember when."""
         limit = RANGE_END * self._ranges[block.sensor]
-        if not len(block) or (-limit < float(block.gyr.min()) and float(block.gyr.max()) < limit):
+        if _within(block.gyr, limit):
             return block
         at_end = (np.abs(block.gyr) >= limit).any(axis=1)
         lone = np.isnan(block.gyr).any(axis=1) & np.isfinite(block.acc).all(axis=1)
@@ -102,19 +107,24 @@ class JointTracker:
             early = int(np.searchsorted(frames.t, self.setup.worn_from))
             return join_series([self._unworn(frames[:early]), self._series(frames[early:])])
         errors, flags = self._reader.read(frames)
-        angle, sigma = errors.angle, errors.sigma
-        unknown = ~np.isfinite(angle[:, 0])
-        flags[~np.isfinite(frames.q[..., 0]).all(axis=1)] |= GAP
-        if frames.lost_heading is not None:
-            flags[frames.lost_heading.max(axis=1) > 0.0] |= GAP
+        lost = frames.lost_heading
+        if lost is None:
+            lost = np.zeros(frames.rest.shape)
+        marks = np.empty(len(frames))
+        parts = (errors.angle, errors.sigma, errors.strap_sigma, errors.heading_sigma)
+        _settle(self._rules, frames.q, lost, *parts, marks, self._turns)
+        flags |= marks.astype(np.uint8)
         if self._saturated:
             flags[self._near_saturation(frames.t)] |= SATURATED
-        own = sigma[:, 0] ** 2 - errors.strap_sigma**2
-        flags[np.where(unknown, True, own > UNSURE_SIGMA**2)] |= UNSURE
-        sigma[~np.isfinite(angle)] = np.nan
-        parts = [np.where(unknown, np.nan, part) for part in (errors.strap_sigma, errors.heading_sigma)]
-        angle[:, 0] = self._unwrap(angle[:, 0])
-        return JointSeries(frames.t, angle, sigma, flags, self._support_turn(frames), *parts)
+        return JointSeries(
+            frames.t,
+            errors.angle,
+            errors.sigma,
+            flags,
+            self._support_turn(frames),
+            errors.strap_sigma,
+            errors.heading_sigma,
+        )
 
     def _unworn(self, frames: Frames) -> JointSeries:
         n = len(frames)
@@ -128,43 +138,11 @@ class JointTracker:
         self._saturated = [m for m in self._saturated if m + self._saturation_reach > t[-1]]
         return near
 
-    def _unwrap(self, raw: FloatArray) -> FloatArray:
-        """Return the primary angle on the branch that has no jumps; turns are counted in whole numbers."""
-        if not self._reader.periodic or math.isinf(full := period(self.setup.rule)):
-            return raw
-        centre = self.setup.centre
-        low = centre - full / 2.0
-        near = low + (raw - low) % full
-        known = np.flatnonzero(np.isfinite(near))
-        if not len(known):
-            return near
-        values = near[known]
-        first = values[0] if math.isnan(self._last_near) else self._last_near
-        steps = np.rint(np.diff(values, prepend=first) / full)
-        self._last_near = float(values[-1])
-        if self._branch == 0 and not steps.any():
-            return near
-        for i, step in enumerate(steps.tolist()):
-            self._branch -= int(step)
-            if abs(values[i] + full * self._branch - centre) > 0.75 * full:
-                self._branch = 0
-            values[i] += full * self._branch
-        near[known] = values
-        return near
-
     def _support_turn(self, frames: Frames) -> FloatArray:
-        if self.setup.proximal is None:
-            return np.full(len(frames), np.nan)
-        calibration = self.setup.calibration
-        axis = _AXES[self.setup.rule.component]
-        if calibration is not None:
-            axis = quaternion.rotate(calibration.proximal.q_sensor_from_segment, axis)
-        gyr = frames.gyr[:, 0]
-        rate = gyr[:, 0] * axis[0] + gyr[:, 1] * axis[1] + gyr[:, 2] * axis[2]
-        steps = np.where(np.isfinite(rate), rate, 0.0) / self.setup.output_rate
-        steps[0] += self._support
-        turn = np.cumsum(steps)
-        self._support = float(turn[-1])
+        turn = np.full(len(frames), np.nan)
+        if self.setup.proximal is not None:
+            _integrate(frames.gyr[:, 0], self._axis, 1.0 / self.setup.output_rate, self._support, turn)
+            self._support = float(turn[-1])
         return turn
 
     def save(self) -> dict[str, Any]:
@@ -174,8 +152,7 @@ class JointTracker:
             "sync": self._sync.save(),
             "reader": self._reader.save(),
             "saturated": list(self._saturated),
-            "last_near": self._last_near,
-            "branch": self._branch,
+            "turns": self._turns.tolist(),
             "support": self._support,
         }
 
@@ -186,5 +163,67 @@ class JointTracker:
         self._sync.restore(state["sync"])
         self._reader.restore(state["reader"])
         self._saturated = [float(moment) for moment in state["saturated"]]
-        self._last_near, self._branch = float(state["last_near"]), int(state["branch"])
+        self._turns = np.array(state["turns"], dtype=np.float64)
         self._support = float(state["support"])
+
+
+@sequential("(n,c),()")
+def _within(rates: FloatArray, limit: float) -> bool:
+    """Return whether every number is known and smaller than a limit."""
+    for i in range(rates.shape[0]):
+        for k in range(rates.shape[1]):
+            if not abs(rates[i, k]) < limit:
+                return False
+    return True
+
+
+@sequential("(n,c),(c),(),()->(n)")
+def _integrate(rates: FloatArray, axis: FloatArray, step: float, start: float, turn: FloatArray) -> None:
+    """Fill the turn about an axis; where the rate is not known it stands still."""
+    for i in range(len(turn)):
+        rate = rates[i, 0] * axis[0] + rates[i, 1] * axis[1] + rates[i, 2] * axis[2]
+        start += rate * step if math.isfinite(rate) else 0.0
+        turn[i] = start
+
+
+@sequential("(k),(n,s,q),(n,s)->(n,c),(n,c),(n),(n),(n),(m)")
+def _settle(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    rules: FloatArray,
+    q: FloatArray,
+    lost: FloatArray,
+    angle: FloatArray,
+    sigma: FloatArray,
+    strap_sigma: FloatArray,
+    heading_sigma: FloatArray,
+    marks: FloatArray,
+    turns: FloatArray,
+) -> None:
+    """Mark gaps and large sigmas, blank what is not known, and put the primary angle on the jumpless branch.
+
+    `rules` are the largest sure sigma, the two marks, after how much the same pose comes again, and the
+    middle of the angles to expect; `turns` are the last angle within a turn of there, and the turns counted.
+    """
+    largest, gap, unsure, full, centre = rules
+    low = centre - full / 2.0
+    for i in range(len(marks)):
+        known = math.isfinite(angle[i, 0])
+        marks[i] = 0.0
+        for s in range(q.shape[1]):
+            if lost[i, s] > 0.0 or not math.isfinite(q[i, s, 0]):
+                marks[i] = gap
+        own = sigma[i, 0] * sigma[i, 0] - strap_sigma[i] * strap_sigma[i]
+        if not known or own > largest * largest:
+            marks[i] += unsure
+        for k in range(angle.shape[1]):
+            if not math.isfinite(angle[i, k]):
+                sigma[i, k] = math.nan
+        if not known:
+            strap_sigma[i] = heading_sigma[i] = math.nan
+        elif math.isfinite(full):
+            near = low + (angle[i, 0] - low) % full
+            if math.isfinite(turns[0]):
+                turns[1] -= np.rint((near - turns[0]) / full)
+            turns[0] = near
+            if abs(near + full * turns[1] - centre) > 0.75 * full:
+                turns[1] = 0.0
+            angle[i, 0] = near + full * turns[1]
