@@ -1,23 +1,21 @@
-"""What other people's methods make of the same two sensors: their libraries, their defaults.
+"""What other people's orientation filters make of the same sensors: their libraries, their defaults.
 
-`vqf` and `qmt` are called here directly, because a peer must run as its authors ship it; romcap's own filters
-go through `imu.fusion`. `qmt` is optional: without it its rows are absent.
+`vqf` is called here directly, because a peer must run as its authors ship it; the filters of `ahrs` go
+through `imu.fusion`, whose border only fixes conventions. For `qmt` see `tools.bench.qmt_chain`.
 """
 
-import contextlib
-import io
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
 from imu import quaternion
-from imu.block import FloatArray, ImuBlock
+from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.fusion import make_filter
 
 FILTERS = ("vqf-6d", "vqf-9d", "ahrs-madgwick", "ahrs-ekf")
-CHAIN = "qmt-chain"
+SLOW = ("ahrs-madgwick", "ahrs-ekf")
+"""Filters of `ahrs` are loops in Python: a quarter of a minute for five minutes of two sensors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,48 +70,34 @@ def filtered(method: str, block: ImuBlock, rate: float) -> FloatArray | None:
         return make_filter(method.removeprefix("ahrs-"), rate).feed(block).q
     from vqf import VQF
 
-    gyr, acc = (np.nan_to_num(np.ascontiguousarray(signal)) for signal in (block.gyr, block.acc))
-    if method == "vqf-6d":
-        return VQF(1.0 / rate).updateBatch(gyr, acc)["quat6D"]
-    if block.mag is None:
+    return _of_vqf(method, block, VQF(1.0 / rate).updateBatch)
+
+
+def filtered_offline(method: str, block: ImuBlock, rate: float) -> FloatArray | None:
+    """Return what VQF's authors offer for a recording that is over; `vqf-6d` or `vqf-9d`."""
+    from vqf import offlineVQF
+
+    def run(gyr: FloatArray, acc: FloatArray, mag: FloatArray | None = None) -> Any:
+        return offlineVQF(gyr, acc, mag, 1.0 / rate)
+
+    return _of_vqf(method, block, run)
+
+
+def at_instants(q: FloatArray, t: FloatArray, instants: FloatArray) -> FloatArray:
+    """Return orientations (N, 4) given at times t at other instants (M, 4), on the shorter arc between."""
+    at = np.clip(np.searchsorted(t, instants, side="right") - 1, 0, len(t) - 2)
+    share = np.clip((instants - t[at]) / (t[at + 1] - t[at]), 0.0, 1.0)
+    return quaternion.slerp(q[at], q[at + 1], share)
+
+
+def known(*q: FloatArray) -> BoolArray:
+    """Return where all of some orientations (N, 4) are known, (N,)."""
+    return np.logical_and.reduce([np.isfinite(each).all(axis=-1) for each in q])
+
+
+def _of_vqf(method: str, block: ImuBlock, run: Any) -> FloatArray | None:
+    signals = (block.gyr, block.acc) if method == "vqf-6d" else (block.gyr, block.acc, block.mag)
+    if any(signal is None for signal in signals):
         return None
-    return VQF(1.0 / rate).updateBatch(gyr, acc, np.nan_to_num(np.ascontiguousarray(block.mag)))["quat9D"]
-
-
-def has_qmt() -> bool:
-    """Return whether the optional library is there."""
-    return find_spec("qmt") is not None
-
-
-def hinge_chain(pair: Pair, calibration: tuple[float, float]) -> FloatArray:
-    """Return the flexion angle (M,), rad, of qmt's public chain: VQF 6D, Olsson's axes, heading correction.
-
-    Parameters
-    ----------
-    pair
-        Both sensors over the whole recording.
-    calibration
-        Start and stop of the movement that the axes are estimated from, s.
-    """
-    qmt = import_module("qmt")
-    inside = (pair.t >= calibration[0]) & (pair.t <= calibration[1])
-    stride = max(1, np.count_nonzero(inside) // 1200)
-    gyr, acc = (np.ascontiguousarray(signal[inside][::stride]) for signal in (pair.gyr, pair.acc))
-    with contextlib.redirect_stdout(io.StringIO()):
-        axes = qmt.jointAxisEstHingeOlsson(
-            acc[:, 0], acc[:, 1], gyr[:, 0], gyr[:, 1], estSettings={"w0": 50.0, "quiet": True}
-        )
-    j1, j2 = (np.ravel(axis) / np.linalg.norm(axis) for axis in axes[:2])
-    q = orientations("vqf-6d", pair)
-    assert q is not None
-    # qmt's Euler residual is singular about z, so both segments get frames whose y axis is the joint's
-    frames = [quaternion.between(np.array([0.0, 1.0, 0.0]), axis) for axis in (j1, j2)]
-    segments = [quaternion.multiply(q[:, k], frames[k]) for k in (0, 1)]
-    rates = [quaternion.rotate(quaternion.conjugate(frames[k]), pair.gyr[:, k]) for k in (0, 1)]
-    with contextlib.redirect_stdout(io.StringIO()):
-        corrected = qmt.headingCorrection(
-            rates[0], rates[1], segments[0], segments[1], pair.t, np.array([0.0, 1.0, 0.0]), {},
-            {"alignment": "backward"},
-        )  # fmt: skip
-    relative = quaternion.multiply(quaternion.conjugate(segments[0]), corrected[0])
-    return np.unwrap(quaternion.twist(relative, np.array([0.0, 1.0, 0.0])))
+    found = run(*(np.nan_to_num(np.ascontiguousarray(signal)) for signal in signals))
+    return found["quat6D" if method == "vqf-6d" else "quat9D"]

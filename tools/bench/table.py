@@ -1,97 +1,257 @@
-"""The bench as one table and one picture."""
+"""The bench as one table: a line a world or a kind of trial, a column a method."""
 
-import io
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from tools.bench.worlds import INCLINATIONS, Score, World
+from tools.bench.estimate import LIVE, METHODS, OWN, REVIEW
+from tools.bench.scoring import Row
+from tools.bench.world_scores import Score
 
-COLOURS = {
-    "romcap-live": "#d9480f",
-    "romcap-review": "#a61e4d",
-    "vqf-6d": "#1c6fb5",
-    "vqf-9d": "#4dabf7",
-    "ahrs-madgwick": "#868e96",
-    "ahrs-ekf": "#495057",
-    "qmt-chain": "#2b8a3e",
-}
+FRAMES_30_MINUTES = 30 * 60 * 120
+"""Instants of half an hour at 120 Hz."""
+
+ALLOWED = {LIVE: 1.1, REVIEW: 1.0}
+"""What romcap may have of the best peer's error on a real trial: its goal."""
+
+WORST = 3
+"""So many cases are named in a sentence."""
+
+PRINTED = 0.005
+"""Differences that two printed decimals do not show, deg."""
 
 
-def summary(scores: Sequence[Score]) -> list[dict[str, object]]:
-    """Return a row a world and method: medians over seeds, degrees; `seeds` says how many."""
-    rows: list[dict[str, object]] = []
-    for world in _worlds(scores):
-        for method in _methods(scores):
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One method in one world or on one kind of trial: medians over seeds or trials, NaN where not defined.
+
+    Parameters
+    ----------
+    place
+        The world, or data set, joint and mode.
+    method
+        One of `METHODS`.
+    count
+        Seeds or trials with an answer.
+    rmse_deg, rom_deg, worst_rom_deg
+        Of the angle; of the ranges of passes or half-cycles, and the worst of those.
+    drift_deg_min
+        Absolute slope of the error, deg/min.
+    coverage, minutes_inside
+        Shares: of instants whose 95 % interval holds the truth, of minutes whose mean error it holds.
+    frame_us
+        Processor time for each instant of two sensors, microseconds.
+    """
+
+    place: str
+    method: str
+    count: int
+    rmse_deg: float
+    rom_deg: float
+    worst_rom_deg: float
+    drift_deg_min: float = math.nan
+    coverage: float = math.nan
+    minutes_inside: float = math.nan
+    frame_us: float = math.nan
+
+    def to_document(self) -> dict[str, object]:
+        """Return the line for JSON."""
+        return {
+            "place": self.place,
+            "method": self.method,
+            "count": self.count,
+            "rmse_deg": self.rmse_deg,
+            "rom_error_deg": self.rom_deg,
+            "worst_rom_error_deg": self.worst_rom_deg,
+            "drift_deg_per_min": self.drift_deg_min,
+            "coverage95": self.coverage,
+            "minutes_inside": self.minutes_inside,
+            "us_per_frame": self.frame_us,
+        }
+
+
+def world_lines(scores: Sequence[Score]) -> list[Line]:
+    """Return a line a world and method."""
+    lines: list[Line] = []
+    for world in dict.fromkeys(score.world for score in scores):
+        for method in METHODS:
             mine = [score for score in scores if score.world == world and score.method == method]
             if mine:
-                rows.append(
-                    {
-                        "world": world.name,
-                        "method": method,
-                        "seeds": len(mine),
-                        "rom_rms_deg": _median(score.rom_deg for score in mine),
-                        "angle_rmse_deg": _median(score.angle_deg for score in mine),
-                        "drift_deg_per_min": _median(abs(score.drift_deg_min) for score in mine),
-                        "coverage95": _median(score.coverage for score in mine),
-                        "worst_rom_rms_deg": max(score.rom_deg for score in mine),
-                    }
+                lines.append(
+                    Line(
+                        world.name,
+                        method,
+                        len(mine),
+                        _median(score.angle_deg for score in mine),
+                        _median(score.rom_deg for score in mine),
+                        max(score.rom_deg for score in mine),
+                        _median(abs(score.drift_deg_min) for score in mine),
+                        _median(score.coverage for score in mine),
+                        _median(score.minutes_inside for score in mine),
+                        _median(score.frame_us for score in mine),
+                    )
                 )
-    return rows
+    return lines
 
 
-def draw(scores: Sequence[Score], path: Path) -> None:
-    """Draw the range error of single passes, a panel a world, every seed a mark, as an SVG or PNG file."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+def trial_lines(rows: Sequence[Row]) -> list[Line]:
+    """Return a line a data set, joint, mode and method."""
+    lines: list[Line] = []
+    for place in dict.fromkeys(_place(row) for row in rows):
+        for method in METHODS:
+            mine = [row for row in rows if _place(row) == place and row["method"] == method]
+            rmse, rom, shares = (_numbers(mine, key) for key in ("rmse_deg", "rom_error_deg", "coverage95"))
+            if rmse:
+                worst = max(rom, default=math.nan)
+                lines.append(
+                    Line(
+                        place, method, len(rmse), _median(rmse), _median(rom), worst, coverage=_median(shares)
+                    )
+                )
+    return lines
 
-    kinds = list(dict.fromkeys((w.minutes, w.grade.name, w.still) for w in _worlds(scores)))
-    methods = _methods(scores)
-    with rc_context({"svg.fonttype": "none", "font.size": 8.0, "svg.hashsalt": "romcap"}):
-        figure = Figure(figsize=(7.2, 1.1 + 2.0 * math.ceil(len(kinds) / 2)), layout="constrained")
-        panels: Any = figure.subplots(math.ceil(len(kinds) / 2), 2, squeeze=False, sharey=True).ravel()
-        for panel, (minutes, grade, still) in zip(panels, kinds, strict=False):
-            here = [
-                s
-                for s in scores
-                if (s.world.minutes, s.world.grade.name, s.world.still) == (minutes, grade, still)
-            ]
-            for number, method in enumerate(methods):
-                for column, axis in enumerate(INCLINATIONS):
-                    values = [s.rom_deg for s in here if s.method == method and s.world.axis == axis]
-                    at = column + (number - (len(methods) - 1) / 2) * 0.11
-                    panel.plot(
-                        [at] * len(values), values, "o", markersize=3.0, color=COLOURS[method],
-                        label=method if column == 0 else None,
-                    )  # fmt: skip
-            panel.set_yscale("log")
-            panel.set_xticks(range(len(INCLINATIONS)), list(INCLINATIONS))
-            panel.set_title(
-                f"{minutes:g} min, {grade}, {'still' if still else 'moving'} proximal", fontsize=8
-            )
-            panel.grid(visible=True, axis="y", color="#e9ecef")
-        for panel in panels[len(kinds) :]:
-            panel.set_visible(False)
-        figure.supylabel("RMS error of a pass's range (°), log scale")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside upper center", ncols=len(methods), frameon=False, fontsize=7
+
+def page(lines: Sequence[Line]) -> str:
+    """Return the table as Markdown, and what it cost."""
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    methods = [method for method in METHODS if any(line.method == method for line in lines)]
+    table = Table("Where", "n", *methods, *_OF_OWN, box=MARKDOWN)
+    for place in dict.fromkeys(line.place for line in lines):
+        here = {line.method: line for line in lines if line.place == place}
+        own = [here[method] for method in OWN if method in here]
+        table.add_row(
+            place,
+            str(max(line.count for line in here.values())),
+            *(_cell(here.get(method)) for method in methods),
+            _both(_percent(line.coverage) for line in own),
+            _both(_decimals(line.drift_deg_min) for line in own),
+            _both(_percent(line.minutes_inside) for line in own),
         )
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format=path.suffix.removeprefix(".") or "svg", dpi=160)
-    path.write_bytes(drawn.getvalue())
+    console = Console(width=400)
+    with console.capture() as drawn:
+        console.print(table)
+    rows = [line.rstrip() for line in drawn.get().splitlines() if line.strip()]
+    title = (
+        "Degrees: RMSE of the angle / error of ranges, medians over n seeds or trials; "
+        "the last three columns: romcap live / review."
+    )
+    return "\n".join([title, *rows, *_costs(lines)])
 
 
-def _worlds(scores: Iterable[Score]) -> list[World]:
-    return list(dict.fromkeys(score.world for score in scores))
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A trial, joint and mode in which a method has more of the best peer's RMSE than allowed; deg."""
+
+    trial: str
+    joint: str
+    mode: str
+    method: str
+    rmse_deg: float
+    best: str
+    best_deg: float
 
 
-def _methods(scores: Iterable[Score]) -> list[str]:
-    there = {score.method for score in scores}
-    return [method for method in COLOURS if method in there]
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Where romcap has more than its goal allows of the best peer's error, on real trials.
+
+    Parameters
+    ----------
+    compared
+        Trials, joints and modes where both have an answer, by romcap's method.
+    cases
+        Those behind, with both errors.
+    """
+
+    compared: dict[str, int]
+    cases: tuple[Case, ...]
+
+    def sentences(self) -> list[str]:
+        """Return a sentence for each of romcap's methods, with the worst cases."""
+        said: list[str] = []
+        for method, total in self.compared.items():
+            mine = [case for case in self.cases if case.method == method]
+            worst = sorted(mine, key=lambda case: case.best_deg / case.rmse_deg)[:WORST]
+            names = "; ".join(
+                f"{case.trial} {case.joint} {case.mode} {case.rmse_deg:.2f} against {case.best_deg:.2f} of "
+                f"{case.best}"
+                for case in worst
+            )
+            said.append(
+                f"{method} has more than {ALLOWED[method]:g} x the RMSE of the best peer in {len(mine)} of "
+                f"{total} single trials" + (f", most of all in {names}." if names else ".")
+            )
+        return said
+
+
+def behind(rows: Sequence[Row]) -> Behind:
+    """Return where romcap is behind the best peer, by the RMSE of single trials."""
+    groups: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in rows:
+        if isinstance(rmse := row["rmse_deg"], float) and math.isfinite(rmse):
+            key = str(row["trial"]), str(row["joint"]), str(row["mode"])
+            groups.setdefault(key, {})[str(row["method"])] = rmse
+    compared = dict.fromkeys(OWN, 0)
+    cases: list[Case] = []
+    for (trial, joint, mode), found in groups.items():
+        peers = {method: rmse for method, rmse in found.items() if method not in OWN}
+        if not peers:
+            continue
+        best = min(peers, key=lambda method: peers[method])
+        for method in OWN:
+            if method in found:
+                compared[method] += 1
+                if found[method] > ALLOWED[method] * peers[best] + PRINTED:
+                    cases.append(Case(trial, joint, mode, method, found[method], best, peers[best]))
+    return Behind({method: total for method, total in compared.items() if total}, tuple(cases))
+
+
+_OF_OWN = ("truth in 95 %", "drift, deg/min", "minutes inside")
+
+
+def _costs(lines: Sequence[Line]) -> list[str]:
+    """Return what the methods cost, over all worlds."""
+    parts: list[str] = []
+    for method in METHODS:
+        cost = _median(line.frame_us for line in lines if line.method == method)
+        if math.isfinite(cost):
+            parts.append(f"{method} {cost:.1f}")
+            if method == REVIEW:
+                parts[-1] += f" ({cost * FRAMES_30_MINUTES * 1e-6:.1f} s for 30 min)"
+    return [f"Processor time, us for each instant of two sensors: {', '.join(parts)}."] if parts else []
+
+
+def _place(row: Row) -> str:
+    return f"{str(row['trial']).split('/', maxsplit=1)[0]}, {row['joint']}, {row['mode']}"
+
+
+def _cell(line: Line | None) -> str:
+    if line is None:
+        return ""
+    rom = _decimals(line.rom_deg)
+    return f"{line.rmse_deg:.2f} / {rom}" if rom else f"{line.rmse_deg:.2f}"
+
+
+def _both(parts: Iterable[str]) -> str:
+    found = list(parts)
+    return " / ".join(found) if any(found) else ""
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.0f} %" if math.isfinite(share) else ""
+
+
+def _numbers(rows: Sequence[Row], key: str) -> list[float]:
+    return [value for row in rows if isinstance(value := row.get(key), float) and math.isfinite(value)]
 
 
 def _median(values: Iterable[float]) -> float:

@@ -8,6 +8,9 @@ import numpy as np
 
 from imu import quaternion
 from imu.block import BoolArray, FloatArray, ImuBlock
+from imu.errors import InputError
+from imu.fusion import RestNoise
+from imu.quiet import NoiseMeter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,28 +24,67 @@ class Joint:
 
 
 class Trial:
-    """One `.npz` file."""
+    """One `.npz` file: sensors' samples as blocks, joints as its `meta` names them, the reference.
+
+    Parameters
+    ----------
+    path
+        The file; arrays as the data's README describes them.
+
+    Raises
+    ------
+    InputError
+        If it holds no trial.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.stem
         with np.load(path) as file:
             self._arrays = {key: file[key] for key in file.files if key != "meta"}
             self.meta = json.loads(str(file["meta"])) if "meta" in file.files else {}
+        self.segments = sorted(
+            key[:-4] for key in self._arrays if key.endswith("_acc") and f"{key[:-4]}_gyr" in self._arrays
+        )
+        if "rate" not in self._arrays or not self.segments:
+            raise InputError(
+                f"{path}: expected the arrays rate, SEGMENT_acc and SEGMENT_gyr of a trial, got "
+                f"{', '.join(sorted(self._arrays)) or 'none'}; see the data's README for the layout"
+            )
         self.rate = float(self._arrays["rate"])
-        self.segments = sorted(key[:-4] for key in self._arrays if key.endswith("_acc"))
         self.joints = [
-            Joint(str(j["name"]), str(j["parent"]), str(j["child"]), int(j["dof"]))
+            Joint(str(j["name"]), str(j["parent"]), str(j["child"]), int(j.get("dof", 3)))
             for j in self.meta.get("joints", [])
             if {j["parent"], j["child"]} <= set(self.segments)
         ]
+        self.t = np.arange(max(len(self._arrays[f"{s}_acc"]) for s in self.segments)) / self.rate
         self.blocks = {segment: self._block(segment) for segment in self.segments}
 
     def _block(self, segment: str) -> ImuBlock:
         acc = self._arrays[f"{segment}_acc"].astype(np.float64)
         gyr = self._arrays[f"{segment}_gyr"].astype(np.float64)
         mag = self._arrays.get(f"{segment}_mag")
-        t = np.arange(len(acc)) / self.rate
-        return ImuBlock(segment, t, gyr, acc, None if mag is None else mag.astype(np.float64))
+        return ImuBlock(
+            segment, self.t[: len(acc)], gyr, acc, None if mag is None else mag.astype(np.float64)
+        )
+
+    @property
+    def label(self) -> str:
+        """Return folder and name."""
+        return f"{self.path.parent.name}/{self.name}"
+
+    def noise(self) -> dict[str, RestNoise]:
+        """Return the noise of the sensors that lie still before the movement begins, if the file marks it."""
+        if "movement" not in self._arrays:
+            return {}
+        begun = int(np.argmax(self._arrays["movement"].astype(np.bool_)))
+        found: dict[str, RestNoise] = {}
+        for segment, block in self.blocks.items():
+            meter = NoiseMeter(self.rate)
+            meter.add(block[:begun])
+            noise = meter.result()
+            if noise is not None:
+                found[segment] = noise
+        return found
 
     def has(self, segment: str, kind: str) -> bool:
         """Return whether a segment has a reference of a kind, `ref` or `refc`."""

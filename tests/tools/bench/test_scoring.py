@@ -1,0 +1,95 @@
+"""Scores are known where the error was put in by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from imu import quaternion
+from rom.limb import simulate_limb
+from tools.bench.scoring import coverage, fit, judged, rms, rom_error
+from tools.bench.table import Line, behind, page, trial_lines
+from tools.bench.world_scores import Scorer, minutes_inside
+from tools.bench.worlds import World, clinic_worlds
+
+T = np.arange(0.0, 40.0, 0.02)
+TARGET = np.radians(45.0) * (1.0 - np.cos(2.0 * np.pi * T / 8.0))
+
+
+def test_half_cycles_that_are_too_short_by_a_tenth() -> None:
+    assert rom_error(0.9 * TARGET, TARGET) == pytest.approx(9.0, abs=0.05)
+    assert rom_error(TARGET + 0.3, TARGET) == pytest.approx(0.0, abs=0.05)
+
+
+def test_an_interval_covers_what_it_says() -> None:
+    rng = np.random.default_rng(3)
+    sigma = rng.uniform(0.5, 2.0, 20_000)
+    assert coverage(sigma * rng.standard_normal(20_000), sigma) == pytest.approx(0.95, abs=0.01)
+    assert coverage(np.zeros(3), np.full(3, np.nan)) is None
+
+
+def test_only_what_counts_is_judged() -> None:
+    angle = TARGET + math.radians(2.0)
+    angle[:500] += 1.0
+    ok = T[500] <= T
+    row = judged(angle - TARGET, angle, TARGET, ok=ok, sure=ok, sigma=np.full(len(T), math.radians(1.5)))
+    assert row["rmse_deg"] == pytest.approx(2.0)
+    assert row["known"] == 1.0
+    assert row["coverage95"] == 1.0
+
+
+def test_constant_rotations_are_found_again() -> None:
+    rng = np.random.default_rng(5)
+    turns = rng.standard_normal((3, 4))
+    before, after, start = turns / np.linalg.norm(turns, axis=1, keepdims=True)
+    axes = rng.standard_normal((60, 3))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    q = quaternion.multiply(start, quaternion.from_axis_angle(axes, rng.uniform(0.0, 2.0, 60)))
+    reference = quaternion.multiply(quaternion.multiply(before, q), after)
+    _, _, misfit = fit(q, reference, 60)
+    assert math.sqrt(misfit) < math.radians(0.5)
+
+
+def test_drift_and_interval_of_an_injected_error() -> None:
+    world = World(3.0, "oblique", clinic_worlds((3.0,), ("mid",))[0].grade, still=True)
+    limb = simulate_limb(world.spec, 3)
+    scorer = Scorer(world, 3, limb)
+    t = limb.truth.t
+    truth = limb.truth.angle_sensor[:, 0]
+    drifting = truth + np.radians(0.5) * t / 60.0
+    narrow, wide = (scorer.score("x", t, drifting, 1.0, np.full(len(t), np.radians(s))) for s in (0.1, 5.0))
+    assert narrow.drift_deg_min == pytest.approx(0.5, abs=1e-6)
+    assert (narrow.coverage, narrow.minutes_inside) == (0.0, 0.0)
+    assert (wide.coverage, wide.minutes_inside) == (1.0, 1.0)
+    assert scorer.score("x", t, truth, 1.0).rom_deg == pytest.approx(0.0, abs=1e-9)
+    assert scorer.score("x", t, 1.1 * truth, 1.0).rom_deg == pytest.approx(9.9, abs=0.4)
+
+
+def test_a_minute_is_inside_by_its_mean() -> None:
+    t = np.arange(0.0, 120.0, 0.1)
+    error = np.where(t < 60.0, 0.5, 5.0) + np.sin(t)
+    assert minutes_inside(t, error, np.ones_like(t)) == 0.5
+
+
+def test_trials_behind_the_best_peer_are_named() -> None:
+    def row(method: str, rmse: float) -> dict[str, str | float | None]:
+        names: dict[str, str | float | None] = {"trial": "s/t", "joint": "j", "mode": "m", "method": method}
+        return names | {"rmse_deg": rmse, "rom_error_deg": None, "coverage95": None}
+
+    rows = [row("romcap-live", 1.05), row("romcap-review", 1.05), row("vqf-6d", 1.0), row("vqf-9d", 3.0)]
+    found = behind(rows)
+    assert found.compared == {"romcap-live": 1, "romcap-review": 1}
+    assert [(case.method, case.best) for case in found.cases] == [("romcap-review", "vqf-6d")]
+    assert rms(np.array([3.0, np.nan, 4.0])) == pytest.approx(math.sqrt(12.5))
+    assert "| s, j, m | 1 | 1.05" in page(trial_lines(rows))
+
+
+def test_what_is_not_known_is_left_blank() -> None:
+    line = Line("somewhere", "vqf-6d", 1, 2.0, math.nan, math.nan)
+    assert "nan" not in page([line])
+
+
+def test_worlds_are_the_product_of_what_is_named() -> None:
+    assert len(clinic_worlds()) == 2 * 3 * 2 * 4
+    assert len({world.name for world in clinic_worlds()}) == 48
+    assert len(clinic_worlds((5.0,), ("mid",), ("vertical",), ("still",))) == 1

@@ -1,0 +1,139 @@
+"""What a method makes of two sensors on a joint: romcap live and afterwards, and its peers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from calibration.heading import HeadingEstimator
+from calibration.heading_series import Heading
+from calibration.segment import JointCalibration
+from calibration.smoother import smooth
+from imu import quaternion
+from imu.block import BoolArray, FloatArray
+from imu.sync import Frames
+from rom.angles import AngleErrors
+from rom.catalogue.movement import AngleRule
+from rom.reading import TrackedSensor, TrackerSetup, reader
+from tools.bench.optical import Joint, Trial
+from tools.bench.peers import FILTERS, SLOW, at_instants, filtered, known, on_grid
+from tools.bench.qmt_chain import CHAIN, GRID, joint, why_absent
+
+LIVE, REVIEW = "romcap-live", "romcap-review"
+OWN = (LIVE, REVIEW)
+METHODS = (*OWN, *FILTERS, CHAIN)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What a method makes of two sensors, at the frames.
+
+    Parameters
+    ----------
+    first, second : (M, 4)
+        `q_earth_from_sensor`, proximal and distal; in one earth frame unless `adrift`.
+    claimed : (M,)
+        Where the method claims to know them.
+    adrift
+        Whether their relative heading is arbitrary by construction.
+    heading
+        romcap's own relative heading with its covariance; None for peers, who state no uncertainty.
+    """
+
+    first: FloatArray
+    second: FloatArray
+    claimed: BoolArray
+    adrift: bool
+    heading: Heading | None = None
+
+    def joint(self, delta: FloatArray | float = 0.0) -> FloatArray:
+        """Return the distal sensor in the proximal one after a turn of its earth frame, (M, 4)."""
+        turned = quaternion.multiply(quaternion.about_vertical(delta), self.second)
+        return quaternion.multiply(quaternion.conjugate(self.first), turned)
+
+
+def estimates(
+    trial: Trial, each: Joint, calibration: JointCalibration | None, frames: Frames, *, ahrs: bool = True
+) -> dict[str, Estimate]:
+    """Return what every method makes of a joint in a trial; those that lack an input are absent.
+
+    Parameters
+    ----------
+    trial, each
+        The trial and one of its joints.
+    calibration
+        What pose and functional movements gave, for every method alike; None if there were none.
+    frames
+        Both sensors at common instants, by romcap's own orientation filter.
+    ahrs
+        Whether to run the slow filters of `ahrs`.
+    """
+    ends = (each.parent, each.parent), (each.child, each.child)
+    joint_known = calibration or JointCalibration.uncalibrated(each.name, each.freedom, *ends)
+    found = {
+        LIVE: _own(frames, HeadingEstimator(joint_known, trial.rate).feed(frames)),
+        REVIEW: _own(frames, smooth(joint_known, frames, trial.rate)),
+    }
+    for method in FILTERS:
+        if ahrs or method not in SLOW:
+            sensors = [filtered(method, trial.blocks[s], trial.rate) for s in (each.parent, each.child)]
+            first, second = (None if q is None else at_instants(q, trial.t, frames.t) for q in sensors)
+            if first is not None and second is not None:
+                found[method] = Estimate(first, second, known(first, second), adrift=method != "vqf-9d")
+    if why_absent() is None:
+        chain = _chain(trial, each, calibration, frames)
+        if chain is not None:
+            found[CHAIN] = chain
+    return found
+
+
+def stated(
+    rule: AngleRule, calibration: JointCalibration, frames: Frames, heading: Heading, rate: float
+) -> AngleErrors:
+    """Return the angles and their sigma as the product itself reads them off frames and a heading."""
+    distal, proximal = (TrackedSensor(end.sensor, rate) for end in (calibration.distal, calibration.proximal))
+    setup = TrackerSetup(rule, "right", distal, proximal, calibration)
+    return reader(setup, _Given(heading)).read(frames)[0]
+
+
+def turned(heading: Heading, delta: float) -> Heading:
+    """Return a heading with a constant added."""
+    turn = quaternion.multiply(quaternion.about_vertical(delta), heading.q_earth1_from_earth2)
+    return replace(heading, q_earth1_from_earth2=turn)
+
+
+def _own(frames: Frames, heading: Heading) -> Estimate:
+    """Return what romcap makes of two sensors, its best guess where it claims nothing."""
+    second = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
+    claimed = np.isfinite(heading.delta) & known(frames.q[:, 0], second)
+    return Estimate(frames.q[:, 0], second, claimed, adrift=False, heading=heading)
+
+
+def _chain(
+    trial: Trial, each: Joint, calibration: JointCalibration | None, frames: Frames
+) -> Estimate | None:
+    rate = GRID * max(1, round(trial.rate / GRID))
+    pair = on_grid((trial.blocks[each.parent], trial.blocks[each.child]), rate)
+    found = joint(pair, each.freedom, calibration)
+    if found is None:
+        return None
+    first, second = (at_instants(q, pair.t, frames.t) for q in found)
+    return Estimate(first, second, known(first, second), adrift=False)
+
+
+class _Given:
+    """A heading that is already there, handed to the reader of angles."""
+
+    def __init__(self, heading: Heading) -> None:
+        self._heading = heading
+
+    def feed(self, frames: Frames) -> Heading:
+        del frames
+        return self._heading
+
+    def save(self) -> dict[str, Any]:
+        raise NotImplementedError("a finished heading is read in one go")
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        raise NotImplementedError("a finished heading is read in one go")

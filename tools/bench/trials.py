@@ -1,0 +1,354 @@
+"""Recordings with an optical reference, scored: every trial in the layout of the data's README.
+
+Joints come from a trial's `meta`, samples count where `_ok` (or `movement`) says so, the reference is moved
+by `ref_shift_s`.
+
+Modes
+-----
+end-to-end
+    The folder holds a neutral pose and functional movements: alignment, heading and angles come from
+    those and the trial's own inertial samples only, against the anatomical frames `_ref`. The angle is
+    flexion (elbow, knee), or the angle between the two long axes (shoulder elevation, wrist bend), which no
+    convention of the transverse axes changes.
+best-constant
+    Against `_refc` (marker cluster on the sensor) where it exists, else `_ref`: two constant rotations
+    and one constant heading, best for the whole trial, are given to every method alike. The relative
+    heading of 6D peers is arbitrary by construction, so they need it; romcap and the others get the same
+    in this mode and in no other. Joints of one axis are scored by the angle about it, others by the whole
+    rotation.
+
+End to end no heading is given to anybody; peers without one are reset to the neutral pose at the trial's
+first sample, the usual way of using them.
+
+Samples
+-------
+`rmse_deg` and `rom_error_deg` of every method are over every sample where the reference counts and the
+method shows an angle, romcap's best guesses included. `known` is the share that the method vouches for
+(end to end: whose sigma, straps aside, stays within the product's limit for a statement; best-constant:
+where a relative heading is claimed), `rmse_known_deg` and `rom_error_known_deg` are over those samples
+alone, with the same constants. Peers claim no uncertainty, so they vouch for everything that they show.
+`coverage95` is the share of all shown samples whose true main angle lies in the 95 % interval as the product
+states it; end to end the reference is bone, so the product's allowance for soft tissue belongs to it.
+
+ROM error is the root mean square error of single half-cycles of the main angle. Orientation filters of
+one sensor are scored by inclination (6D) and whole error (9D); `offline` names the group of methods that know
+the whole recording, where VQF's own offline filter is the peer.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.alignment import JointPlan, Movement, calibrate_limb
+from calibration.gather import frames_of
+from calibration.segment import JointCalibration, SegmentAlignment
+from imu import quaternion
+from imu.block import BoolArray, FloatArray
+from imu.errors import RomcapError
+from imu.fusion import make_filter
+from imu.sync import Frames
+from rom.angles import joint_angles
+from rom.catalogue.movement import AngleRule
+from rom.measures import SOFT_TISSUE_ANGLE
+from rom.tracker import UNSURE_SIGMA
+from tools.bench.estimate import LIVE, REVIEW, Estimate, estimates, stated, turned
+from tools.bench.optical import Joint, Trial, relative
+from tools.bench.peers import FILTERS, SLOW, filtered, filtered_offline
+from tools.bench.scoring import LEAST_SAMPLES, Row, fit, judged, main_axis, rms
+
+FUNCTIONAL = {
+    ("elbow", "flex"): ("flexion", True),
+    ("elbow", "pro"): ("rotation", True),
+    ("wrist", "flex"): ("flexion", False),
+    ("wrist", "dev"): ("adduction", False),
+    ("shoulder", "rot"): ("rotation", True),
+    ("shoulder", "flex"): ("flexion", True),
+    ("shoulder", "abd"): ("abduction", True),
+    ("knee", "flex"): ("flexion", True),
+    ("hip", "flex"): ("flexion", True),
+    ("hip", "abd"): ("abduction", True),
+}
+"""Joint and movement as a functional trial's name has them (`eFlexCali`, `elbow_flexion_cali`): axis, and
+whether the joint goes that way only."""
+
+BEST_CONSTANT, END_TO_END = "best-constant", "end-to-end"
+
+_POSE = re.compile(r"(^|[^a-z])(n|neutral|npose|static)([^a-z]|$)")
+_FLEXION = AngleRule("cardan_zxy", 0, 1, 1)
+_BEND = AngleRule("elevation", 0, 1, 1)
+_TWIST = 2
+"""Place of the turn about the long axis among the three angles of an elevation."""
+
+_Y = np.array([0.0, 1.0, 0.0])
+_HEADINGS = np.radians(np.arange(0.0, 360.0, 10.0))
+
+Note = Callable[[str], None]
+
+
+def trial_folders(data: Path, only: str = "") -> list[tuple[Path, list[Path]]]:
+    """Return the folders at or below one that hold trials, and those trials whose path has a word in it."""
+    found: list[tuple[Path, list[Path]]] = []
+    for at, _, files in os.walk(data, followlinks=True):
+        paths = sorted(Path(at) / name for name in files if name.endswith(".npz"))
+        wanted = [path for path in paths if only in f"{path.parent.name}/{path.stem}"]
+        if wanted:
+            found.append((Path(at), wanted))
+    return sorted(found)
+
+
+def score_folder(folder: Path, wanted: list[Path], note: Note, *, ahrs: bool = True) -> Iterator[list[Row]]:
+    """Yield the rows of each wanted trial of a folder, whose pose and functional movements calibrate all.
+
+    Parameters
+    ----------
+    folder
+        All its `.npz` files are read.
+    wanted
+        Which of them to score.
+    note
+        Told in one sentence what could not be done.
+    ahrs
+        Whether to run the slow filters of `ahrs`.
+    """
+    trials: list[Trial] = []
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            trials.append(Trial(path))
+        except RomcapError as error:
+            note(str(error))
+    calibrations = _calibrate(trials, note)
+    for trial in trials:
+        if trial.path not in wanted:
+            continue
+        try:
+            yield list(_score(trial, calibrations, ahrs))
+        except RomcapError as error:
+            note(f"{trial.label} is not scored: {error}")
+
+
+def _score(trial: Trial, calibrations: dict[str, JointCalibration], ahrs: bool) -> Iterator[Row]:
+    if not trial.joints:
+        for segment in trial.segments:
+            if trial.has(segment, "ref"):
+                yield from _score_sensor(trial, segment, ahrs)
+    elif not _is_calibration(trial):
+        for joint in trial.joints:
+            yield from _score_joint(trial, joint, calibrations.get(joint.name), ahrs)
+
+
+def _is_calibration(trial: Trial) -> bool:
+    return "cali" in trial.name.lower()
+
+
+def _calibrate(trials: list[Trial], note: Note) -> dict[str, JointCalibration]:
+    """Return the calibrations that a folder's pose and functional movements give; none if it has none."""
+    calibrating = [trial for trial in trials if _is_calibration(trial)]
+    poses = [trial for trial in calibrating if _POSE.search(trial.name.lower())]
+    if not poses:
+        return {}
+    side = "left" if "left" in str(poses[0].meta.get("notes", "")).lower() else "right"
+    plans = [
+        JointPlan(j.name, j.freedom, side, (j.parent, j.parent), (j.child, j.child)) for j in poses[0].joints
+    ]
+    movements = [
+        Movement(plan.joint, axis, trial.blocks, one_way)
+        for plan in plans
+        for (joint, word), (axis, one_way) in FUNCTIONAL.items()
+        for trial in calibrating
+        if joint == plan.joint and _names(trial.name, joint, word)
+    ]
+    try:
+        return {c.joint: c for c in calibrate_limb(plans, poses[0].blocks, movements)}
+    except RomcapError as error:
+        note(f"{poses[0].path.parent.name}: calibration refused, so nothing end to end: {error}")
+        return {}
+
+
+def _names(name: str, joint: str, word: str) -> bool:
+    """Return whether a trial's name tells a movement of a joint: its name or first letter, then the word."""
+    return re.search(rf"(^|[^a-z])({joint}|{joint[0]})[^a-z]*{word}", name.lower()) is not None
+
+
+def _score_joint(
+    trial: Trial, joint: Joint, calibration: JointCalibration | None, ahrs: bool
+) -> Iterator[Row]:
+    sensors = [joint.parent, joint.child]
+    if not all(trial.has(sensor, "ref") for sensor in sensors):
+        return
+    frames, rate = frames_of(sensors, trial.blocks, trial.noise())
+    kind = "refc" if all(trial.has(sensor, "refc") for sensor in sensors) else "ref"
+    cluster, ok = relative(trial, sensors, kind, frames.t)
+    if np.count_nonzero(ok) < LEAST_SAMPLES:
+        return
+    found = estimates(trial, joint, calibration, frames, ahrs=ahrs)
+    constant = _BestConstant(joint, frames, rate, cluster, ok)
+    for method, estimate in found.items():
+        yield _row(trial, joint.name, method, BEST_CONSTANT) | constant.score(estimate)
+    if calibration is None:
+        return
+    anatomical, ok = relative(trial, sensors, "ref", frames.t)
+    rule = _FLEXION if any(hinge in joint.name for hinge in ("elbow", "knee")) else _BEND
+    target = joint_angles(rule, "right", anatomical)[:, 0]
+    end_to_end = _EndToEnd(rule, calibration, frames, rate, target, ok)
+    for method, estimate in found.items():
+        yield _row(trial, joint.name, method, END_TO_END) | end_to_end.score(estimate)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _EndToEnd:
+    """Scores methods on one joint by the calibration and the trial's own samples alone."""
+
+    rule: AngleRule
+    calibration: JointCalibration
+    frames: Frames
+    rate: float
+    target: FloatArray
+    ok: BoolArray
+
+    def score(self, estimate: Estimate) -> Row:
+        """Return the scores of a method."""
+        joint = self.calibration
+        delta = self._start_heading(estimate) if estimate.adrift else 0.0
+        up = quaternion.conjugate(joint.proximal.q_sensor_from_segment)
+        q = quaternion.multiply(up, estimate.joint(delta))
+        q = quaternion.multiply(q, joint.distal.q_sensor_from_segment)
+        angle = joint_angles(self.rule, "right", q)[:, 0]
+        sure, sigma = np.ones_like(self.ok), None
+        if estimate.heading is not None:
+            errors = stated(self.rule, joint, self.frames, estimate.heading, self.rate)
+            sure = errors.sigma[:, 0] ** 2 - errors.strap_sigma**2 <= UNSURE_SIGMA**2
+            sigma = np.hypot(errors.sigma[:, 0], SOFT_TISSUE_ANGLE)
+        error = quaternion.wrap(angle - self.target)
+        return judged(error, angle, self.target, ok=self.ok, sure=sure, sigma=sigma)
+
+    def _start_heading(self, estimate: Estimate) -> float:
+        """Return the heading that the neutral pose would mean at the first sample: the usual reset."""
+        at = int(np.flatnonzero(self.ok & estimate.claimed)[0])
+        upper = quaternion.multiply(estimate.first[at], self.calibration.proximal.q_sensor_from_segment)
+        lower = quaternion.multiply(estimate.second[at], self.calibration.distal.q_sensor_from_segment)
+        meant = quaternion.multiply(upper, self.calibration.q_neutral)
+        turn = quaternion.multiply(meant, quaternion.conjugate(lower))
+        return 2.0 * math.atan2(float(turn[3]), float(turn[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _BestConstant:
+    """Scores methods on one joint after the constant rotations and heading that suit each of them best."""
+
+    joint: Joint
+    frames: Frames
+    rate: float
+    reference: FloatArray
+    ok: BoolArray
+
+    def score(self, estimate: Estimate) -> Row:
+        """Return the scores of a method; none of few samples."""
+        shown = np.flatnonzero(self.ok & np.isfinite(estimate.joint()[:, 0]))
+        if shown.size < LEAST_SAMPLES:
+            return {}
+        some = shown[:: max(1, shown.size // 200)]
+        delta = self._heading(estimate, some[::4])
+        q = estimate.joint(delta)
+        before, after, _ = fit(q[some], self.reference[some])
+        aligned = quaternion.multiply(quaternion.multiply(before, q), after)
+        axis = main_axis(self.reference[self.ok], self.frames.t[self.ok])
+        middle = quaternion.conjugate(quaternion.mean(self.reference[self.ok]))
+        angle = quaternion.twist(quaternion.multiply(aligned, middle), axis)
+        target = quaternion.twist(quaternion.multiply(self.reference, middle), axis)
+        if self.joint.freedom == 1:
+            error = quaternion.wrap(angle - target)
+        else:
+            error = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(aligned), self.reference))
+        ends = before, quaternion.multiply(after, middle)
+        sigma = self._sigma(estimate, delta, quaternion.between(_Y, axis), ends)
+        return judged(error, angle, target, ok=self.ok, sure=estimate.claimed, sigma=sigma)
+
+    def _heading(self, estimate: Estimate, few: NDArray[np.intp]) -> float:
+        def misfit(delta: float) -> float:
+            return fit(estimate.joint(delta)[few], self.reference[few], 5)[2]
+
+        delta = float(min(_HEADINGS.tolist(), key=misfit))
+        for step in np.radians([5.0, 2.0, 1.0, 0.5]).tolist():
+            delta = min((delta - step, delta, delta + step), key=misfit)
+        return delta
+
+    def _sigma(
+        self, estimate: Estimate, delta: float, along: FloatArray, ends: tuple[FloatArray, FloatArray]
+    ) -> FloatArray | None:
+        """Return the stated sigma of the turn about the main axis, made the long axis of both segments."""
+        if estimate.heading is None:
+            return None
+        names = (self.joint.parent, self.joint.parent), (self.joint.child, self.joint.child)
+        mountings = quaternion.conjugate(ends[0]), ends[1]
+        proximal, distal = (
+            replace(SegmentAlignment.identity(*name), q_sensor_from_segment=quaternion.multiply(q, along))
+            for name, q in zip(names, mountings, strict=True)
+        )
+        calibration = JointCalibration(self.joint.name, self.joint.freedom, proximal, distal)
+        errors = stated(_BEND, calibration, self.frames, turned(estimate.heading, delta), self.rate)
+        return errors.sigma[:, _TWIST]
+
+
+def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
+    return {
+        "trial": trial.label,
+        "joint": joint,
+        "method": method,
+        "mode": mode,
+        "rmse_deg": None,
+        "rom_error_deg": None,
+        "known": 0.0,
+        "rmse_known_deg": None,
+        "rom_error_known_deg": None,
+        "coverage95": None,
+    }
+
+
+def _score_sensor(trial: Trial, segment: str, ahrs: bool) -> Iterator[Row]:
+    """Yield inclination (6D) and whole orientation error (9D) of the filters on one sensor.
+
+    romcap's best estimate of a lone sensor is its live one; VQF's offline filter stands beside it.
+    """
+    block = trial.blocks[segment]
+    reference, ok = trial.reference(segment, "ref", block.t)
+    noise = trial.noise().get(segment)
+    own = {
+        nine: make_filter("vqf", trial.rate, noise, nine).feed(block).q
+        for nine in (False, True)
+        if not nine or block.mag is not None
+    }
+    for nine, q in own.items():
+        kind = "whole" if nine else "inclination"
+        peers = {
+            method: filtered(method, block, trial.rate)
+            for method in FILTERS
+            if (method == "vqf-9d") == nine and (ahrs or method not in SLOW)
+        }
+        offline = "vqf-9d" if nine else "vqf-6d"
+        groups = {
+            f"{segment} {kind}": {LIVE: q, REVIEW: q} | peers,
+            f"{segment} {kind} offline": {REVIEW: q, offline: filtered_offline(offline, block, trial.rate)},
+        }
+        for name, methods in groups.items():
+            for method, each in methods.items():
+                if each is not None:
+                    row = _row(trial, name, method, BEST_CONSTANT)
+                    error = quaternion.multiply(reference, quaternion.conjugate(each))[ok]
+                    row["rmse_deg"] = math.degrees(rms(_whole(error) if nine else _inclination(error)))
+                    row["known"] = 1.0
+                    yield row
+
+
+def _whole(error: FloatArray) -> FloatArray:
+    middle = quaternion.conjugate(quaternion.mean(error))
+    return quaternion.angle_of(quaternion.multiply(middle, error))
+
+
+def _inclination(error: FloatArray) -> FloatArray:
+    return 2.0 * np.arctan2(np.hypot(error[:, 1], error[:, 2]), np.hypot(error[:, 0], error[:, 3]))

@@ -1,0 +1,232 @@
+"""Clinic worlds scored, for every method alike.
+
+Every method gets the same samples; those without axes of their own also get romcap's alignment from the same
+pose and movement, and are reset to the neutral pose. The truth is the angle that the sensors as mounted
+really saw, so soft tissue is not held against anyone. The live angle is the tracker's own over second-long
+blocks; a test holds that a replay shows the same to the last bit.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from calibration.segment import JointCalibration
+from imu import quaternion
+from imu.block import FloatArray
+from imu.recording import Recording
+from rom.angles import JointSeries, join_series, joint_angles
+from rom.catalogue.movement import AngleRule
+from rom.limb import LimbRecording, simulate_limb
+from rom.limb_recording import write_recording
+from rom.limb_script import Stroke
+from rom.reading import HeadingSource, TrackerSetup
+from rom.replay import Replay
+from rom.review import best_heading
+from rom.tracker import JointTracker
+from tools.bench.estimate import LIVE, REVIEW
+from tools.bench.peers import FILTERS, SLOW, Pair, on_grid, orientations
+from tools.bench.qmt_chain import CHAIN, hinge_flexion, why_absent
+from tools.bench.scoring import NORMAL_95, coverage, rms
+from tools.bench.worlds import World
+
+Result = TypeVar("Result")
+
+SETTLED = 60.0
+"""Passes in this time after the start are not scored: axes and heading are still being found, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How far one method was off in one world with one seed; deg, deg/min, shares, microseconds.
+
+    `rom_deg` is the RMS error of the range of single passes, `angle_deg` the RMSE of the angle once its
+    median error of the first scored ten seconds is taken off, `drift_deg_min` the slope of the error.
+    `coverage` is the share of the instants whose 95 % interval holds the truth, `minutes_inside` that of the
+    minutes whose mean error lies in the mean interval (NaN for methods without one). `frame_us` is the
+    processor time for each instant of two sensors; for `romcap-review` it is the whole second look: both
+    orientation filters again, the smoother, the angles.
+    """
+
+    world: World
+    seed: int
+    method: str
+    rom_deg: float
+    angle_deg: float
+    drift_deg_min: float
+    coverage: float
+    minutes_inside: float
+    frame_us: float
+
+    def to_document(self) -> dict[str, object]:
+        """Return the row for JSON."""
+        return {
+            "world": self.world.name,
+            "minutes": self.world.minutes,
+            "axis": self.world.axis,
+            "grade": self.world.grade.name,
+            "proximal": self.world.proximal,
+            "seed": self.seed,
+            "method": self.method,
+            "rom_rms_deg": self.rom_deg,
+            "angle_rmse_deg": self.angle_deg,
+            "drift_deg_per_min": self.drift_deg_min,
+            "coverage95": self.coverage,
+            "minutes_inside": self.minutes_inside,
+            "us_per_frame": self.frame_us,
+        }
+
+
+def score_world(world: World, seed: int, *, ahrs: bool = True) -> Iterator[Score]:
+    """Yield the score of every method in one world; those that lack an input are absent.
+
+    Parameters
+    ----------
+    world, seed
+        The two make the limb.
+    ahrs
+        Whether to run the slow filters of `ahrs`.
+    """
+    limb = simulate_limb(world.spec, seed)
+    setup = _setup(limb)
+    scorer = Scorer(world, seed, limb)
+    live, cost = _timed(lambda: _tracked(setup, limb, None))
+    yield scorer.score(LIVE, live.t, live.angle[:, 0], cost / len(live), live.sigma[:, 0])
+    best, cost = _timed(lambda: _tracked(setup, limb, best_heading(setup, limb.merged())))
+    yield scorer.score(REVIEW, best.t, best.angle[:, 0], cost / len(best), best.sigma[:, 0])
+    first, second = (limb.blocks[name] for name in limb.sensors)
+    pair = on_grid((first, second), world.spec.rate)
+    for method in FILTERS:
+        if ahrs or method not in SLOW:
+            found, cost = _timed(lambda name=method: _peer(name, pair, setup, limb))
+            if found is not None:
+                yield scorer.score(method, pair.t, found, cost / len(pair.t))
+    if why_absent() is None:
+        flexion, cost = _timed(lambda: hinge_flexion(pair, _span(limb, "functional")))
+        truth = np.interp(pair.t, limb.truth.t, limb.truth.angle_sensor[:, 0])
+        later = pair.t > _start(limb)
+        sign = float(np.sign(np.cov(flexion[later], truth[later])[0, 1]))
+        yield scorer.score(CHAIN, pair.t, sign * flexion, cost / len(pair.t))
+
+
+def _setup(limb: LimbRecording) -> TrackerSetup:
+    """Return how the product would track the limb once its recording is opened, calibration included."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "world.mcap"
+        write_recording(path, [limb], datetime.now(UTC))
+        return Replay(Recording.open(path)).setup
+
+
+def _tracked(setup: TrackerSetup, limb: LimbRecording, heading: HeadingSource | None) -> JointSeries:
+    tracker = JointTracker(setup, heading)
+    parts = [tracker.feed(block) for block in limb.merged()]
+    return join_series([part for part in (*parts, tracker.finish()) if len(part)])
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """Return the result of some work and its processor time, us."""
+    begun = time.process_time()
+    result = work()
+    return result, 1e6 * (time.process_time() - begun)
+
+
+def _peer(method: str, pair: Pair, setup: TrackerSetup, limb: LimbRecording) -> FloatArray | None:
+    q = orientations(method, pair)
+    if q is None or setup.calibration is None:
+        return None
+    return _by_alignment(q, setup.calibration, setup.rule, limb, pair.t, reset=method != "vqf-9d")
+
+
+def _by_alignment(
+    q: FloatArray,
+    calibration: JointCalibration,
+    rule: AngleRule,
+    limb: LimbRecording,
+    t: FloatArray,
+    *,
+    reset: bool,
+) -> FloatArray:
+    """Return the primary angle from two orientations by the alignment, reset to the neutral pose if asked."""
+    upper = quaternion.multiply(q[:, 0], calibration.proximal.q_sensor_from_segment)
+    lower = quaternion.multiply(q[:, 1], calibration.distal.q_sensor_from_segment)
+    if reset:
+        at = int(np.searchsorted(t, _span(limb, "pose")[1]))
+        meant = quaternion.multiply(upper[at], calibration.q_neutral)
+        turn = quaternion.multiply(meant, quaternion.conjugate(lower[at]))
+        heading = 2.0 * math.atan2(float(turn[3]), float(turn[0]))
+        lower = quaternion.multiply(quaternion.about_vertical(heading), lower)
+    relative = quaternion.multiply(quaternion.conjugate(upper), lower)
+    return np.unwrap(joint_angles(rule, "left" if limb.spec.side == "left" else "right", relative)[:, 0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorer:
+    """Holds one limb against which methods are scored."""
+
+    world: World
+    seed: int
+    limb: LimbRecording
+
+    def score(
+        self, method: str, t: FloatArray, angle: FloatArray, frame_us: float, sigma: FloatArray | None = None
+    ) -> Score:
+        """Return how far an angle (N,), rad, at times t is from the truth, and how far it admits to be."""
+        start = _start(self.limb) + SETTLED
+        truth = np.interp(t, self.limb.truth.t, self.limb.truth.angle_sensor[:, 0])
+        error = angle - truth
+        scored = (t >= start) & np.isfinite(error)
+        rom = rmse = drift = covered = inside = math.nan
+        if scored.any():
+            zeroed = error[scored] - np.median(error[scored & (t < start + 10.0)])
+            rmse, drift = rms(zeroed), float(np.polyfit(t[scored], zeroed, 1)[0]) * 60.0
+            rom = rms(np.array([_range_error(s, self.limb, t, angle) for s in _passes(self.limb, start)]))
+        if sigma is not None and scored.any():
+            covered = coverage(error[scored], sigma[scored]) or 0.0
+            inside = minutes_inside(t[scored] - start, error[scored], sigma[scored])
+        rom, rmse, drift = (math.degrees(value) for value in (rom, rmse, drift))
+        return Score(self.world, self.seed, method, rom, rmse, drift, covered, inside, frame_us)
+
+
+def minutes_inside(t: FloatArray, error: FloatArray, sigma: FloatArray) -> float:
+    """Return the share of minutes whose mean error lies within the 95 % interval of the mean sigma."""
+    minutes = np.floor(t / 60.0)
+    return float(
+        np.mean(
+            [
+                abs(error[minutes == minute].mean()) <= NORMAL_95 * sigma[minutes == minute].mean()
+                for minute in np.unique(minutes)
+            ]
+        )
+    )
+
+
+def _range_error(stroke: Stroke, limb: LimbRecording, t: FloatArray, angle: FloatArray) -> float:
+    """Return estimated minus true range of one pass, rad: from its start to its farthest angle."""
+    true = _range(stroke, limb.truth.t, limb.truth.angle_sensor[:, 0])
+    return _range(stroke, t, angle) - true
+
+
+def _range(stroke: Stroke, t: FloatArray, angle: FloatArray) -> float:
+    first, last = (int(np.searchsorted(t, moment)) for moment in (stroke.start, stroke.left))
+    forward = 1.0 if stroke.end_angle > stroke.start_angle else -1.0
+    span = forward * angle[first : last + 1]
+    return float(np.nanmax(span) - span[0]) if np.isfinite(span).any() else math.nan
+
+
+def _passes(limb: LimbRecording, start: float) -> list[Stroke]:
+    return [s for s in limb.truth.strokes if s.kind == "pass" and s.start >= start]
+
+
+def _start(limb: LimbRecording) -> float:
+    return next(event.t for event in limb.events if event.kind == "treatment_start")
+
+
+def _span(limb: LimbRecording, step: str) -> tuple[float, float]:
+    begun = next(e for e in limb.events if e.kind == "calibration_start" and e.data.get("step") == step)
+    return begun.t, next(e.t for e in limb.events if e.kind == "calibration_stop" and e.t > begun.t)
