@@ -122,7 +122,7 @@ class _Sheet:
         report, heading = self.report, self.report.headings
         story: list[Any] = []
         if report.banner:
-            story.append(self._framed(report.banner))
+            story += [self._framed(report.banner), self._space(3)]
         kind = heading[f"report_{report.kind}"]
         story.append(self._text(report.title, "H1", 15, bold=True))
         story.append(self._text(f"{kind} · {report.who} · {report.when}", "P", 8, colour=SOFT, after=4))

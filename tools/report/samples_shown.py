@@ -44,10 +44,14 @@ def reps_figure(
         What a single test is called, instead of before or after.
     """
     groups = [rep_group(words, sample, phase, when) for sample, phase in samples]
-    band = "" if limit is None else words.say("figure.reps_band", limit=words.tenths(limit))
+    caption = [words.say("figure.reps_caption")]
+    if any(sample.movement.gain_sign < 0 for sample, _ in samples):
+        caption.append(words.say("figure.deficit"))
+    if limit is not None:
+        caption.append(words.say("figure.reps_band", limit=words.tenths(limit)))
     return Figure(
         words.say("figure.reps"),
-        f"{words.say('figure.reps_caption')} {band}".strip(),
+        " ".join(caption),
         reps_alt(words, groups, when),
         words.section("figure"),
         RepsData(tuple(groups), None if limit is None else math.degrees(limit)),

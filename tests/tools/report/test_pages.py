@@ -363,7 +363,7 @@ def test_a_rep_that_does_not_count_says_why(practice: Practice) -> None:
     english, german = pages(practice, "en")["trial"], pages(practice, "de")["trial"]
     rows = [row for row in english.tables[0].rows if "samples are missing inside" in row[-1]]
     assert [row[-2] for row in rows] == ["no"]
-    assert any("darin fehlen Werte" in row[-1] for row in german.tables[0].rows)
+    assert any("darin fehlen Messwerte" in row[-1] for row in german.tables[0].rows)
     assert english.tables[0].rows[0][-2] == "warm-up"
 
 

@@ -130,7 +130,7 @@ def test_phrases_of_other_rooms_are_known_in_german() -> None:
     )
     said = "rep 3 does not count: samples are missing inside; it took 0.7 s, not 0.8 to 60 s"
     assert GERMAN.phrase(said) == (
-        "Wiederholung 3 zählt nicht: darin fehlen Werte; sie dauerte 0,7 s, nicht 0,8 bis 60 s"
+        "Wiederholung 3 zählt nicht: darin fehlen Messwerte; sie dauerte 0,7 s, nicht 0,8 bis 60 s"
     )
     assert GERMAN.phrase("something new") == "something new"
     assert ENGLISH.phrase(said) == said
