@@ -4,18 +4,24 @@ A live session works on a handful of samples at a time, where numpy costs by the
 number. What is decorated here is compiled once, kept on disk beside its source and loaded from there.
 Arithmetic is kept as written (no fast-math), so a row gets the same bits alone as among a million.
 
-The copy on disk is renewed when its own file changes, and no other. So a compiled function uses compiled
-functions and constants of its own room only; what comes from elsewhere it is given as an argument.
+The copy on disk is renewed when its own file changes, or one of the rooms whose compiled functions it uses.
+A plain number of another room is frozen in, so it is given as an argument instead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 from filelock import FileLock
+from numba.core import config
+from numba.extending import is_jitted
 from platformdirs import user_cache_path
 
+_config: Any = config
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -34,7 +40,7 @@ def rowwise(layout: str) -> Callable[[Callable[..., None]], Callable[..., Any]]:
     row += [_core(part, numba.float64[:]) for part in outputs]
 
     def decorate(function: Callable[..., None]) -> Callable[..., Any]:
-        with one_compiler():
+        with one_compiler(), _copy_of(function):
             loops: Any = numba.guvectorize([tuple(row)], layout, nopython=True, cache=True)(function)
         rows: Callable[..., Any] = loops.ufunc
 
@@ -62,7 +68,8 @@ def sequential(layout: str) -> Callable[[_Function], _Function]:
     types += [_whole(part, readonly=False) for part in written.split("),(") if part]
 
     def decorate(function: _Function) -> _Function:
-        return cast(_Function, numba.njit(tuple(types), cache=True, error_model="numpy")(function))
+        with _copy_of(function):
+            return cast(_Function, numba.njit(tuple(types), cache=True, error_model="numpy")(function))
 
     return decorate
 
@@ -78,7 +85,38 @@ def one_compiler() -> FileLock:
 
 def compiled(function: _Function) -> _Function:
     """Return a function of floats and arrays as machine code; dividing by zero gives inf or NaN."""
-    return cast(_Function, numba.njit(cache=True, error_model="numpy")(function))
+    with _copy_of(function):
+        return cast(_Function, numba.njit(cache=True, error_model="numpy")(function))
+
+
+@contextmanager
+def _copy_of(function: Callable[..., Any]) -> Generator[None]:
+    """Let the copy on disk lie in a folder of its own for each state of the rooms that a function draws on.
+
+    numba looks at the function's own file only, and would go on with what it took from an older room.
+    """
+    here = Path(function.__code__.co_filename)
+    others = sorted(_rooms(function, set()) - {here})
+    before = _config.CACHE_DIR
+    if others:
+        states = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in others]
+        folder = Path(before) if before else here.parent / "__pycache__"
+        _config.CACHE_DIR = str(folder / sha256(repr(states).encode()).hexdigest()[:16])
+    try:
+        yield
+    finally:
+        _config.CACHE_DIR = before
+
+
+def _rooms(function: Callable[..., Any], known: set[Path]) -> set[Path]:
+    """Return the files of all compiled functions that a room uses, its own included."""
+    path = Path(function.__code__.co_filename)
+    if path not in known:
+        known.add(path)
+        for each in list(function.__globals__.values()):
+            if is_jitted(each):
+                _rooms(each.py_func, known)
+    return known
 
 
 def _sizes(part: str) -> int:
