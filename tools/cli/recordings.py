@@ -144,7 +144,7 @@ def _rebuild(file: Path, *, as_json: bool) -> None:
     for each in report.differences:
         said = "all as recorded, to the last bit"
         if not math.isnan(each.first):
-            said = f"other than recorded from {each.first:.3f} s on"
+            said = f"other than recorded, or missing, from {each.first:.3f} s on"
         lines.append(f"  {each.sensor}: {each.rebuilt} samples ({each.recorded} recorded), {said}")
     emit(document, "\n".join(lines), as_json=as_json)
 
