@@ -12,8 +12,20 @@ from typing import Any
 import numpy as np
 
 from calibration.evidence import Circle, beyond_limits
+from calibration.linear import backward, forward, root
+from calibration.rotation import (
+    Matrix,
+    Vector,
+    applied,
+    dot,
+    matrix_at,
+    times,
+    transposed,
+    vector_at,
+)
 from imu import quaternion
 from imu.block import FloatArray
+from imu.compiled import compiled
 
 REACH = 0.3
 """One-sigma distance of a joint centre from a sensor, m: half a thigh, and half again."""
@@ -30,6 +42,13 @@ LIMIT_SIGMA = math.radians(10.0)
 
 _GRID = np.deg2rad(np.arange(0.0, 360.0, 5.0))
 _COS, _SIN = np.cos(_GRID), np.sin(_GRID)
+_TURNS = np.array(
+    [
+        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]],
+        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+    ]
+)
 
 
 class Acquisition:
@@ -53,9 +72,8 @@ class Acquisition:
 
     def laws(self, rows: Sequence[Circle], inflation: float) -> None:
         """Take the circle rows of one instant, whose errors last `inflation` instants."""
-        for a, b, c, sigma in rows:
-            r = np.abs(a + b * _COS + c * _SIN) / sigma
-            self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
+        for row in rows:
+            _speak(self.table, row, inflation)
 
     def limits(self, upper: FloatArray, lower: FloatArray, limits: FloatArray, inflation: float) -> None:
         """Take the ranges (3, 2) that a joint's angles stay in; see `evidence.beyond_limits`."""
@@ -63,25 +81,9 @@ class Acquisition:
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
     def force(self, force: FloatArray, lever: FloatArray) -> None:
-        """Take mean forces (K, 2, 3) and lever maps (K, 2, 3, 3) of stretches.
-
-        Each in its own earth frame.
-        """
-        f1, f2, l1, l2 = force[:, 0], force[:, 1], lever[:, 0], lever[:, 1]
-        self.count += float(len(f1))
-        # Stretches and their three components are summed as one; `turn` acts on each vector.
-        tall1, tall2 = l1.reshape(-1, 3), l2.reshape(-1, 3)
-        self._sums[0] += tall1.T @ tall1
-        self._sums[1] += tall2.T @ tall2
-        self._loads[0] += tall1.T @ f1.ravel()
-        self._loads[4] += tall2.T @ f2.ravel()
-        for k, turn in enumerate(_TURNS):
-            self._sums[2 + k] += tall1.T @ (turn @ l2).reshape(-1, 3)
-            self._loads[1 + k] += tall1.T @ (f2 @ turn.T).ravel()
-            self._loads[5 + k] += tall2.T @ (f1 @ turn).ravel()
-        flat = f1[:, :2].ravel() @ f2[:, :2].ravel()
-        whole = f1.ravel() @ f1.ravel() + f2.ravel() @ f2.ravel() - 2.0 * (f1[:, 2] @ f2[:, 2])
-        self._total += [whole, flat, f1[:, 1] @ f2[:, 0] - f1[:, 0] @ f2[:, 1]]
+        """Take mean forces (2, 3) and lever maps (2, 3, 3) of a stretch, each in its own earth frame."""
+        self.count += 1.0
+        _sum_up(self._sums, self._loads, self._total, force, lever)
 
     def solve(self, seconds: float, noise: float, lasting: float) -> tuple[FloatArray, FloatArray]:
         """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6) for each delta.
@@ -95,21 +97,8 @@ class Acquisition:
         lasting
             How long such a disagreement lasts, s.
         """
-        w = np.stack([np.ones_like(_COS), _COS, _SIN], axis=1)
-        s, load = self._sums, self._loads
-        cross = (w[:, :, None, None] * s[None, 2:5]).sum(axis=1)
-        normal = np.empty((_GRID.size, 6, 6))
-        normal[:, :3, :3], normal[:, 3:, 3:] = s[0], s[1]
-        normal[:, :3, 3:] = -cross
-        normal[:, 3:, :3] = -np.swapaxes(cross, 1, 2)
-        right = np.empty((_GRID.size, 6))
-        right[:, :3] = load[0] - (w[:, :, None] * load[None, 1:4]).sum(axis=1)
-        right[:, 3:] = load[4] - (w[:, :, None] * load[None, 5:8]).sum(axis=1)
         variance = noise**2
-        normal += np.eye(6) * (variance / REACH**2)
-        centre = np.asarray(np.linalg.solve(normal, right[..., None])[..., 0], np.float64)
-        misfit = self._total[0] - 2.0 * (_COS * self._total[1] + _SIN * self._total[2])
-        misfit = misfit - (centre * right).sum(axis=1)
+        misfit, centre = _solve(self._sums, self._loads, self._total, variance / REACH**2)
         least = max(float(misfit.min()), 0.0) / max(3.0 * self.count, 1.0)
         weak = (variance + least) * max(1.0, 2.0 * lasting / seconds)
         weak += OFFSET**2 * max(1.0, 2.0 * OFFSET_LASTING / seconds)
@@ -142,10 +131,80 @@ def share_near(weight: FloatArray, delta: float, reach: float) -> float:
     return float(weight[np.abs(quaternion.wrap(_GRID - delta)) < reach].sum())
 
 
-_TURNS = np.array(
-    [
-        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
-        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]],
-        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
-    ]
-)
+@compiled
+def _speak(table: FloatArray, row: Circle, inflation: float) -> None:
+    """Take the residual a + b cos(delta) + c sin(delta): beyond two sigma it counts in proportion only."""
+    a, b, c, sigma = row
+    for g in range(table.size):
+        r = abs(a + b * _COS[g] + c * _SIN[g]) / sigma
+        table[g] -= (0.5 * r * r if r < 2.0 else 2.0 * r - 2.0) / inflation
+
+
+@compiled
+def _sum_up(
+    sums: FloatArray, loads: FloatArray, total: FloatArray, force: FloatArray, lever: FloatArray
+) -> None:
+    """Add a stretch to the normal equations of (r1, r2): what is free of delta, with cos(delta), with sin.
+
+    turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. `sums` are L1'L1, L2'L2 and L1'Tk L2; `loads` are L1'F1,
+    L1'Tk F2, L2'F2 and L2'Tk'F1; `total` are the parts of |F1 - turn(delta) F2|^2.
+    """
+    f1, f2 = vector_at(force[0]), vector_at(force[1])
+    l1, l2 = matrix_at(lever[0]), matrix_at(lever[1])
+    back1, back2 = transposed(l1), transposed(l2)
+    _add(sums[0], times(back1, l1))
+    _add(sums[1], times(back2, l2))
+    _add_vector(loads[0], applied(back1, f1))
+    _add_vector(loads[4], applied(back2, f2))
+    for k in range(3):
+        turn = matrix_at(_TURNS[k])
+        _add(sums[2 + k], times(back1, times(turn, l2)))
+        _add_vector(loads[1 + k], applied(back1, applied(turn, f2)))
+        _add_vector(loads[5 + k], applied(back2, applied(transposed(turn), f1)))
+    total[0] += dot(f1, f1) + dot(f2, f2) - 2.0 * f1[2] * f2[2]
+    total[1] += f1[0] * f2[0] + f1[1] * f2[1]
+    total[2] += f1[1] * f2[0] - f1[0] * f2[1]
+
+
+@compiled
+def _add(total: FloatArray, m: Matrix) -> None:
+    for i in range(3):
+        _add_vector(total[i], m[i])
+
+
+@compiled
+def _add_vector(total: FloatArray, v: Vector) -> None:
+    for i in range(3):
+        total[i] += v[i]
+
+
+@compiled
+def _solve(
+    sums: FloatArray, loads: FloatArray, total: FloatArray, prior: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the least sum of squares (72,), m^2/s^4, and its (r1, r2), (72, 6), m, for each delta.
+
+    `prior` is the variance of the forces over that of the joint centre's place, 1/s^4.
+    """
+    misfit, centre = np.empty(_COS.size), np.empty((_COS.size, 6))
+    normal, right = np.zeros((6, 6)), np.empty((6, 1))
+    for i in range(3):
+        for j in range(3):
+            normal[i, j], normal[3 + i, 3 + j] = sums[0, i, j], sums[1, i, j]
+        normal[i, i] += prior
+        normal[3 + i, 3 + i] += prior
+    for g in range(_COS.size):
+        cos, sin = _COS[g], _SIN[g]
+        for i in range(3):
+            for j in range(3):
+                normal[i, 3 + j] = -(sums[2, i, j] + cos * sums[3, i, j] + sin * sums[4, i, j])
+            right[i, 0] = loads[0, i] - (loads[1, i] + cos * loads[2, i] + sin * loads[3, i])
+            right[3 + i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
+        upper = root(normal)
+        white = forward(upper, right)
+        place = backward(upper, white)
+        misfit[g] = total[0] - 2.0 * (cos * total[1] + sin * total[2])
+        for i in range(6):
+            centre[g, i] = place[i, 0]
+            misfit[g] -= white[i, 0] * white[i, 0]
+    return misfit, centre

@@ -10,14 +10,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.rotation import (
+    Vector,
+    applied,
+    conjugate,
+    dot,
+    matrix_at,
+    matrix_of,
+    product,
+    quaternion_at,
+    rotated,
+    vector_at,
+    wrapped,
+)
 from calibration.segment import JointCalibration
-from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from imu.compiled import compiled
 
 Circle = tuple[float, float, float, float]
 """a, b, c and one sigma of a residual on the circle of heading."""
 
-UP = np.array([0.0, 0.0, 1.0])
+UP = (0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,30 +64,46 @@ def laws(
         Largest angle between gravity and its place in the neutral pose, rad.
     """
     c = calibration
-    down_upper, down_lower = quaternion.conjugate(upper), quaternion.conjugate(lower)
-    near = still.copy()
-    for back, expected in ((down_upper, c.up_proximal), (down_lower, c.up_distal)):
-        found = quaternion.rotate(back, UP)
-        agree = found[:, 0] * expected[0] + found[:, 1] * expected[1] + found[:, 2] * expected[2]
-        near &= agree > math.cos(tilt)
-    turn = quaternion.multiply(quaternion.multiply(upper, c.q_neutral), down_lower)
-    heading = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
-    return Laws(
-        np.where(near, heading, np.nan),
-        heading,
-    )
+    ups = np.stack([c.up_proximal, c.up_distal])
+    likely, leant = _likely(upper, lower, c.q_neutral, ups)
+    near = still & (leant[:, 0] > math.cos(tilt)) & (leant[:, 1] > math.cos(tilt))
+    return Laws(np.where(near, likely, np.nan), likely)
 
 
-def hinge_rows(first: FloatArray, second: FloatArray, sigma: float) -> list[Circle]:
+@compiled
+def _likely(
+    upper: FloatArray, lower: FloatArray, q_neutral: FloatArray, ups: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the heading that the neutral pose would mean (K,), rad, and what gravity says of it.
+
+    That is the cosines (K, 2) of its angles from its place in that pose.
+    """
+    likely, leant = np.empty(upper.shape[0]), np.empty((upper.shape[0], 2))
+    for k in range(upper.shape[0]):
+        one, two = quaternion_at(upper[k]), quaternion_at(lower[k])
+        turn = product(product(one, quaternion_at(q_neutral)), conjugate(two))
+        likely[k] = wrapped(2.0 * math.atan2(turn[3], turn[0]))
+        leant[k, 0] = dot(rotated(conjugate(one), UP), vector_at(ups[0]))
+        leant[k, 1] = dot(rotated(conjugate(two), UP), vector_at(ups[1]))
+    return likely, leant
+
+
+@compiled
+def seen(earth_from_segment: FloatArray, direction: FloatArray) -> Vector:
+    """Return a direction in a segment (3,) as seen in the earth frame of a rotation matrix (3, 3)."""
+    return applied(matrix_at(earth_from_segment), vector_at(direction))
+
+
+def hinge_rows(first: Vector, second: Vector, sigma: float) -> list[Circle]:
     """Return the circle rows of one axis seen from both segments: its two horizontal components agree."""
-    (ux, uy, uz), (vx, vy, vz) = first.tolist(), second.tolist()
+    (ux, uy, uz), (vx, vy, vz) = first, second
     spread = math.hypot(sigma, uz - vz)
     return [(ux, -vx, vy, spread), (uy, -vy, -vx, spread)]
 
 
-def carrying_row(first: FloatArray, second: FloatArray, carrying: float, sigma: float) -> Circle:
+def carrying_row(first: Vector, second: Vector, carrying: float, sigma: float) -> Circle:
     """Return the circle row of two axes with a constant angle between them."""
-    (ux, uy, uz), (vx, vy, vz) = first.tolist(), second.tolist()
+    (ux, uy, uz), (vx, vy, vz) = first, second
     return (uz * vz - math.cos(carrying), ux * vx + uy * vy, uy * vx - ux * vy, sigma)
 
 
@@ -97,16 +126,24 @@ def beyond_limits(
     limits : (3, 2)
         Ranges of the intrinsic Z-X-Y angles, rad; rows with NaN do not count.
     """
-    turned = quaternion.multiply(quaternion.about_vertical(headings), lower)
-    m = quaternion.to_matrix(quaternion.multiply(quaternion.conjugate(upper), turned))
-    angles = (
-        np.arctan2(-m[:, 0, 1], m[:, 1, 1]),
-        np.arcsin(np.clip(m[:, 2, 1], -1.0, 1.0)),
-        np.arctan2(-m[:, 2, 0], m[:, 2, 2]),
-    )
+    return _beyond(upper, lower, headings, limits)
+
+
+@compiled
+def _beyond(upper: FloatArray, lower: FloatArray, headings: FloatArray, limits: FloatArray) -> FloatArray:
     beyond = np.zeros(headings.size)
-    for angle, (low, high) in zip(angles, limits.tolist(), strict=True):
-        if math.isfinite(low) and math.isfinite(high):
-            middle, half = 0.5 * (low + high), 0.5 * (high - low)
-            beyond = np.maximum(beyond, np.abs(quaternion.wrap(angle - middle)) - half)
+    back, distal = conjugate(quaternion_at(upper)), quaternion_at(lower)
+    for g in range(headings.size):
+        about = (math.cos(0.5 * headings[g]), 0.0, 0.0, math.sin(0.5 * headings[g]))
+        m = matrix_of(product(back, product(about, distal)))
+        angles = (
+            math.atan2(-m[0][1], m[1][1]),
+            math.asin(min(max(m[2][1], -1.0), 1.0)),
+            math.atan2(-m[2][0], m[2][2]),
+        )
+        for i in range(3):
+            low, high = limits[i, 0], limits[i, 1]
+            if math.isfinite(low) and math.isfinite(high):
+                middle, half = 0.5 * (low + high), 0.5 * (high - low)
+                beyond[g] = max(beyond[g], abs(wrapped(angles[i] - middle)) - half)
     return beyond

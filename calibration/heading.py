@@ -9,7 +9,6 @@ both on an absolute grid of stretches and shows, at every frame, what was known 
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,26 +16,20 @@ import numpy as np
 from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.axes import find_hinge
-from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows
+from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows, seen
 from calibration.heading_params import HeadingParams
-from calibration.heading_series import AxisShift, Heading, blank
+from calibration.heading_series import AxisShift, Heading
 from calibration.intake import WIDTH, Intake, intake, packed
-from calibration.relative import (
-    AXES,
-    HEADING,
-    SIZE,
-    Moment,
-    RelativeState,
-    copied,
-    first_covariance,
-)
+from calibration.relative import Moment
+from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance, unknown
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
 from imu.errors import CalibrationError
 from imu.sync import Frames
 
-_STILL = (np.array([1.0, 0.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]))
+_SHOWN = 22
+"""Delta, sigma, whether observable, turn 4, covariance 9 and axes 6: what is shown at a frame."""
 
 
 LARGEST_MISFIT = math.radians(8.0)
@@ -76,6 +69,7 @@ class HeadingEstimator:
         self.params = params or HeadingParams()
         self.stride = max(1, round(rate / self.params.step_hz))
         self.seconds = self.stride / rate
+        self._nothing = unknown(self.seconds)
         self._pair = (proximal, distal)
         self._rows = np.zeros((0, 2, WIDTH))
         self._index = np.zeros(0, dtype=np.int64)
@@ -92,7 +86,7 @@ class HeadingEstimator:
         self._age = 0
         self._held = 0
         self._felt: list[tuple[FloatArray, FloatArray]] = []
-        self._past = np.zeros((0, 2, 7))
+        self._past: list[FloatArray] = []
         self._searched = 0.0
         self._fresh = False
         missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
@@ -102,31 +96,28 @@ class HeadingEstimator:
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
-        size = frames.t.shape[0]
-        out, moved = blank(size), np.empty((size, 2, 4))
-        if size == 0:
-            return out
         index = np.rint(frames.t * self.rate).astype(np.int64)
         kept = self._index.shape[0]
         whole = np.concatenate([self._index, index])
         rows = np.concatenate([self._rows, packed(frames, self._pair)])
         borders = np.flatnonzero(whole % self.stride == 0)
-        if borders.size < 2:
-            self._index, self._rows = whole, rows
-            self._show(out, moved, 0, size)
-            return self._shift.carry(out, moved, frames, self._pair)
-        held = (self.params.held_rate, self.params.neutral_tilt)
-        span = rows[borders[0] : borders[-1] + 1]
-        inputs = intake(span, self.calibration, self.stride, self.rate, held)
-        shown = 0
-        for k, border in enumerate(borders[1:].tolist()):
-            self._show(out, moved, shown, border - kept)
-            shown = max(border - kept, 0)
-            self._step(inputs, k)
-            self._moved = self._shift.moved(self._relative.axes)
-        self._show(out, moved, shown, size)
-        self._index, self._rows = whole[borders[-1] :], rows[borders[-1] :]
-        return self._shift.carry(out, moved, frames, self._pair)
+        shown, until = [self._shown()], [0]
+        if borders.size > 1:
+            held = (self.params.held_rate, self.params.neutral_tilt)
+            span = rows[borders[0] : borders[-1] + 1]
+            inputs = intake(span, self.calibration, self.stride, self.rate, held)
+            for k, border in enumerate(borders[1:].tolist()):
+                self._step(inputs, k)
+                shown.append(self._shown())
+                until.append(max(border - kept, 0))
+            whole, rows = whole[borders[-1] :], rows[borders[-1] :]
+        self._index, self._rows = whole, rows
+        page = np.stack(shown)
+        moved = np.concatenate([self._moved[None], self._shift.moved(_axes_shown(page[1:]))])
+        self._moved = moved[-1]
+        lasting = np.diff(until, append=frames.t.shape[0])
+        heading = _as_heading(np.repeat(page, lasting, axis=0))
+        return self._shift.carry(heading, np.repeat(moved, lasting, axis=0), frames, self._pair)
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
         """Return the covariance to start with; the proximal axis is open about the segment's length."""
@@ -135,16 +126,21 @@ class HeadingEstimator:
         variances[1] = max(variances[1], p.azimuth_sigma**2, _square(joint.azimuth_sigma))
         return first_covariance(p.relative, heading_sigma, reach, variances)
 
+    @property
+    def state(self) -> RelativeState:
+        """What is held of the turn now: a copy."""
+        return self._relative.copy()
+
     def start_from(self, other: "HeadingEstimator", turn: FloatArray, heading_sigma: float) -> None:
         """Begin with what another estimator has learnt of the same joint, and a first turn (4,).
 
         The turn's heading is taken with its one sigma, rad, and the joint centre with a third of the prior's,
         so that a second pass over the same samples weighs them once.
         """
-        learnt = other._relative
-        covariance = self._first_covariance(heading_sigma, REACH / 3.0)
-        self._relative = replace(learnt, turn=turn, rate=0.0, covariance=covariance)
-        self._moved = self._shift.moved(learnt.axes)
+        s = self._relative = other.state
+        s.turn, s.rate = turn, 0.0
+        s.covariance = self._first_covariance(heading_sigma, REACH / 3.0)
+        self._moved = self._shift.moved(s.axes)
         self._hinge_variance = other._hinge_variance
         self._believed, self._resolved = other._believed, other._resolved
         self._searched = self.params.longest_search
@@ -163,7 +159,7 @@ class HeadingEstimator:
             "held": self._held,
             "resolved": self._resolved,
             "believed": self._believed.tolist(),
-            "past": self._past.tolist(),
+            "past": [both.tolist() for both in self._past],
             "searched": self._searched,
             "felt": [[force.tolist(), lever.tolist()] for force, lever in self._felt],
             "hinge_variance": self._hinge_variance,
@@ -178,49 +174,46 @@ class HeadingEstimator:
         self._moved = self._shift.moved(self._relative.axes)
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._held = int(state["held"])
-        self._past = np.array(state["past"], dtype=np.float64).reshape(-1, 2, 7)
+        self._past = [np.array(both, dtype=np.float64) for both in state["past"]]
         self._searched = float(state["searched"])
         self._believed = np.array(state["believed"])
         self._resolved = bool(state["resolved"])
         self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
-    def _show(self, out: Heading, moved: FloatArray, start: int, stop: int) -> None:
-        start = max(start, 0)
-        if stop <= start:
-            return
-        s = self._relative
-        out.q_earth1_from_earth2[start:stop] = s.turn
+    def _shown(self) -> FloatArray:
+        """Return what is known now as a row, in the order of `_as_heading`."""
+        s, row = self._relative, np.empty(_SHOWN)
         covariance = s.covariance[:3, :3].copy()
         if not self._resolved:
             covariance[HEADING, HEADING] += _square(self.calibration.azimuth_sigma)
-        out.covariance[start:stop] = covariance
-        out.axes[start:stop] = s.axes
-        moved[start:stop] = self._moved
+        row[:3] = math.nan, math.pi, 0.0
         if self._known:
-            out.delta[start:stop] = _heading_of(s.turn)
-            out.sigma[start:stop] = math.sqrt(float(covariance[HEADING, HEADING]))
-            out.observable[start:stop] = self._since < self.params.recent
+            row[0], row[1] = _heading_of(s.turn), math.sqrt(float(covariance[HEADING, HEADING]))
+            row[2] = self._since < self.params.recent
+        row[3:7], row[7:16], row[16:22] = s.turn, covariance.ravel(), s.axes.ravel()
+        return row
 
     def _step(self, i: Intake, k: int) -> None:
         p, s, dt = self.params, self._relative, self.seconds
+        axes = s.axes
         self._since += dt
         self._age += 1
         was_known = self._known
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
-        stretch = i.stretch(k) if i.known[k] else None
-        if stretch is not None:
+        stretch = i.stretch(k) if i.known[k] else self._nothing
+        if i.known[k]:
             if self.calibration.centre_fixed:
                 self._felt.append((stretch.force, stretch.lever))
             if self._known:
-                relative.feel(s, p.relative, dt, stretch, self.calibration.centre_fixed)
+                relative.feel(s, p.relative, stretch, self.calibration.centre_fixed)
                 brisk = math.hypot(stretch.force[0, 0], stretch.force[0, 1]) > p.brisk
                 if brisk and self.calibration.centre_fixed:
                     self._since = 0.0
-        looked = copied(s) if self.tape is not None else s
-        way = relative.predict(s, p.relative, dt, stretch, self._rate_sigma(float(i.bias[k])))
-        predicted = copied(s) if self.tape is not None else s
+        looked = s.copy() if self.tape is not None else s
+        way = relative.predict(s, p.relative, stretch, self._rate_sigma(float(i.bias[k])))
+        predicted = s.values.copy()
         if self.calibration.freedom == 1:
             self._search(i, k)
         self._obey(i, k)
@@ -230,7 +223,7 @@ class HeadingEstimator:
         if self._age % max(1, round(1.0 / dt)) == 0 or pose:
             limits = self.calibration.limits
             if i.known[k] and np.isfinite(limits).any():
-                upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._moved)
+                upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._shift.moved(axes))
                 self._acquisition.limits(upper, lower, limits, 2.0 * p.evidence_time)
             if self._acquire():
                 was_known = False
@@ -238,8 +231,7 @@ class HeadingEstimator:
             was_known = self._fresh = False
         if self.tape is not None:
             fresh = not (was_known and self._known)
-            ends = _STILL if stretch is None else (stretch.begin, stretch.end)
-            self.tape.append(Moment(looked, predicted, copied(s), way, fresh, *ends))
+            self.tape.append(Moment(looked, predicted, way, fresh, stretch.begin, stretch.end))
 
     def _rate_sigma(self, bias_sigma: float) -> float:
         limit = self.params.relative.rate_sigma
@@ -257,18 +249,17 @@ class HeadingEstimator:
         """Find a hinge's axes and heading together in the past, where they are open; keep it for that."""
         p, s, joint = self.params, self._relative, self.calibration
         seen = self._age * self.seconds
-        if seen > p.longest_search:
+        if self._resolved or seen > p.longest_search:
+            self._past = []
             return
-        orientation = np.stack([i.upper[k], i.lower[k]])
-        self._past = np.concatenate([self._past, np.concatenate([orientation, i.rate[k]], axis=1)[None]])
+        self._past.append(np.concatenate([np.stack([i.upper[k], i.lower[k]]), i.rate[k]], axis=1))
         due = p.first_search if self._searched == 0.0 else 1.25 * self._searched
         if seen < due:
             return
         self._searched = seen
-        if self._resolved:
-            return
+        past = np.stack(self._past)
         try:
-            hinge = find_hinge(self._past[..., :4], self._past[..., 4:], 1.0 / self.seconds)
+            hinge = find_hinge(past[..., :4], past[..., 4:], 1.0 / self.seconds)
         except CalibrationError:
             return
         if hinge.heading_sigma > p.search_sigma or hinge.residual > LARGEST_MISFIT:
@@ -294,7 +285,7 @@ class HeadingEstimator:
         inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
         lasting = max(1.0, 2.0 * p.axis_time / self.seconds)
         weakened = self._hinge_variance * inflation + _square(joint.carrying_sigma) * lasting
-        first, second = upper @ self._believed[0], lower @ self._believed[1]
+        first, second = seen(upper, self._believed[0]), seen(lower, self._believed[1])
         level = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1]) > p.horizontal_floor
         if level:
             sigma = math.sqrt(self._hinge_variance + _square(joint.axis_sigma))
@@ -339,9 +330,9 @@ class HeadingEstimator:
         """Start, or start again where the circle contradicts what is followed; return whether it did."""
         p, s = self.params, self._relative
         if self._felt:
-            forces, levers = zip(*self._felt, strict=True)
-            self._acquisition.fade(len(forces) * self.seconds)
-            self._acquisition.force(np.stack(forces), np.stack(levers))
+            self._acquisition.fade(len(self._felt) * self.seconds)
+            for force, lever in self._felt:
+                self._acquisition.force(force, lever)
             self._felt = []
         weight, centres = self._acquisition.solve(
             self.seconds, math.sqrt(s.force_variance), p.relative.force_time
@@ -367,6 +358,23 @@ class HeadingEstimator:
 def _heading_of(turn: FloatArray) -> float:
     """Return the turn's part about the vertical, rad in (-pi, pi]."""
     return float(quaternion.wrap(np.array(2.0 * math.atan2(float(turn[3]), float(turn[0])))))
+
+
+def _axes_shown(page: FloatArray) -> FloatArray:
+    """Return the axes (M, 2, 3) in rows of `HeadingEstimator._shown`."""
+    return page[:, 16:22].reshape(-1, 2, 3)
+
+
+def _as_heading(page: FloatArray) -> Heading:
+    """Return rows (M, _SHOWN) of `HeadingEstimator._shown` as a heading."""
+    return Heading(
+        delta=page[:, 0],
+        sigma=page[:, 1],
+        observable=page[:, 2] > 0.0,
+        q_earth1_from_earth2=page[:, 3:7],
+        covariance=page[:, 7:16].reshape(-1, 3, 3),
+        axes=_axes_shown(page),
+    )
 
 
 def _square(sigma: float) -> float:

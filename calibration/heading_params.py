@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from calibration.relative import RelativeParams
+from calibration.relative_state import RelativeParams
 
 
 @dataclass(frozen=True, slots=True)

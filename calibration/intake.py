@@ -1,19 +1,35 @@
 """Frames of two sensors as the stretches that the heading estimator steps through."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from calibration.evidence import Laws, laws
-from calibration.motion import stretches
-from calibration.relative import Stretch
+from calibration.motion import BIAS, FORCE, LOST, RATE, WIDTH, motion
+from calibration.relative_state import Stretch
+from calibration.rotation import (
+    angle_of,
+    apiece,
+    applied,
+    conjugate,
+    matrix_of,
+    product,
+    put,
+    put_matrix,
+    put_quaternion,
+    quaternion_at,
+    rotated,
+    stretched,
+    times,
+    total,
+    vector_at,
+    vector_of,
+)
 from calibration.segment import JointCalibration
-from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from imu.compiled import compiled
 from imu.sync import Frames
-
-WIDTH = 12
-"""Orientation 4, rate 3, force 3, bias sigma, lost heading: what is kept of a frame and a sensor."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +55,8 @@ class Intake:
         One sigma of the rate of the heading between the two earth frames, rad/s.
     lost : (K,)
         Heading lost in gaps, one sigma, rad.
+    seconds
+        How long a stretch lasts, s.
     """
 
     begin: FloatArray
@@ -57,6 +75,7 @@ class Intake:
     rate: FloatArray
     bias: FloatArray
     lost: FloatArray
+    seconds: float
 
     def stretch(self, k: int) -> Stretch:
         """Return one stretch."""
@@ -68,19 +87,20 @@ class Intake:
             self.begin[k],
             self.end[k],
             self.turned[k],
+            self.seconds,
         )
 
 
 def packed(frames: Frames, pair: tuple[int, int]) -> FloatArray:
     """Return what is kept of the frames of two sensors, (M, 2, WIDTH)."""
-    both = list(pair)
     rows = np.zeros((len(frames.t), 2, WIDTH))
-    rows[..., :4] = frames.q[:, both]
-    rows[..., 4:7] = frames.gyr[:, both]
-    rows[..., 7:10] = frames.acc[:, both]
-    rows[..., 10] = frames.gyr_bias_sigma[:, both]
-    if frames.lost_heading is not None:
-        rows[..., 11] = frames.lost_heading[:, both]
+    for row, sensor in enumerate(pair):
+        rows[:, row, :4] = frames.q[:, sensor]
+        rows[:, row, RATE : RATE + 3] = frames.gyr[:, sensor]
+        rows[:, row, FORCE : FORCE + 3] = frames.acc[:, sensor]
+        rows[:, row, BIAS] = frames.gyr_bias_sigma[:, sensor]
+        if frames.lost_heading is not None:
+            rows[:, row, LOST] = frames.lost_heading[:, sensor]
     return rows
 
 
@@ -100,43 +120,68 @@ def intake(
     limits
         Rate below which a pose is held, rad/s, and tilt within which it is the neutral one, rad.
     """
-    s = stretches(rows[..., 4:7], rows[..., 7:10], stride, rate)
-    q = rows[::stride, :, :4]
-    start, stop = q[:-1], q[1:]
-    own = quaternion.multiply(start, quaternion.multiply(s.turn, quaternion.conjugate(stop)))
-    angle = quaternion.angle_of(s.turn)
-    after = quaternion.multiply(start, s.turn)
-    turned = np.stack([quaternion.rotate(after, axis) for axis in np.eye(3)], axis=-1)
-    upper = quaternion.multiply(stop[:, 0], calibration.proximal.q_sensor_from_segment)
-    lower = quaternion.multiply(stop[:, 1], calibration.distal.q_sensor_from_segment)
+    alignments = calibration.proximal, calibration.distal
+    mounting = np.stack([each.q_sensor_from_segment for each in alignments])
+    own, segment, matrix, vectors, maps, turned, bias, lost = _taken_in(rows, mounting, stride, rate)
     held_rate, tilt = limits
-    slow = angle < held_rate * stride / rate
-    lost = np.zeros(len(start))
-    for k in range(1, stride + 1):
-        lost = np.maximum(lost, np.maximum(rows[k::stride, 0, 11], rows[k::stride, 1, 11])[: lost.size])
+    slow = turned < held_rate * stride / rate
+    (upper, lower), (upper_matrix, lower_matrix) = segment, matrix
+    (force, rates), (lever, carried, swept) = vectors, maps
     return Intake(
-        begin=quaternion.conjugate(own[:, 0]),
-        end=own[:, 1],
-        force=quaternion.rotate(start, s.force),
-        lever=np.stack([quaternion.rotate(start, s.lever[..., k]) for k in range(3)], axis=-1),
-        carried=0.5 * (quaternion.to_matrix(start) + turned),
-        swept=quaternion.to_matrix(stop) * quaternion.to_rotation_vector(s.turn)[..., None, :],
-        turned=angle,
-        known=s.known & np.isfinite(own[:, 0, 0] + own[:, 1, 0]),
+        begin=own[0],
+        end=own[1],
+        force=force,
+        lever=lever,
+        carried=carried,
+        swept=swept,
+        turned=turned,
+        known=np.isfinite(own[:, :, 0].sum(axis=0) + force.sum(axis=(1, 2))),
         laws=laws(calibration, upper, lower, slow[:, 0] & slow[:, 1], tilt),
         upper=upper,
         lower=lower,
-        upper_matrix=quaternion.to_matrix(upper),
-        lower_matrix=quaternion.to_matrix(lower),
-        rate=np.stack(
-            [
-                quaternion.rotate(
-                    quaternion.conjugate(alignment.q_sensor_from_segment), rows[stride::stride, k, 4:7]
-                )
-                for k, alignment in enumerate((calibration.proximal, calibration.distal))
-            ],
-            axis=1,
-        ),
-        bias=np.hypot(rows[stride::stride, 0, 10], rows[stride::stride, 1, 10]),
+        upper_matrix=upper_matrix,
+        lower_matrix=lower_matrix,
+        rate=rates,
+        bias=bias,
         lost=lost,
+        seconds=stride / rate,
     )
+
+
+@compiled
+def _taken_in(
+    rows: FloatArray, mounting: FloatArray, stride: int, rate: float
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return what `Intake` says of K stretches of sensors mounted as (2, 4).
+
+    By kind, then stretch and sensor: begin and end, (2, K, 4); upper and lower as quaternions and as
+    matrices; force and rate, (2, K, 2, 3); lever, carried and swept, (3, K, 2, 3, 3); turned; bias; lost.
+    """
+    count = (rows.shape[0] - 1) // stride
+    own, segment, matrix = np.empty((2, count, 4)), np.empty((2, count, 4)), np.empty((2, count, 3, 3))
+    vectors, maps = np.empty((2, count, 2, 3)), np.empty((3, count, 2, 3, 3))
+    turned, bias, lost = np.empty((count, 2)), np.empty(count), np.zeros(count)
+    for k in range(count):
+        first, last = k * stride, (k + 1) * stride
+        for sensor in range(2):
+            start, stop = quaternion_at(rows[first, sensor]), quaternion_at(rows[last, sensor])
+            worn = quaternion_at(mounting[sensor])
+            turn, force, lever = motion(rows, sensor, first, stride, rate)
+            after = product(start, turn)
+            at_start, at_end = matrix_of(start), matrix_of(after)
+            drift = product(after, conjugate(stop))
+            put_quaternion(own[sensor, k], conjugate(drift) if sensor == 0 else drift)
+            put_quaternion(segment[sensor, k], product(stop, worn))
+            put_matrix(matrix[sensor, k], 0, matrix_of(product(stop, worn)))
+            put(vectors[0, k, sensor], 0, applied(at_start, force))
+            put(vectors[1, k, sensor], 0, rotated(conjugate(worn), vector_at(rows[last, sensor], RATE)))
+            put_matrix(maps[0, k, sensor], 0, times(at_start, lever))
+            put_matrix(maps[1, k, sensor], 0, stretched(total(at_start, at_end), 0.5))
+            x, y, z = matrix_of(stop)
+            along = vector_of(turn)
+            put_matrix(maps[2, k, sensor], 0, (apiece(x, along), apiece(y, along), apiece(z, along)))
+            turned[k, sensor] = angle_of(turn)
+            for frame in range(first + 1, last + 1):
+                lost[k] = max(lost[k], rows[frame, sensor, LOST])
+        bias[k] = math.hypot(rows[last, 0, BIAS], rows[last, 1, BIAS])
+    return own, segment, matrix, vectors, maps, turned, bias, lost

@@ -1,84 +1,70 @@
-"""What two sensors did in a short stretch of time: turns, mean forces and lever arms, stretch by stretch.
+"""What a sensor did in a short stretch of time: its turn, mean force and lever arm.
 
 A stretch lasts a fixed number of frames from one multiple of that number to the next on the capture's
 absolute grid, so it is the same however the frames are cut. Within it each sensor is integrated by its
 gyroscope alone; nothing here depends on the orientation filter's own correction by gravity.
 """
 
-from dataclasses import dataclass
+from calibration.rotation import (
+    Matrix,
+    Quaternion,
+    Vector,
+    cross_matrix,
+    matrix_of,
+    plus,
+    product,
+    rotated,
+    scaled,
+    stretched,
+    times,
+    total,
+    turn_about,
+    vector_at,
+)
+from imu.block import FloatArray
+from imu.compiled import compiled
 
-import numpy as np
-
-from imu import quaternion
-from imu.block import BoolArray, FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretches:
-    """K consecutive stretches of S sensors; vectors are in the sensor frame at the start of the stretch.
-
-    Parameters
-    ----------
-    turn : (K, S, 4)
-        `q_start_from_end` of each sensor over the stretch.
-    force : (K, S, 3)
-        Mean specific force, m/s^2.
-    lever : (K, S, 3, 3)
-        Maps the position of a point fixed to the sensor, m, to the mean acceleration that rotation gives it,
-        m/s^2.
-    known : (K,)
-        Whether every sample of the stretch was.
-    """
-
-    turn: FloatArray
-    force: FloatArray
-    lever: FloatArray
-    known: BoolArray
+RATE, FORCE, BIAS, LOST, WIDTH = 4, 7, 10, 11, 12
+"""Where a kept row of a sensor has its angular rate, rad/s, specific force, m/s^2, one sigma of its bias,
+rad/s, and the heading lost before it, rad, after the orientation; and how long the row is."""
 
 
-def stretches(gyr: FloatArray, acc: FloatArray, frames: int, rate: float) -> Stretches:
-    """Return what happened between frames 0, n, 2n, ... Kn.
+@compiled
+def motion(
+    rows: FloatArray, sensor: int, first: int, frames: int, rate: float
+) -> tuple[Quaternion, Vector, Matrix]:
+    """Return what a sensor did between the first and the last of n + 1 frames; NaN if a sample was.
 
     Parameters
     ----------
-    gyr, acc : (K n + 1, S, 3)
-        rad/s and m/s^2 at instants 1 / `rate` apart.
-    frames
-        n, frames per stretch.
+    rows : (M, S, WIDTH)
+        As `intake.packed` keeps them, at instants 1 / `rate` apart.
+    sensor, first, frames
+        Which sensor, where the stretch begins, and n.
     rate
         Hz.
+
+    Returns
+    -------
+    turn, force, lever
+        `q_start_from_end` of the sensor; in its frame at the start the mean specific force, m/s^2, and the
+        map from the position of a point fixed to the sensor, m, to the mean acceleration that rotation gives
+        it, m/s^2.
 
     Notes
     -----
     The acceleration of a point at r is the derivative of its velocity w x r, so its mean over the stretch
     is the difference of w x r between the ends over the duration: no rate is ever differentiated.
     """
-    count = (gyr.shape[0] - 1) // frames
-    sensors = gyr.shape[1]
-    small = quaternion.from_rotation_vector(0.5 * (gyr[1:] + gyr[:-1]) / rate)
-    turned = small.reshape(count, frames, sensors, 4)
-    reach = 1
-    while reach < frames:
-        later = quaternion.multiply(turned[:, :-reach], turned[:, reach:])
-        turned = np.concatenate([turned[:, :reach], later], axis=1)
-        reach *= 2
-    felt = quaternion.rotate(turned, acc[1:].reshape(count, frames, sensors, 3))
-    first = acc[:-1:frames]
-    total = 0.5 * first - 0.5 * felt[:, -1]
-    for k in range(frames):
-        total = total + felt[:, k]
-    turn = quaternion.normalise(turned[:, -1])
-    before, after = _cross_matrix(gyr[:-1:frames]), _cross_matrix(gyr[frames::frames])
-    columns = [quaternion.rotate(turn, after[..., k]) for k in range(3)]
-    lever = (np.stack(columns, axis=-1) - before) * (rate / frames)
-    force = total / frames
-    known: BoolArray = np.asarray(np.isfinite(np.concatenate([force, turn], axis=2)).all(axis=(1, 2)))
-    return Stretches(turn, force, lever, known)
-
-
-def _cross_matrix(v: FloatArray) -> FloatArray:
-    """Return the matrices (..., 3, 3) that turn r into v x r."""
-    x, y, z = v[..., 0], v[..., 1], v[..., 2]
-    zero = np.zeros_like(x)
-    rows = [[zero, -z, y], [z, zero, -x], [-y, x, zero]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    turn = (1.0, 0.0, 0.0, 0.0)
+    force = scaled(vector_at(rows[first, sensor], FORCE), 0.5)
+    for k in range(first + 1, first + frames + 1):
+        mean = scaled(
+            plus(vector_at(rows[k - 1, sensor], RATE), vector_at(rows[k, sensor], RATE)), 0.5 / rate
+        )
+        turn = product(turn, turn_about(mean))
+        share = 1.0 if k < first + frames else 0.5
+        force = plus(force, scaled(rotated(turn, vector_at(rows[k, sensor], FORCE)), share))
+    before, after = vector_at(rows[first, sensor], RATE), vector_at(rows[first + frames, sensor], RATE)
+    gained = total(times(matrix_of(turn), cross_matrix(after)), stretched(cross_matrix(before), -1.0))
+    return turn, scaled(force, 1.0 / frames), stretched(gained, rate / frames)

@@ -12,169 +12,91 @@ are each believed as deserved.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from calibration.rotation import cross_matrix, matrix_of, product, rotate_by
-from imu import quaternion
+from calibration.linear import forward, gram, mirror, product, root, transpose
+from calibration.relative_state import (
+    AXES,
+    CENTRE,
+    HEADING,
+    OFFSET,
+    RATE,
+    SIZE,
+    TURN,
+    RelativeParams,
+    RelativeState,
+    Stretch,
+)
+from calibration.rotation import (
+    Place,
+    Vector,
+    applied,
+    conjugate,
+    cross,
+    cross_matrix,
+    dot,
+    matrix_at,
+    matrix_of,
+    minus,
+    plus,
+    put,
+    put_matrix,
+    put_quaternion,
+    quaternion_at,
+    rotate_by,
+    scaled,
+    stretched,
+    times,
+    transposed,
+    vector_at,
+    vector_of,
+)
+from calibration.rotation import product as then
 from imu.block import STANDARD_GRAVITY, FloatArray
+from imu.compiled import compiled
 
-HEADING, RATE = 2, 3
-TURN, CENTRE, SCALE, OFFSET, AXES = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22), slice(22, 28)
-SIZE = 28
-_EYE, _EYE3 = np.eye(SIZE), np.eye(3)
+_CENTRE1, _CENTRE2, _SCALE1, _SCALE2, _OFFSET1, _OFFSET2, _AXIS1, _AXIS2 = np.arange(RATE + 1, SIZE, 3)
+"""Where the vectors of the error state begin, proximal and distal; `RelativeState.values` has each one place
+later. As numpy's integers they are not built into what is compiled, which is compiled once for all."""
 
-
-@dataclass(frozen=True, slots=True)
-class RelativeParams:
-    """Constants of the filter, each with its reason.
-
-    Parameters
-    ----------
-    drift
-        Random walk of the relative turn from gyroscope noise, rad/sqrt(s): 7 mdps/sqrt(Hz) (BMI270 data
-        sheet) on each of two sensors, half again for temperature and vibration.
-    scale
-        What misalignment and nonlinearity leave of a turn's error, share of the turn, and how long a turn
-        goes
-        one way, s.
-    rate_sigma, rate_time
-        One sigma of the relative heading rate left by the orientation filters, rad/s, and how long it stays
-        alike, s (bias instability of consumer gyroscopes; algorithms.md section 4).
-    force_start, force_floor
-        Noise of the force relation before it is learnt, and the least it can be, m/s^2: 30 mg for two
-        uncalibrated accelerometers; noise and quantisation of the best.
-    force_time
-        How long an error of the force relation lasts until that is learnt, s: soft tissue and the wander of
-        the
-        joint's centre follow the limb's own movement.
-    force_echo
-        Bounds of the learnt correlation of one stretch's error with the next one's: some is always left by
-        the filter itself; above, a tenth of the looks counts.
-    force_memory
-        Seconds over which its size is learnt.
-    lever_walk
-        Wander of the joint centre in a sensor, m/sqrt(s): it moves by a centimetre within a pass.
-    scale_sigma
-        One sigma of a gyroscope's sensitivity before it is learnt (data sheets: 0.4 to 1 %).
-    offset_sigma, offset_walk
-        One sigma of an accelerometer's offset before it is learnt, m/s^2, and its wander, m/s^2/sqrt(s): 20
-        mg
-        (BMI270) or less; warming by 10 K over half an hour at 0.25 mg/K.
-    axis_walk
-        Wander of an axis in its segment, rad/sqrt(s): skin creeps by some degrees in half an hour.
-    quiet_rate, quiet_sigma
-        Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: slow passes
-        feel
-        0.1 to 0.3 m/s^2, and local gravity differs by 0.03.
-    """
-
-    drift: float = math.radians(0.015)
-    scale: float = 0.002
-    scale_time: float = 2.0
-    rate_sigma: float = math.radians(0.05)
-    rate_time: float = 300.0
-    force_start: float = 0.3
-    force_floor: float = 0.03
-    force_time: float = 0.5
-    force_echo: tuple[float, float] = (0.2, 0.85)
-    force_memory: float = 10.0
-    lever_walk: float = 0.003
-    scale_sigma: float = 0.005
-    offset_sigma: float = 0.15
-    offset_walk: float = 0.003
-    axis_walk: float = math.radians(0.1)
-    quiet_rate: float = math.radians(15.0)
-    quiet_sigma: float = 0.1
+_FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = 29, 30, 31
+"""What else `RelativeState.values` has."""
 
 
-@dataclass(slots=True, eq=False)
-class RelativeState:
-    """Everything the next step depends on."""
-
-    turn: FloatArray = field(default_factory=lambda: np.array([1.0, 0.0, 0.0, 0.0]))
-    rate: float = 0.0
-    centre: FloatArray = field(default_factory=lambda: np.zeros(6))
-    scale: FloatArray = field(default_factory=lambda: np.zeros(6))
-    offset: FloatArray = field(default_factory=lambda: np.zeros(6))
-    axes: FloatArray = field(default_factory=lambda: np.full((2, 3), np.nan))
-    covariance: FloatArray = field(default_factory=lambda: np.eye(SIZE))
-    force_variance: float = 0.09
-    force_echo: float = 0.06
-    last_error: FloatArray = field(default_factory=lambda: np.zeros(3))
-
-    def to_document(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {
-            "turn": self.turn.tolist(),
-            "rate": self.rate,
-            "centre": self.centre.tolist(),
-            "scale": self.scale.tolist(),
-            "offset": self.offset.tolist(),
-            "axes": self.axes.tolist(),
-            "covariance": self.covariance.tolist(),
-            "force_variance": self.force_variance,
-            "force_echo": self.force_echo,
-            "last_error": self.last_error.tolist(),
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "RelativeState":
-        """Return the state of plain values."""
-        return cls(
-            turn=np.array(document["turn"]),
-            rate=float(document["rate"]),
-            centre=np.array(document["centre"]),
-            scale=np.array(document["scale"]),
-            offset=np.array(document["offset"]),
-            axes=np.array(document["axes"]),
-            covariance=np.array(document["covariance"]),
-            force_variance=float(document["force_variance"]),
-            force_echo=float(document["force_echo"]),
-            last_error=np.array(document["last_error"]),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
-    """What two sensors felt and did in one stretch of time; everything in their own earth frames.
+class Way(NamedTuple):
+    """How the error state passes through a stretch: as it was, but for these.
 
     Parameters
     ----------
-    force : (2, 3)
-        Mean specific force, m/s^2.
-    lever, carried : (2, 3, 3)
-        Maps from a point in the sensor, m, and from an offset in the sensor to mean force, m/s^2.
-    swept : (2, 3, 3)
-        Maps from the errors of the gyroscope's scale to the rotation they leave at the end, rad.
-    begin, end : (4,)
-        Turn of the two earth frames: the turn after is `begin * turn * end`.
-    turned : (2,)
-        Angles by which the sensors turned, rad.
+    dt
+        Seconds in which the rate of the heading turns the heading.
+    fade
+        What is left of that rate after them.
+    swept : (3, 6)
+        Turn that errors of the gyroscopes' scales leave, rad.
+    noise : (SIZE,)
+        Variances that the seconds add.
     """
 
-    force: FloatArray
-    lever: FloatArray
-    carried: FloatArray
+    dt: float
+    fade: float
     swept: FloatArray
-    begin: FloatArray
-    end: FloatArray
-    turned: FloatArray
+    noise: FloatArray
 
 
-@dataclass(slots=True, eq=False)
-class Moment:
+class Moment(NamedTuple):
     """What a smoother needs of one step.
 
     Parameters
     ----------
-    looked, predicted, after
-        The state after the looks at its start, as predicted for its end, and after the looks at its end.
-    way : (SIZE, SIZE)
-        Transition from `looked` to `predicted`.
+    looked
+        The state after the looks at its start.
+    predicted : (34,)
+        Its values as predicted for its end.
+    way
+        The way from the one to the other.
     fresh
         Whether the step started anew, so that nothing may be carried back across it.
     begin, end : (4,)
@@ -182,122 +104,159 @@ class Moment:
     """
 
     looked: RelativeState
-    predicted: RelativeState
-    after: RelativeState
-    way: FloatArray
+    predicted: FloatArray
+    way: Way
     fresh: bool
     begin: FloatArray
     end: FloatArray
 
 
-def copied(state: RelativeState) -> RelativeState:
-    """Return a state that later steps do not change."""
-    return replace(state, covariance=state.covariance.copy())
+def predict(state: RelativeState, params: RelativeParams, stretch: Stretch, rate_sigma: float) -> Way:
+    """Let the time of a stretch pass, with what the sensors did in it; return the way of the error state."""
+    return Way(*_predict(state.values, state.covariance, params, stretch, rate_sigma))
 
 
-def first_covariance(
-    params: RelativeParams, heading_sigma: float, reach: float, axis_variances: FloatArray
-) -> FloatArray:
-    """Return the covariance to start with.
-
-    Parameters
-    ----------
-    heading_sigma, reach
-        One sigma of heading, rad, and of the place of the joint centre, m.
-    axis_variances : (6,)
-        Of the two axes about the axes of their segments, rad^2.
-    """
-    variances = np.empty(SIZE)
-    variances[TURN] = math.radians(2.0) ** 2
-    variances[HEADING] = heading_sigma**2
-    variances[RATE] = params.rate_sigma**2
-    variances[CENTRE] = reach**2
-    variances[SCALE] = params.scale_sigma**2
-    variances[OFFSET] = params.offset_sigma**2
-    variances[AXES] = axis_variances
-    return np.diag(variances)
-
-
-def predict(
-    state: RelativeState, params: RelativeParams, dt: float, stretch: Stretch | None, rate_sigma: float
-) -> FloatArray:
-    """Let dt seconds pass, with what the sensors did in them if that is known; return the transition."""
-    fade = math.exp(-dt / params.rate_time)
-    way = _EYE.copy()
-    way[HEADING, RATE] = dt
-    way[RATE, RATE] = fade
-    turned = 0.0
-    state.turn = rotate_by(np.array([0.0, 0.0, state.rate * dt]), state.turn)
-    state.rate *= fade
-    if stretch is not None:
-        turn = product(state.turn.tolist(), stretch.end.tolist())
-        state.turn = product(stretch.begin.tolist(), turn.tolist())
-        way[TURN, SCALE.start : SCALE.start + 3] = stretch.swept[0]
-        way[TURN, SCALE.start + 3 : SCALE.stop] = -matrix_of(state.turn) @ stretch.swept[1]
-        state.turn = rotate_by(way[TURN, SCALE] @ state.scale, state.turn)
-        turned = math.hypot(*stretch.turned.tolist())
-    cov = way @ state.covariance @ way.T
-    diagonal = cov.ravel()[:: SIZE + 1]
-    diagonal[TURN] += params.drift**2 * dt + (params.scale * turned) ** 2 * max(1.0, params.scale_time / dt)
-    diagonal[RATE] += rate_sigma**2 * (1.0 - fade * fade)
-    diagonal[CENTRE] += params.lever_walk**2 * dt
-    diagonal[OFFSET] += params.offset_walk**2 * dt
-    diagonal[AXES] += params.axis_walk**2 * dt
-    state.covariance = cov
-    return way
+@compiled
+def _predict(
+    values: FloatArray,
+    covariance: FloatArray,
+    p: RelativeParams,
+    stretch: Stretch,
+    rate_sigma: float,
+) -> tuple[float, float, FloatArray, FloatArray]:
+    dt = stretch.seconds
+    fade = math.exp(-dt / p.rate_time)
+    turn = rotate_by((0.0, 0.0, values[RATE + 1] * dt), quaternion_at(values))
+    values[RATE + 1] *= fade
+    turn = then(quaternion_at(stretch.begin), then(turn, quaternion_at(stretch.end)))
+    first, second = matrix_at(stretch.swept[0]), times(matrix_of(turn), matrix_at(stretch.swept[1]))
+    errors = _held(values, _SCALE1), _held(values, _SCALE2)
+    turn = rotate_by(minus(applied(first, errors[0]), applied(second, errors[1])), turn)
+    put_quaternion(values, turn)
+    swept = np.empty((3, 6))
+    put_matrix(swept, 0, first)
+    put_matrix(swept, 3, stretched(second, -1.0))
+    turned = math.hypot(stretch.turned[0], stretch.turned[1])
+    noise = np.zeros(SIZE)
+    noise[TURN] = p.drift**2 * dt + (p.scale * turned) ** 2 * max(1.0, p.scale_time / dt)
+    noise[RATE] = rate_sigma**2 * (1.0 - fade * fade)
+    noise[CENTRE] = p.lever_walk**2 * dt
+    noise[OFFSET] = p.offset_walk**2 * dt
+    noise[AXES] = p.axis_walk**2 * dt
+    carry(covariance, dt, fade, swept, noise)
+    return dt, fade, swept, noise
 
 
-def feel(
-    state: RelativeState, params: RelativeParams, dt: float, stretch: Stretch, centre_fixed: bool
-) -> None:
+@compiled
+def _held(values: FloatArray, place: Place) -> Vector:
+    """Return the vector that is at a place of the error state."""
+    return vector_at(values, place + 1)
+
+
+@compiled
+def advance(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None:
+    """Take rows (SIZE, n) of the error state through a `Way` but for its noise."""
+    for j in range(rows.shape[1]):
+        for i in range(3):
+            for scale in range(6):
+                rows[i, j] += swept[i, scale] * rows[_SCALE1 + scale, j]
+        rows[HEADING, j] += dt * rows[RATE, j]
+        rows[RATE, j] *= fade
+
+
+@compiled
+def carry(covariance: FloatArray, dt: float, fade: float, swept: FloatArray, noise: FloatArray) -> None:
+    """Take a covariance (SIZE, SIZE) through a `Way`: its rows, then its columns."""
+    advance(covariance, dt, fade, swept)
+    transpose(covariance)
+    advance(covariance, dt, fade, swept)
+    mirror(covariance)
+    for e in range(SIZE):
+        covariance[e, e] += noise[e]
+
+
+def feel(state: RelativeState, params: RelativeParams, stretch: Stretch, centre_fixed: bool) -> None:
     """Take the forces of a stretch; where the joint's centre travels they say nothing about heading."""
-    c = matrix_of(state.turn)
-    (f1, f2), (l1, l2), (m1, m2) = stretch.force, stretch.lever, stretch.carried
-    lever2, carried2 = c @ l2, c @ m2
-    felt = c @ f2 - lever2 @ state.centre[3:] - carried2 @ state.offset[3:]
-    error = f1 - l1 @ state.centre[:3] - m1 @ state.offset[:3] - felt
+    _feel(state.values, state.covariance, params, stretch, centre_fixed)
+
+
+@compiled
+def _feel(
+    values: FloatArray,
+    covariance: FloatArray,
+    p: RelativeParams,
+    stretch: Stretch,
+    centre_fixed: bool,
+) -> None:
+    c = matrix_of(quaternion_at(values))
+    f1, l1, m1 = vector_at(stretch.force[0]), matrix_at(stretch.lever[0]), matrix_at(stretch.carried[0])
+    f2 = applied(c, vector_at(stretch.force[1]))
+    l2, m2 = times(c, matrix_at(stretch.lever[1])), times(c, matrix_at(stretch.carried[1]))
+    own = plus(applied(l1, _held(values, _CENTRE1)), applied(m1, _held(values, _OFFSET1)))
+    other = plus(applied(l2, _held(values, _CENTRE2)), applied(m2, _held(values, _OFFSET2)))
+    felt = minus(f2, other)
+    error = minus(minus(f1, own), felt)
     slope = np.zeros((3, SIZE))
-    x, y, z = felt.tolist()
-    slope[:, TURN] = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))
+    put_matrix(slope, 0, cross_matrix(scaled(felt, -1.0)))
     if not centre_fixed:
-        slope[:, HEADING] = 0.0
-    slope[:, 4:7], slope[:, 7:10] = l1, -lever2
-    slope[:, 16:19], slope[:, 19:22] = m1, -carried2
-    across = state.covariance @ slope.T
-    known = slope @ across
-    size = float((error * error).sum()) / 3.0
-    spread = (known[0, 0] + known[1, 1] + known[2, 2]) / 3.0
-    low, high = params.force_echo
-    echo = min(max(state.force_echo / state.force_variance, low), high)
-    noise = state.force_variance * (1.0 + echo) / (1.0 - echo)
+        for i in range(3):
+            slope[i, HEADING] = 0.0
+    put_matrix(slope, _CENTRE1, l1)
+    put_matrix(slope, _CENTRE2, stretched(l2, -1.0))
+    put_matrix(slope, _OFFSET1, m1)
+    put_matrix(slope, _OFFSET2, stretched(m2, -1.0))
+    across = product(slope, covariance)
+    total = gram(across, slope)
+    size = dot(error, error) / 3.0
+    spread = (total[0, 0] + total[1, 1] + total[2, 2]) / 3.0
+    low, high = p.force_echo
+    echo = min(max(values[_FORCE_ECHO] / values[_FORCE_VARIANCE], low), high)
+    noise = values[_FORCE_VARIANCE] * (1.0 + echo) / (1.0 - echo)
     surprise = size / (noise + spread)
     if surprise > 4.0:
         noise *= math.sqrt(surprise) / 2.0
-    learnt = min(max(size - spread, params.force_floor**2), 9.0 * state.force_variance)
-    share = min(1.0, dt / params.force_memory)
-    state.force_variance += (learnt - state.force_variance) * share
-    product = float((error * state.last_error).sum()) / 3.0
-    state.force_echo += (max(-learnt, min(product, learnt)) - state.force_echo) * share
-    state.last_error = error
-    correct(state, across, known + noise * _EYE3, error)
-    if float(stretch.turned.max()) < params.quiet_rate * dt:
-        _weigh(state, params, dt, stretch)
+    learnt = min(max(size - spread, p.force_floor**2), 9.0 * values[_FORCE_VARIANCE])
+    share = min(1.0, stretch.seconds / p.force_memory)
+    values[_FORCE_VARIANCE] += (learnt - values[_FORCE_VARIANCE]) * share
+    alike = dot(error, vector_at(values, _LAST_ERROR)) / 3.0
+    values[_FORCE_ECHO] += (max(-learnt, min(alike, learnt)) - values[_FORCE_ECHO]) * share
+    put(values, _LAST_ERROR, error)
+    column = np.empty((3, 1))
+    for i in range(3):
+        column[i, 0] = error[i]
+        total[i, i] += noise
+    _correct(values, covariance, across, total, column)
+    if max(stretch.turned[0], stretch.turned[1]) < p.quiet_rate * stretch.seconds:
+        _weigh(values, covariance, p, stretch)
 
 
-def _weigh(state: RelativeState, params: RelativeParams, dt: float, stretch: Stretch) -> None:
+@compiled
+def _weigh(values: FloatArray, covariance: FloatArray, p: RelativeParams, stretch: Stretch) -> None:
     """Take the vertical force of both quiet segments: it is gravity, and the offsets'."""
-    slope = np.zeros((2, SIZE))
-    slope[0, 16:19], slope[1, 19:22] = stretch.carried[0, 2], stretch.carried[1, 2]
-    error = stretch.force[:, 2] - STANDARD_GRAVITY - slope[:, OFFSET] @ state.offset
-    across = state.covariance @ slope.T
-    noise = params.quiet_sigma**2 * max(1.0, 2.0 * params.force_time / dt)
-    correct(state, across, slope @ across + noise * np.eye(2), error)
+    slope, error = np.zeros((2, SIZE)), np.empty((2, 1))
+    for k in range(2):
+        up = vector_at(stretch.carried[k, 2])
+        put(slope[k], _OFFSET1 + 3 * k, up)
+        offset = dot(up, _held(values, _OFFSET1 + 3 * k))
+        error[k, 0] = stretch.force[k, 2] - STANDARD_GRAVITY - offset
+    lasting = max(1.0, 2.0 * p.force_time / stretch.seconds)
+    _look(values, covariance, slope, error, p.quiet_sigma**2 * lasting)
 
 
 def look(state: RelativeState, slope: FloatArray, error: FloatArray, variance: float) -> None:
     """Take rows (n,) whose slope is (n, SIZE), with a variance of each."""
-    across = state.covariance @ slope.T
-    correct(state, across, slope @ across + variance * np.eye(error.size), error)
+    _look(state.values, state.covariance, slope, error.reshape(-1, 1), variance)
+
+
+@compiled
+def _look(
+    values: FloatArray, covariance: FloatArray, slope: FloatArray, error: FloatArray, variance: float
+) -> None:
+    across = product(slope, covariance)
+    total = gram(across, slope)
+    for row in range(error.shape[0]):
+        total[row, row] += variance
+    _correct(values, covariance, across, total, error)
 
 
 def axis_rows(
@@ -312,53 +271,87 @@ def axis_rows(
     carrying
         Constant angle between two axes, rad; NaN for a hinge, whose axis is one seen from both segments.
     """
-    one, two = state.axes
-    turned = matrix_of(state.turn) @ lower
-    u, v = upper @ one, turned @ two
+    return _axis_rows(state.values, upper, lower, carrying)
+
+
+@compiled
+def _axis_rows(
+    values: FloatArray, upper: FloatArray, lower: FloatArray, carrying: float
+) -> tuple[FloatArray, FloatArray]:
+    one, two = _held(values, _AXIS1), _held(values, _AXIS2)
+    to_earth = matrix_at(upper)
+    turned = times(matrix_of(quaternion_at(values)), matrix_at(lower))
+    u, v = applied(to_earth, one), applied(turned, two)
     if math.isnan(carrying):
-        slope = np.zeros((3, SIZE))
-        slope[:, TURN] = -cross_matrix(v)
-        slope[:, 22:25] = upper @ cross_matrix(one)
-        slope[:, 25:28] = -turned @ cross_matrix(two)
-        return u - v, slope
-    slope = np.zeros((1, SIZE))
-    slope[0, TURN] = cross_matrix(v) @ u
-    slope[0, 22:25] = cross_matrix(one) @ (upper.T @ v)
-    slope[0, 25:28] = cross_matrix(two) @ (turned.T @ u)
-    return np.array([math.cos(carrying) - float((u * v).sum())]), slope
+        error, slope = np.empty(3), np.zeros((3, SIZE))
+        put(error, 0, minus(u, v))
+        put_matrix(slope, 0, cross_matrix(scaled(v, -1.0)))
+        put_matrix(slope, _AXIS1, times(to_earth, cross_matrix(one)))
+        put_matrix(slope, _AXIS2, times(turned, cross_matrix(scaled(two, -1.0))))
+    else:
+        error, slope = np.empty(1), np.zeros((1, SIZE))
+        error[0] = math.cos(carrying) - dot(u, v)
+        put(slope[0], 0, cross(v, u))
+        put(slope[0], _AXIS1, cross(one, applied(transposed(to_earth), v)))
+        put(slope[0], _AXIS2, cross(two, applied(transposed(turned), u)))
+    return error, slope
 
 
-def correct(state: RelativeState, across: FloatArray, total: FloatArray, error: FloatArray) -> None:
-    """Apply one linear correction: covariance with the rows (SIZE, n), covariance of the rows (n, n)."""
-    gain = np.asarray(np.linalg.solve(total, across.T), np.float64).T
-    cov = state.covariance - gain @ across.T
-    state.covariance = 0.5 * (cov + cov.T)
-    move(state, gain @ error)
+@compiled
+def _correct(
+    values: FloatArray,
+    covariance: FloatArray,
+    across: FloatArray,
+    total: FloatArray,
+    error: FloatArray,
+) -> None:
+    """Apply one linear correction.
+
+    Parameters
+    ----------
+    across, total
+        Covariance of the rows with the error state (n, SIZE) and with each other (n, n).
+    error : (n, 1)
+        Theirs.
+
+    Notes
+    -----
+    With `total` = U'U and W = U'^-1 across, gain times error is W'(U'^-1 error), and the
+    covariance loses W'W, which is symmetric to the last bit.
+    """
+    upper = root(total)
+    white, news = forward(upper, across), forward(upper, error)
+    step = np.zeros(SIZE)
+    for row in range(error.shape[0]):
+        for e in range(SIZE):
+            step[e] += white[row, e] * news[row, 0]
+            for other in range(SIZE):
+                covariance[e, other] -= white[row, e] * white[row, other]
+    move(values, step)
 
 
-def move(state: RelativeState, step: FloatArray) -> None:
-    """Move a state by an error vector (SIZE,)."""
-    state.turn = rotate_by(step[TURN], state.turn)
-    state.rate += float(step[RATE])
-    state.centre = state.centre + step[CENTRE]
-    state.scale = state.scale + step[SCALE]
-    state.offset = state.offset + step[OFFSET]
-    if not math.isnan(state.axes[0, 0]):
-        axes = [
-            axis + cross_matrix(step[22 + 3 * k : 25 + 3 * k]) @ axis for k, axis in enumerate(state.axes)
-        ]
-        state.axes = np.stack([axis / math.sqrt(float((axis * axis).sum())) for axis in axes])
+@compiled
+def move(values: FloatArray, step: FloatArray) -> None:
+    """Move the values of a state by an error vector (SIZE,)."""
+    put_quaternion(values, rotate_by(vector_at(step), quaternion_at(values)))
+    for e in range(RATE, _AXIS1):
+        values[e + 1] += step[e]
+    if math.isnan(values[_AXIS1 + 1]):
+        return
+    for e in (_AXIS1, _AXIS2):
+        axis = _held(values, e)
+        axis = plus(axis, cross(vector_at(step, e), axis))
+        put(values, e + 1, scaled(axis, 1.0 / math.sqrt(dot(axis, axis))))
 
 
-def apart(state: RelativeState, other: RelativeState) -> FloatArray:
-    """Return the error vector (SIZE,) that moves another state to this one."""
-    off = np.empty(SIZE)
-    turn = quaternion.multiply(state.turn, quaternion.conjugate(other.turn))
-    off[TURN] = quaternion.to_rotation_vector(turn)
-    off[RATE] = state.rate - other.rate
-    off[CENTRE], off[SCALE] = state.centre - other.centre, state.scale - other.scale
-    off[OFFSET] = state.offset - other.offset
-    off[AXES] = 0.0
-    if not math.isnan(state.axes[0, 0]):
-        off[22:25], off[25:28] = (cross_matrix(b) @ a for a, b in zip(state.axes, other.axes, strict=True))
+@compiled
+def apart(values: FloatArray, other: FloatArray) -> FloatArray:
+    """Return the error vector (SIZE,) that moves the values of another state to these."""
+    off = np.zeros(SIZE)
+    put(off, 0, vector_of(then(quaternion_at(values), conjugate(quaternion_at(other)))))
+    for e in range(RATE, _AXIS1):
+        off[e] = values[e + 1] - other[e + 1]
+    if not math.isnan(values[_AXIS1 + 1]):
+        for e in (_AXIS1, _AXIS2):
+            put(off, e, cross(_held(other, e), _held(values, e)))
     return off

@@ -6,7 +6,6 @@ C. T. Striebel, AIAA Journal 3:1445, 1965, on the estimator's own error state.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +13,13 @@ from numpy.typing import NDArray
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading
-from calibration.relative import HEADING, Moment, RelativeState, apart, move
+from calibration.linear import backward, forward, mirror, product, root, transpose
+from calibration.relative import Moment, Way, advance, apart, carry, move
+from calibration.relative_state import HEADING, RelativeState
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
+from imu.compiled import compiled
 from imu.sync import Frames
 
 RESTART_SIGMA = math.radians(60.0)
@@ -46,52 +48,78 @@ def smooth(
     if not np.isfinite(live.delta).any() or not starts or live.sigma[-1] > RESTART_SIGMA:
         return live
     second = HeadingEstimator(calibration, rate, *pair, params=params)
-    second.start_from(first, _carried_back(first.tape, starts[-1]), RESTART_SIGMA)
+    second.start_from(first, _carried_back(first.tape, starts[-1], first.state), RESTART_SIGMA)
     second.tape = []
     again = second.feed(frames)
     if not second.tape:
         return again
-    states = _swept(second.tape)
+    states = _swept(second.tape, second.state)
     index = np.rint(frames.t * rate).astype(np.int64)
     borders = np.flatnonzero(index % second.stride == 0)
     if borders.size != len(states):
         return again
-    between = _between(borders, states, live)
+    between, at = _between(borders, states, live)
     shift = AxisShift(calibration)
-    return shift.carry(between, shift.moved(between.axes), frames, pair)
+    moved = shift.moved(np.stack([state.axes for state in states]))
+    return shift.carry(between, moved[at], frames, pair)
 
 
-def _carried_back(tape: list[Moment], start: int) -> FloatArray:
+def _carried_back(tape: list[Moment], start: int, end: RelativeState) -> FloatArray:
     """Return the turn at the beginning from the one that the filter started with at a step."""
-    later = tape[start + 1 :]
-    turn = _swept(later)[0].turn if later else tape[start].after.turn
+    turn = _swept(tape[start + 1 :], end)[0].turn
     for moment in reversed(tape[: start + 1]):
         inner = quaternion.multiply(quaternion.conjugate(moment.begin), turn)
         turn = quaternion.multiply(inner, quaternion.conjugate(moment.end))
     return turn
 
 
-def _swept(tape: list[Moment]) -> list[RelativeState]:
-    """Return the smoothed states at the start of every step and at the end of the last."""
-    states = [tape[-1].after]
+def _swept(tape: list[Moment], end: RelativeState) -> list[RelativeState]:
+    """Return the smoothed states at the start of every step and at the end of the last, which is known."""
+    states = [end]
     for moment in reversed(tape):
-        states.append(moment.looked if moment.fresh else _one_back(moment, states[-1]))
+        later, state = states[-1], moment.looked
+        if not moment.fresh:
+            state = state.copy()
+            ahead = apart(later.values, moment.predicted)
+            _one_back(state.values, state.covariance, moment.way, ahead, later.covariance)
+        states.append(state)
     return states[::-1]
 
 
-def _one_back(moment: Moment, later: RelativeState) -> RelativeState:
-    """Return the smoothed state at the start of a step from the one at its end."""
-    looked, predicted = moment.looked, moment.predicted
-    moved = moment.way @ looked.covariance
-    gain = np.asarray(np.linalg.solve(predicted.covariance, moved), np.float64).T
-    covariance = looked.covariance + gain @ (later.covariance - predicted.covariance) @ gain.T
-    state = replace(looked, covariance=0.5 * (covariance + covariance.T))
-    move(state, gain @ apart(later, predicted))
-    return state
+@compiled
+def _one_back(
+    values: FloatArray,
+    covariance: FloatArray,
+    way: Way,
+    ahead: FloatArray,
+    later: FloatArray,
+) -> None:
+    """Smooth a state (values, covariance) at the start of a step by what is known of its end.
+
+    With the transition F and the predicted covariance M, the gain is P F' M^-1. It carries back how far the
+    state at the end is `ahead` of the predicted one (SIZE,), and by how much its covariance `later` is less.
+    """
+    dt, fade, swept, noise = way
+    foreseen = covariance.copy()
+    carry(foreseen, dt, fade, swept, noise)
+    moved = covariance.copy()
+    advance(moved, dt, fade, swept)
+    upper = root(foreseen)
+    gain = backward(upper, forward(upper, moved))
+    move(values, product(ahead.reshape(1, -1), gain)[0])
+    gained = product(later - foreseen, gain)
+    transpose(gain)
+    covariance += product(gain, gained)
+    mirror(covariance)
 
 
-def _between(borders: NDArray[np.intp], states: list[RelativeState], live: Heading) -> Heading:
-    """Return the states at the borders of stretches, carried to every frame on the shorter arc."""
+def _between(
+    borders: NDArray[np.intp], states: list[RelativeState], live: Heading
+) -> tuple[Heading, NDArray[np.intp]]:
+    """Return the states at the borders of stretches, carried to every frame on the shorter arc.
+
+    Also the border before each frame, (M,).
+    """
     turns = np.stack([state.turn for state in states])
     covariances = np.stack([state.covariance[:3, :3] for state in states])
     count = len(live.delta)
@@ -102,4 +130,4 @@ def _between(borders: NDArray[np.intp], states: list[RelativeState], live: Headi
     delta = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
     sigma = np.sqrt(np.maximum(covariance[:, HEADING, HEADING], 0.0))
     axes = np.stack([state.axes for state in states])[at]
-    return Heading(delta, sigma, live.observable, turn, covariance, axes)
+    return Heading(delta, sigma, live.observable, turn, covariance, axes), at
