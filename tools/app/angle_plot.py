@@ -8,29 +8,24 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QGraphicsPathItem
 
 from imu.block import FloatArray
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 INTERVAL = 1.96
+SHADE = 0.12
 
 
-class AnglePlot(pg.PlotWidget):
+class AnglePlot(Themed, pg.PlotWidget):
     """One curve that matters, 2 px; its 95 % band, soft; a dashed line for the baseline; passes shaded."""
 
-    def __init__(self, theme: Theme, side: str, *, before: bool = False) -> None:
-        super().__init__(None, background=theme.ground)
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(None)
         self._theme = theme
-        colour = QColor(theme.before) if before else theme.side(side)
-        dash = pg.QtCore.Qt.PenStyle.DashLine if before else pg.QtCore.Qt.PenStyle.SolidLine
-        soft = QColor(colour)
-        soft.setAlphaF(0.28)
+        self._side, self._before = "midline", False
         self._band = QGraphicsPathItem()
-        self._band.setBrush(soft)
         self._band.setPen(pg.mkPen(None))
         self.addItem(self._band)
-        self._curve = self.plot(pen=pg.mkPen(colour, width=1 if before else 2, style=dash))
-        self._baseline = pg.InfiniteLine(
-            angle=0, pen=pg.mkPen(theme.before, width=1, style=pg.QtCore.Qt.PenStyle.DashLine)
-        )
+        self._curve = self.plot()
+        self._baseline = pg.InfiniteLine(angle=0)
         self._baseline.setVisible(False)
         self.addItem(self._baseline)
         self._spans: list[pg.LinearRegionItem] = []
@@ -38,12 +33,36 @@ class AnglePlot(pg.PlotWidget):
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
-        for side_name in ("left", "bottom"):
-            self.getAxis(side_name).setPen(pg.mkPen(theme.line))
-            self.getAxis(side_name).setTextPen(pg.mkPen(theme.soft))
         self.setLabel("left", "angle", units=None)
         self.setLabel("bottom", "seconds")
         self.setAccessibleName("Angle over time")
+        self.wear(theme)
+
+    def begin(self, side: str, *, before: bool = False) -> None:
+        """Begin with an empty curve of a side, or of how it was before."""
+        self._side, self._before = side, before
+        nothing = np.zeros(0)
+        self.show_series(nothing, nothing, nothing)
+        self.show_spans(())
+        self.show_doubts(())
+        self.wear(self._theme)
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        self._theme = theme
+        self.setBackground(theme.ground)
+        dashed, solid = pg.QtCore.Qt.PenStyle.DashLine, pg.QtCore.Qt.PenStyle.SolidLine
+        colour = QColor(theme.before) if self._before else theme.side(self._side)
+        width, style = (1, dashed) if self._before else (2, solid)
+        self._curve.setPen(pg.mkPen(colour, width=width, style=style))
+        self._band.setBrush(_faint(colour, 0.28))
+        self._baseline.setPen(pg.mkPen(theme.before, width=1, style=dashed))
+        for shown, ink in ((self._spans, theme.soft), (self._doubts, theme.weak)):
+            for region in shown:
+                region.setBrush(pg.mkBrush(_faint(QColor(ink), SHADE)))
+        for name in ("left", "bottom"):
+            self.getAxis(name).setPen(pg.mkPen(theme.line))
+            self.getAxis(name).setTextPen(pg.mkPen(theme.soft))
 
     def show_scale(self, low_deg: float, high_deg: float, seconds: tuple[float, float]) -> None:
         """Fix both axes; the plot never rescales by itself while a limb moves."""
@@ -83,12 +102,17 @@ class AnglePlot(pg.PlotWidget):
     ) -> None:
         while len(shown) > len(spans):
             self.removeItem(shown.pop())
-        shade = QColor(colour)
-        shade.setAlphaF(0.12)
         while len(shown) < len(spans):
-            region = pg.LinearRegionItem(movable=False, brush=pg.mkBrush(shade), pen=pg.mkPen(None))
+            shade = pg.mkBrush(_faint(QColor(colour), SHADE))
+            region = pg.LinearRegionItem(movable=False, brush=shade, pen=pg.mkPen(None))
             region.setZValue(-10)
             shown.append(region)
             self.addItem(region)
         for region, span in zip(shown, spans, strict=True):
             region.setRegion(span)
+
+
+def _faint(colour: QColor, alpha: float) -> QColor:
+    faint = QColor(colour)
+    faint.setAlphaF(alpha)
+    return faint

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from tools.app.scene import ArcState
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
@@ -17,7 +17,7 @@ BELOW_CENTRE = 0.62
 LABEL_ROOM = 72.0
 
 
-class ArcView(QWidget):
+class ArcView(Themed, QWidget):
     """A half dial. The newest pass is bold, older ones fade inwards, the baseline is a dashed tick."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:

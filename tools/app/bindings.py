@@ -10,6 +10,8 @@ from pathlib import Path
 
 REPEAT_GUARD = 0.4
 """The same key within so many seconds is a bounce or an auto-repeat (ecosystem reference 2.4), s."""
+LONG_PRESS = 0.7
+"""A start or stop key held down for so long means sharp pain: the movement ends and is marked, s."""
 
 
 class Action(StrEnum):
@@ -19,6 +21,7 @@ class Action(StrEnum):
     MARK = "mark"
     DISCARD = "discard last"
     END = "end the capture"
+    SHARP = "sharp pain"
 
 
 DEFAULTS: Mapping[str, Action] = {
@@ -30,6 +33,7 @@ DEFAULTS: Mapping[str, Action] = {
     "D": Action.DISCARD,
     "Backspace": Action.DISCARD,
     "Q": Action.END,
+    "S": Action.SHARP,
 }
 """Keys by their names in `QKeySequence`; presenters send PgUp and PgDown."""
 
@@ -38,6 +42,7 @@ FLOW_KEYS: Mapping[Action, str] = {
     Action.MARK: "m",
     Action.DISCARD: "d",
     Action.END: "q",
+    Action.SHARP: "s",
 }
 """The keys of `rom capture`."""
 
@@ -54,9 +59,13 @@ class Bindings:
     def __init__(self, learnt: Mapping[str, Action] | None = None) -> None:
         self.learnt: dict[str, Action] = dict(learnt or {})
         self._last: dict[str, float] = {}
+        self._down: dict[str, float] = {}
 
-    def flow_key(self, key: str, now: float, *, repeated: bool = False) -> str:
-        """Return the key of the flow that a pressed key stands for; "" for none or a bounce.
+    def down(self, key: str, now: float, *, repeated: bool = False) -> str:
+        """Return the key of the flow that a key going down stands for; "" for none, a bounce, or not yet.
+
+        What starts or stops waits until the key comes up (`up`) or was held for long (`held`); all else is
+        done at once.
 
         Parameters
         ----------
@@ -68,7 +77,31 @@ class Bindings:
             Whether the system says it is held down.
         """
         action = self.action(key)
-        flow = FLOW_KEYS[action] if action is not None else key if key.isdigit() and len(key) == 1 else ""
+        if action is Action.START_STOP:
+            if not repeated:
+                self._down.setdefault(key, now)
+            return ""
+        return self._once(FLOW_KEYS.get(action, "") if action else _score(key), now, repeated=repeated)
+
+    def up(self, key: str, now: float, *, repeated: bool = False) -> str:
+        """Return the key of the flow that a key coming up stands for; "" for none."""
+        if repeated or self._down.pop(key, None) is None:
+            return ""
+        return self._once(FLOW_KEYS[Action.START_STOP], now)
+
+    def held(self, now: float) -> str:
+        """Return the key of the flow if a start or stop key has been down for long enough; ask often."""
+        for key, since in list(self._down.items()):
+            if now - since >= LONG_PRESS:
+                del self._down[key]
+                return self._once(FLOW_KEYS[Action.SHARP], now)
+        return ""
+
+    def let_go(self) -> None:
+        """Forget keys that are down: the window no longer hears them come up."""
+        self._down.clear()
+
+    def _once(self, flow: str, now: float, *, repeated: bool = False) -> str:
         if not flow:
             return ""
         bounced = repeated or now - self._last.get(flow, -REPEAT_GUARD) < REPEAT_GUARD
@@ -77,7 +110,7 @@ class Bindings:
 
     def means(self, key: str) -> bool:
         """Return whether a key does anything: an action, or a pain score from 0 to 9."""
-        return self.action(key) is not None or (key.isdigit() and len(key) == 1)
+        return self.action(key) is not None or bool(_score(key))
 
     def action(self, key: str) -> Action | None:
         """Return what a key does, None if nothing."""
@@ -98,6 +131,11 @@ class Bindings:
         path.write_text(
             json.dumps({key: str(action) for key, action in self.learnt.items()}), encoding="utf-8"
         )
+
+
+def _score(key: str) -> str:
+    """Return a pain score from 0 to 9 that a key stands for; "" for none."""
+    return key if key.isdigit() and len(key) == 1 else ""
 
 
 def load_bindings(path: Path) -> Bindings:

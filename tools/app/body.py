@@ -5,6 +5,7 @@ catalogue's own angle rule names, so the figure moves as the measured limb does.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,14 +33,17 @@ _MIDLINE = {
     "pelvis": _Part("", (0.0, 0.95, 0.0), (0.0, 0.12, 0.0), 0.13),
     "thorax": _Part("pelvis", (0.0, 0.12, 0.0), (0.0, 0.42, 0.0), 0.14),
     "head": _Part("thorax", (0.0, 0.46, 0.0), (0.0, 0.12, 0.0), 0.07),
+    "nose": _Part("head", (0.07, 0.2, 0.0), (0.06, -0.01, 0.0), 0.03),
 }
 _SIDED = {
     "thigh": _Part("pelvis", (0.0, -0.03, 0.1), (0.0, -0.42, 0.0), 0.09),
     "shank": _Part("thigh", (0.0, -0.42, 0.0), (0.0, -0.42, 0.0), 0.07),
     "foot": _Part("shank", (0.0, -0.42, 0.0), (0.17, -0.03, 0.0), 0.05),
+    "toes": _Part("foot", (0.14, -0.03, -0.03), (0.02, 0.0, 0.075), 0.035),
     "upperarm": _Part("thorax", (0.0, 0.38, 0.19), (0.0, -0.28, 0.0), 0.065),
     "forearm": _Part("upperarm", (0.0, -0.28, 0.0), (0.0, -0.25, 0.0), 0.05),
     "hand": _Part("forearm", (0.0, -0.25, 0.0), (0.0, -0.15, 0.0), 0.04),
+    "thumb": _Part("hand", (0.0, -0.04, 0.0), (0.06, -0.05, 0.0), 0.022),
 }
 _SPINE = {"upper_thorax": "thorax", "lower_thorax": "thorax"}
 HEAD_ABOVE = 0.14
@@ -62,12 +66,51 @@ def pose_of(movement: Movement, side: Side, angle: float, *, sensors: bool = Tru
     Pose
         Points in m, x forward, y left, z up, the floor at z = 0.
     """
-    proximal, distal = movement.segments(side)
-    measured = {_SPINE.get(name, name) for name in (proximal, distal)}
     moving = _moving(movement, side)
     turns = {moving: _turn(movement, side, 0.0 if math.isnan(angle) else angle)}
     if "hip held at 90" in movement.start_position and not math.isnan(angle):
         turns[sided("thigh", side)] = _about(0, math.pi / 2.0)
+    label = "" if math.isnan(angle) else f"{math.degrees(angle):.0f}°"
+    return _figure(turns, movement.segments(side), moving, label, sensors=sensors)
+
+
+def pose_turned(movement: Movement, side: Side, component: int, angle: float) -> Pose:
+    """Return the body with the joint of a movement turned as in a calibration: bent, sideways, or turned.
+
+    Parameters
+    ----------
+    movement, side
+        Names the joint.
+    component
+        0 bends, 1 moves it outwards, 2 turns it about its length.
+    angle
+        How far, rad, positive the way a limb goes.
+    """
+    segments = movement.segments(side)
+    moving = _SPINE.get(segments[1], segments[1])
+    bends_backwards = moving.endswith("shank") or side == "midline"
+    backwards = bends_backwards if component == 0 else component == 1 and side != "left"
+    return _figure({moving: _about(component, -angle if backwards else angle)}, segments, moving, "")
+
+
+def pose_lifted(movement: Movement, side: Side, angle: float) -> Pose:
+    """Return the body with the whole leg or arm of a movement lifted forwards by an angle, rad."""
+    segments = movement.segments(side)
+    leg = segments[1].rpartition("_")[2] in ("thigh", "shank", "foot")
+    root = sided("thigh" if leg else "upperarm", side)
+    return _figure({root: _about(0, angle)}, segments, root, "")
+
+
+def _figure(
+    turns: Mapping[str, FloatArray],
+    segments: tuple[str, str],
+    joint: str,
+    label: str,
+    *,
+    sensors: bool = True,
+) -> Pose:
+    """Return the body with some parts turned against the part that they hang on."""
+    measured = {_SPINE.get(name, name) for name in segments}
     bones: list[Bone] = []
     joints: dict[str, FloatArray] = {}
     frames: dict[str, tuple[FloatArray, FloatArray]] = {"": (np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]))}
@@ -83,8 +126,7 @@ def pose_of(movement: Movement, side: Side, angle: float, *, sensors: bool = Tru
         bones.append(Bone(_upright(start), _upright(end), of_side, part.width, on, on and sensors))
         if name == "head":
             head = _upright(end + quaternion.rotate(turn, np.array([0.0, HEAD_ABOVE - 0.05, 0.0])))
-    label = "" if math.isnan(angle) else f"{math.degrees(angle):.0f}°"
-    return Pose(tuple(bones), head, joints[moving], label)
+    return Pose(tuple(bones), head, joints[joint], label)
 
 
 def _moving(movement: Movement, side: Side) -> str:

@@ -6,6 +6,7 @@ holds samples up and samples never hurry drawing.
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,8 +14,11 @@ import numpy as np
 
 from imu.ble_link import LinkState
 from imu.health import Health
+from rom.alert import Alert
 from rom.angles import FLAG_WORDS, HEADING_UNKNOWN, SATURATED, UNCALIBRATED, UNSURE
 from rom.passes import Pass, Rep
+from tools.app.acting import acted
+from tools.app.alert_board import AlertBoard
 from tools.app.body import pose_of
 from tools.app.ring import Ring
 from tools.app.scene import ArcState, Curve, Light, Pose, ReadoutState, SensorLight, Shape
@@ -27,6 +31,10 @@ MARKED = 20
 """Reps or passes that are marked on the curve."""
 DRAWN = 1500
 """Points of the ring that are drawn at most; the ring holds more time than the screen shows."""
+GOOD_RESIDUAL_DEG = 5.0
+"""From here on the two sensors tell clearly different axes of one hinge."""
+LATENCIES = 4000
+"""Frames whose lateness is remembered: two minutes of them."""
 LOW_BATTERY = 20.0
 LOSSY = 0.02
 """Share of lost samples from which a sensor counts as weak; the report mentions it from there on too."""
@@ -63,7 +71,7 @@ class CaptureModel:
         self.order = session.order
         self.baseline_deg = None if baseline is None else math.degrees(baseline)
         self.title = self.order.movement.title(self.order.side)
-        self.latencies: list[float] = []
+        self.latencies: deque[float] = deque(maxlen=LATENCIES)
         self._play: Callable[[Tone], None] = play or _silence
         self._ring = Ring(round(SHOWN_SECONDS * FASTEST_HZ), 3)
         self._reps: list[Rep] = []
@@ -73,8 +81,10 @@ class CaptureModel:
         self._flags = 0
         self._health: tuple[Health, ...] = ()
         self._lost: set[str] = set()
+        self._alerts = AlertBoard()
         self._words = ""
-        self._arrival = math.nan
+        self._words_at = 0.0
+        self._newest = math.nan
         self._began = math.nan
         self._seen = math.nan
 
@@ -107,7 +117,9 @@ class CaptureModel:
         if not found:
             return ""
         residual = math.degrees(found[-1].residual)
-        return f"Alignment residual {residual:.1f}°" + ("" if residual < 5.0 else ": calibrate again")
+        if residual < GOOD_RESIDUAL_DEG:
+            return f"Alignment good ({residual:.1f}°)"
+        return f"Alignment uncertain ({residual:.1f}°): pull the straps tight and calibrate again"
 
     @property
     def readout(self) -> ReadoutState:
@@ -164,8 +176,12 @@ class CaptureModel:
 
     @property
     def pose(self) -> Pose:
-        """The figure as the sensors say."""
-        return pose_of(self.order.movement, self.order.side, self._angle)
+        """The figure as the sensors say; while a step is asked for, it acts that step out."""
+        movement, side = self.order.movement, self.order.side
+        words = "" if self.session.over else self._words
+        return acted(movement, side, words, self._seen - self._words_at) or pose_of(
+            movement, side, self._angle
+        )
 
     @property
     def lights(self) -> tuple[SensorLight, ...]:
@@ -176,12 +192,17 @@ class CaptureModel:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know now, in words."""
         found = [self.session.error] if self.session.error else []
+        found += [alert.sentence(self.session.started_at) for alert in self._alerts.shown(self._seen)]
         notice = self.session.view.notice
         if notice and not self.session.over and not self._is_good_news(notice):
             found.append(notice)
         if not math.isnan(self._angle):
             found += [FLAG_WORDS[flag] for flag in WARN if self._flags & flag]
         return tuple(found)
+
+    def understood(self) -> None:
+        """Take away the alerts that were read."""
+        self._alerts.clear()
 
     def press(self, key: str) -> None:
         """Hand a key over to the capture."""
@@ -194,23 +215,24 @@ class CaptureModel:
         if math.isnan(self._began) and self.session.recording:
             self._began = self._seen
         self._hear()
-        arrived = self.session.arrived()
-        for one in arrived:
-            series = one.step.series
-            self._count(one.step.reps, one.step.passes)
+        steps = self.session.arrived()
+        for step in steps:
+            series = step.series
+            self._warn(step.alerts)
+            self._count(step.reps, step.passes)
             if len(series):
                 rows = np.stack([series.t, np.degrees(series.angle[:, 0]), np.degrees(series.sigma[:, 0])], 1)
                 self._ring.extend(rows)
                 self._angle, self._sigma = float(series.angle[-1, 0]), float(series.sigma[-1, 0])
                 self._flags = int(series.flags[-1])
-                self._arrival = one.at
-        return any(len(one.step.series) for one in arrived)
+                self._newest = float(series.t[-1])
+        return any(len(step.series) for step in steps)
 
-    def shown(self, now: float) -> None:
-        """Note that the newest angle is on the screen, s (monotonic)."""
-        if not math.isnan(self._arrival):
-            self.latencies.append(now - self._arrival)
-            self._arrival = math.nan
+    def shown(self) -> None:
+        """Note that the newest angle is on the screen: how long after its samples were there, s."""
+        if not math.isnan(self._newest):
+            self.latencies.append(self.session.now - self._newest)
+            self._newest = math.nan
 
     def _used(self, health: Health) -> bool:
         return health.sensor in self.order.movement.segments(self.order.side)
@@ -226,6 +248,11 @@ class CaptureModel:
         if (passes if self.order.structure else reps) and not self.session.over:
             self._play(Tone.COUNTED)
 
+    def _warn(self, alerts: tuple[Alert, ...]) -> None:
+        self._alerts.take(alerts, self._seen)
+        if any(alert.severity == "warning" for alert in alerts):
+            self._play(Tone.LOST)
+
     def _hear(self) -> None:
         """Sound what changed: a lost sensor, a step that began or ended."""
         lost = {one.sensor for one in self._health if one.state is LinkState.LOST}
@@ -235,9 +262,11 @@ class CaptureModel:
         words = self.session.view.words
         if words != self._words:
             waiting = words.startswith(("Next", "Keep", "Connecting", "Ending"))
+            if self.step.calibrating:
+                self._alerts.calibrating()
             if self._words:
                 self._play(Tone.STOP if waiting else Tone.START)
-            self._words = words
+            self._words, self._words_at = words, self._seen
 
 
 def light_of(health: Health) -> SensorLight:

@@ -45,7 +45,7 @@ class CapturePage(QWidget):
     ) -> None:
         super().__init__()
         self._source_of = source_of
-        self._folder = folder
+        self.folder = folder
         self._session: Session | None = None
         self.speaker = Speaker()
         self.chooser = ChooserPage(theme, chooser)
@@ -71,7 +71,7 @@ class CapturePage(QWidget):
         """Begin what was picked."""
         stamp = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         phase = "" if choice.structure is not None else "test"
-        self.begin(order_for(choice, self._folder, stamp, phase=phase))
+        self.begin(order_for(choice, self.folder, stamp, phase=phase))
 
     def begin(
         self,
@@ -83,7 +83,14 @@ class CapturePage(QWidget):
         """Begin a capture; `baseline` in rad is drawn where there is one."""
         if self.running:
             return
-        order.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            order.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self.chooser.problem.setText(
+                f"{order.file.parent} cannot be written ({error}); choose another folder"
+            )
+            return
+        self.chooser.problem.setText("")
         chosen = source or self._source_of(order.movement, order.side)
         self._session = Session(order, chosen, given)
         self.live.show_model(CaptureModel(self._session, baseline=baseline, play=self.speaker.play))

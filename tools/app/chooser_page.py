@@ -45,8 +45,8 @@ class ChooserPage(QWidget):
         )
         self._structure_list = _list("Structures", 120)
         self._left, self._right = QRadioButton("L  Left"), QRadioButton("R  Right")
-        self._left.setStyleSheet(f"color: {theme.left}; font-weight: 700;")
-        self._right.setStyleSheet(f"color: {theme.right}; font-weight: 700;")
+        self._left.setProperty("side", "left")
+        self._right.setProperty("side", "right")
         group = QButtonGroup(self)
         for choice in (self._left, self._right):
             group.addButton(choice)

@@ -9,11 +9,11 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from tools.app.course_model import CourseLine, CourseModel
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.widgets import words
 
 
-class CoursePage(QWidget):
+class CoursePage(Themed, QWidget):
     """One client's course."""
 
     def __init__(self, theme: Theme, model: CourseModel) -> None:
@@ -22,7 +22,8 @@ class CoursePage(QWidget):
         self._theme = theme
         self._clients = QComboBox()
         self._clients.setAccessibleName("Client")
-        self._clients.addItems(["", *model.clients()])
+        known = model.clients()
+        self._clients.addItems(["", *known])
         self._title = words(role="title")
         self._charts = QHBoxLayout()
         self._shown: list[pg.PlotWidget] = []
@@ -40,6 +41,8 @@ class CoursePage(QWidget):
         column.addLayout(self._charts, 3)
         column.addWidget(area, 2)
         self._clients.currentTextChanged.connect(lambda code: code and self.choose(code))
+        if len(known) == 1:
+            self.choose(known[0])
 
     def choose(self, code: str) -> None:
         """Show a client."""
@@ -48,6 +51,12 @@ class CoursePage(QWidget):
         self._clients.setCurrentText(code)
         self._clients.blockSignals(before)
         self._draw()
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        super().wear(theme)
+        if self.model.lines:
+            self._draw()
 
     def _draw(self) -> None:
         model = self.model

@@ -79,8 +79,6 @@ class HomeModel:
         if test is None:
             return
         self.recording = recording
-        if report is not None:
-            report(0.0)
         try:
             measured = measure(
                 recording,
@@ -88,6 +86,7 @@ class HomeModel:
                 movement=test.movement,
                 side=test.side,
                 aggregate=test.aggregate,
+                progress=report,
             )
             change = test.against(measured.sample, self._catalogue)
         except RomcapError as error:

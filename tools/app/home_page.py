@@ -17,7 +17,7 @@ from tools.app.readout import Readout
 from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.step_panel import StepPanel
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.tones import Speaker, Voice
 from tools.app.widgets import button, words
 
@@ -25,7 +25,7 @@ STEPS = ("1   Strap", "2   Move", "3   Result")
 FRAME_MS = 33
 
 
-class HomePage(QWidget):
+class HomePage(Themed, QWidget):
     """The athlete's window."""
 
     def __init__(self, theme: Theme, setting: Setting, model: HomeModel) -> None:
@@ -64,6 +64,11 @@ class HomePage(QWidget):
             self._capture.session.end(5.0)
         self._speaker.close()
         self._voice.hush()
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        super().wear(theme)
+        self.show_state()
 
     @property
     def place(self) -> int:
@@ -186,7 +191,7 @@ class HomePage(QWidget):
         whole.addLayout(below)
 
 
-class ChanceBand(QWidget):
+class ChanceBand(Themed, QWidget):
     """Today's value and the clinic's on one line, with the band of what could be chance."""
 
     def __init__(self, theme: Theme) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from imu.block import FloatArray
 from tools.app.scene import Pose
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 CAMERA_DISTANCE = 4.2
 FOCAL = 2.1
@@ -25,7 +25,7 @@ FLOOR = np.array(
 """Ends of the lines of the floor, m."""
 
 
-class LimbFigure(QWidget):
+class LimbFigure(Themed, QWidget):
     """The figure; drag to walk around it."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -43,6 +43,7 @@ class LimbFigure(QWidget):
 
     def show_pose(self, pose: Pose) -> None:
         """Show a new pose."""
+        self.setAccessibleDescription(pose.caption)
         self._pose = pose
         self.update()
 
@@ -116,6 +117,13 @@ class LimbFigure(QWidget):
             painter.setBrush(QColor(self._theme.soft))
             radius = 0.1 * pixels_per_metre / distance
             painter.drawEllipse(QPointF(x, y), radius, radius * 1.2)
+        if pose.caption:
+            painter.setPen(QColor(self._theme.accent))
+            font = painter.font()
+            font.setPixelSize(20)
+            font.setBold(True)
+            painter.setFont(font)
+            painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignHCenter, pose.caption)
         if pose.joint is not None:
             x, y, _ = self._project(pose.joint[None])[0]
             painter.setPen(QColor(self._theme.ink))

@@ -16,14 +16,19 @@ from tools.app.limb_figure import LimbFigure
 from tools.app.readout import Readout
 from tools.app.sensor_strip import SensorStrip
 from tools.app.step_panel import StepPanel
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.widgets import button, words
 
-FRAME_MS = 28
-"""How often the screen is drawn anew, whatever the rate of the samples: 30 frames a second and a little."""
+LOOK_MS = 7
+"""How often it is looked whether angles came."""
+SOONEST_S, LATEST_S = 0.026, 0.034
+"""A frame is drawn when angles come, but not sooner after the last one, and without any not later, s: 30
+frames a second and a little, whatever the rate of the samples."""
+UNDERSTOOD = "Esc"
+KEYS = (QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
 
 
-class LivePage(QWidget):
+class LivePage(Themed, QWidget):
     """Shows one capture from its begin to its end."""
 
     ended = Signal()
@@ -34,6 +39,7 @@ class LivePage(QWidget):
         self._bindings = bindings
         self._model: CaptureModel | None = None
         self.frames = 0
+        self._drawn = 0.0
         self._strip = SensorStrip(theme)
         self._recording = words(soft=True)
         self._recording.setFixedWidth(230)
@@ -45,16 +51,15 @@ class LivePage(QWidget):
         self._counts.setAccessibleName("Counted")
         self._arc = ArcView(theme)
         self._figure = LimbFigure(theme)
-        self._plots = QVBoxLayout()
-        self._plot = AnglePlot(theme, "midline")
-        self._plots.addWidget(self._plot)
-        self._warnings = words()
+        self._plot = AnglePlot(theme)
+        self._warnings = words(role="warning")
+        self._warnings.setToolTip("Esc takes away what was read")
         self._warnings.setAccessibleName("Warnings")
         self._warnings.setMinimumHeight(24)
         self._lay_out()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(FRAME_MS)
+        self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._tick)
 
     @property
@@ -68,11 +73,7 @@ class LivePage(QWidget):
         order = model.order
         letter = {"left": "L   ", "right": "R   "}.get(order.side, "")
         self._readout.set_caption(f"{letter}{model.title.upper()}")
-        self._plots.removeWidget(self._plot)
-        self._plot.hide()
-        self._plot.deleteLater()
-        self._plot = AnglePlot(self._theme, order.side)
-        self._plots.addWidget(self._plot)
+        self._plot.begin(order.side)
         self._figure.face(order.side)
         arc = model.arc
         low, high = sorted((arc.low, arc.high))
@@ -95,18 +96,21 @@ class LivePage(QWidget):
         """Leave the keys to others."""
         if (app := QApplication.instance()) is not None:
             app.removeEventFilter(self)
+        self._bindings.let_go()
         super().hideEvent(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
         """Take the keys of the capture before any button does."""
-        if event.type() == QEvent.Type.KeyPress and self._model is not None and self._mine(watched):
+        if event.type() in KEYS and self._model is not None and self._mine(watched):
             assert isinstance(event, QKeyEvent)
             name = QKeySequence(event.key()).toString()
+            if name == UNDERSTOOD and event.type() == QEvent.Type.KeyPress:
+                self._model.understood()
+                return True
             plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
             if plain and self._bindings.means(name):
-                key = self._bindings.flow_key(name, time.monotonic(), repeated=event.isAutoRepeat())
-                if key:
-                    self._model.press(key)
+                turn = self._bindings.down if event.type() == QEvent.Type.KeyPress else self._bindings.up
+                self._hand_over(turn(name, time.monotonic(), repeated=event.isAutoRepeat()))
                 return True
         return super().eventFilter(watched, event)
 
@@ -115,6 +119,10 @@ class LivePage(QWidget):
         if self._model is not None:
             self._model.press(FLOW_KEYS[action])
 
+    def _hand_over(self, key: str) -> None:
+        if key and self._model is not None:
+            self._model.press(key)
+
     def _mine(self, watched: QObject) -> bool:
         return isinstance(watched, QWidget) and watched.window() is self.window()
 
@@ -122,6 +130,12 @@ class LivePage(QWidget):
         model = self._model
         if model is None:
             return
+        now = time.monotonic()
+        self._hand_over(self._bindings.held(now))
+        waited = now - self._drawn
+        if waited < SOONEST_S or (waited < LATEST_S and not model.session.fresh):
+            return
+        self._drawn = now
         model.pull()
         self._draw()
         if model.session.over:
@@ -151,7 +165,7 @@ class LivePage(QWidget):
 
     def _painted(self) -> None:
         if self._model is not None:
-            self._model.shown(time.monotonic())
+            self._model.shown()
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -162,7 +176,7 @@ class LivePage(QWidget):
         left.addWidget(self._counts)
         left.addWidget(self._arc, 1)
         right = QHBoxLayout()
-        right.addLayout(self._plots, 3)
+        right.addWidget(self._plot, 3)
         right.addWidget(self._figure, 2)
         column = QVBoxLayout()
         column.addWidget(self._step)
@@ -177,7 +191,7 @@ class LivePage(QWidget):
             ("Mark", Action.MARK, "Key M"),
         ):
             keys.addWidget(button(text, lambda a=action: self.press(a), hint=hint))
-        keys.addWidget(words("pain: keys 0 to 9", soft=True), 1)
+        keys.addWidget(words("pain: keys 0 to 9   sharp: S, or hold the pedal", soft=True), 1)
         start = button(
             "Start / stop", lambda: self.press(Action.START_STOP), primary=True, hint="Space, pedal"
         )

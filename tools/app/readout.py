@@ -6,13 +6,13 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from tools.app.theme import Theme, digits_font
+from tools.app.theme import Theme, Themed, digits_font
 
 DIGIT_MM = 35.0
 WIDEST = "-188°"
 
 
-class Readout(QWidget):
+class Readout(Themed, QWidget):
     """Whole degrees in digits at least 35 mm tall (ISO 9241 asks for 13 mm at two metres; hands are busy).
 
     The width is fixed to the widest value, so that the page never jumps. Without data the number greys

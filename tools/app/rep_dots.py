@@ -6,13 +6,13 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.visit_model import Verdict
 
 HIGH, MARGIN, ROOM = 150, 90, 4.0
 
 
-class RepDots(QWidget):
+class RepDots(Themed, QWidget):
     """Before: grey hollow dots; after: filled dots in the colour of the side; the MDC as a band."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:

@@ -6,68 +6,42 @@ Numbers come from the functions of `rom compare` and `rom measure`; here they ar
 import csv
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from imu.block import FloatArray
 from imu.errors import InputError
 from imu.recording import Recording
 from rom.agreement import apart
-from rom.angles import JointSeries
 from rom.annotations import Annotation, Kind, annotate
+from rom.catalogue.loader import Catalogue
 from rom.replay import ReplayStep
-from rom.trial import Trial, analyse
+from rom.trial import analyse
 from rom.trials import analyse_pair, compare_trials, symmetry_of_trials
 from tools.app.body import pose_of
 from tools.app.jobs import Job
+from tools.app.opened import NOTHING, Opened, curve_of
 from tools.app.scene import Curve, Pose, Span
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 WINDOW_S = 16.0
-OVERVIEW_POINTS = 1500
 SPOKEN = 6
 """Places that a sentence names."""
 
 
-@dataclass(eq=False)
-class Opened:
-    """One recording: what is known of its curve so far, and its trial once it is measured."""
-
-    recording: Recording
-    trial: Trial | None = None
-    best: Curve | None = None
-    apart: tuple[tuple[float, float], ...] = ()
-    _spans_of: Trial | None = None
-    _spans: tuple[Span, ...] = ()
-    curve: Curve = field(default_factory=lambda: Curve(np.zeros(0), np.zeros(0), np.zeros(0)))
-
-    @property
-    def name(self) -> str:
-        """Its file."""
-        return self.recording.path.name
-
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """Its reps and passes in order of time."""
-        if self.trial is not self._spans_of:
-            self._spans_of, self._spans = self.trial, () if self.trial is None else _spans(self.trial)
-        return self._spans
-
-    def overview(self) -> Curve:
-        """Return the whole curve thinned for a narrow strip."""
-        step = max(1, len(self.curve.seconds) // OVERVIEW_POINTS)
-        whole = self.curve
-        return Curve(whole.seconds[::step], whole.degrees[::step], whole.sigma_deg[::step])
-
-
 class ReviewModel:
-    """One recording, or two side by side."""
+    """One recording, or two side by side.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    catalogue
+        The movements.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         self.job: Job[None] | None = None
         self._begin()
 
@@ -81,7 +55,7 @@ class ReviewModel:
         self.playing = False
         self.chosen: int | None = None
         self._steps: SimpleQueue[tuple[int, ReplayStep]] = SimpleQueue()
-        self._parts: dict[int, list[JointSeries]] = {}
+        self._looked_at = False
 
     # ---- opening ----------------------------------------------------------------------------------
 
@@ -94,7 +68,7 @@ class ReviewModel:
             for path in paths:
                 if not path.is_file():
                     raise InputError(f"{path}: there is no such file")
-            self.opened = [Opened(Recording.open(path)) for path in paths]
+            self.opened = [Opened(Recording.open(path), self._catalogue) for path in paths]
         except Exception as error:  # noqa: BLE001  a file from anywhere must not end the program
             self.opened, self.problem = [], str(error)
             return
@@ -109,23 +83,23 @@ class ReviewModel:
 
     def pull(self) -> bool:
         """Take what the work has found since the last call; return whether there is anything new."""
-        fresh: dict[int, list[JointSeries]] = {}
+        fresh: dict[int, list[ReplayStep]] = {}
         while True:
             try:
                 number, step = self._steps.get_nowait()
             except Empty:
                 break
-            if len(step.series):
-                fresh.setdefault(number, []).append(step.series)
-        for number, parts in fresh.items():
-            known = self._parts.setdefault(number, [])
-            known += parts
-            self.opened[number].curve = _curve(known)
+            fresh.setdefault(number, []).append(step)
+        for number, steps in fresh.items():
+            self.opened[number].take(steps)
+        looked_at = bool(self.first and len(self.first.activity.seconds))
+        news = bool(fresh) or looked_at != self._looked_at
+        self._looked_at = looked_at
         if self.job is not None and self.job.over:
             self.problem = self.job.error
             self.job = None
             return True
-        return bool(fresh)
+        return news
 
     def _measure(self, report: Callable[[float], None]) -> None:
         """Measure what is open, as `rom compare` and `rom symmetry` do; runs in the job's thread."""
@@ -138,6 +112,10 @@ class ReviewModel:
             if len(step.series):
                 report(min(1.0, (sum(lengths[:number]) + float(step.series.t[-1])) / whole))
 
+        for one in opened:
+            if not len(one.activity.seconds):
+                one.look_for_activity()
+            report(0.0)
         if len(opened) == 1:
             opened[0].trial = analyse(opened[0].recording, seen=partial(seen, 0))
             return
@@ -161,7 +139,7 @@ class ReviewModel:
         whole = max(opened.recording.duration, 1e-9)
         live = opened.trial
         best = analyse(opened.recording, estimate="best", progress=lambda t: report(min(1.0, t / whole)))
-        opened.best = _curve([best.series])
+        opened.best = curve_of(best.series)
         opened.apart = () if live is None else apart(live.series, best.series)
         places = ", ".join(f"{start:.0f} s" for start, _ in opened.apart[:SPOKEN])
         self.sentence = (
@@ -226,7 +204,7 @@ class ReviewModel:
         """Return the stretch of a recording around the clock, its times on the first one's clock."""
         best = self.opened[0].best if len(self.opened) == 1 else None
         if number >= len(self.opened) and best is None:
-            return Curve(np.zeros(0), np.zeros(0), np.zeros(0))
+            return NOTHING
         shift = 0.0 if number == 0 or best is not None else self.shift
         curve = best if number == 1 and best is not None else self.opened[number].curve
         low, high = self.window_ends
@@ -253,10 +231,18 @@ class ReviewModel:
     @property
     def pose(self) -> Pose | None:
         """The figure at the clock; None before the movement is known."""
-        trial = self.first.trial if self.first else None
-        if trial is None:
+        movement, side = (self.first.movement, self.first.side) if self.first else (None, None)
+        if movement is None or side is None:
             return None
-        return pose_of(trial.movement, trial.side, math.radians(self.angle_at(self.at)))
+        return pose_of(movement, side, math.radians(self.angle_at(self.at)))
+
+    @property
+    def measured(self) -> str:
+        """How far the first recording is measured, in words; empty once all of it is."""
+        if self.first is None or self.first.trial is not None or self.job is None:
+            return ""
+        known = self.first.known_until
+        return "not measured here yet" if self.at > known else f"measured to {known / 60.0:.0f} min"
 
     # ---- the clock --------------------------------------------------------------------------------
 
@@ -308,7 +294,8 @@ class ReviewModel:
             raise InputError("choose a rep or a pass first")
         annotate(first.recording, Annotation(kind, span.kind, span.number, reason, start, stop))
         self.problem, self.sentence = "", ""
-        self._parts = {}
+        for one in self.opened:
+            one.begin_anew()
         self.job = Job("measuring again", self._measure)
 
     # ---- export -----------------------------------------------------------------------------------
@@ -331,33 +318,3 @@ class ReviewModel:
                     table.writerows([one.name, *(f"{value:.4f}" for value in row)] for row in rows.tolist())
         except OSError as error:
             raise InputError(f"{path}: could not be written ({error}); choose another folder") from None
-
-
-def _spans(trial: Trial) -> tuple[Span, ...]:
-    reps = [
-        Span(
-            "rep",
-            rep.number,
-            rep.rep.start,
-            rep.rep.stop,
-            f"{math.degrees(rep.end):.0f}°",
-            "; ".join(rep.reasons),
-        )
-        for rep in trial.reps
-    ]
-    passes = [
-        Span("pass", number, one.found.start, one.found.stop, f"{math.degrees(one.found.end_angle):.0f}°")
-        for number, one in enumerate(trial.passes, start=1)
-    ]
-    return tuple(sorted(reps + passes, key=lambda span: span.start))
-
-
-def _curve(parts: list[JointSeries]) -> Curve:
-    def joined(values: list[FloatArray]) -> FloatArray:
-        return np.concatenate(values)
-
-    return Curve(
-        joined([part.t for part in parts]),
-        np.degrees(joined([part.angle[:, 0] for part in parts])),
-        np.degrees(joined([part.sigma[:, 0] for part in parts])),
-    )

@@ -21,12 +21,13 @@ from PySide6.QtWidgets import (
 )
 
 from imu.errors import RomcapError
+from rom.catalogue.loader import Catalogue
 from tools.app.icons import sign
 from tools.app.limb_figure import LimbFigure
 from tools.app.review_model import ReviewModel
 from tools.app.review_plots import ReviewPlots
 from tools.app.span_strip import SpanStrip
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.widgets import button, words
 
 FRAME_MS = 30
@@ -36,12 +37,12 @@ HERE = "To where the clock is"
 RECORDINGS = "Recordings (*.mcap *.mcap.part)"
 
 
-class ReviewPage(QWidget):
+class ReviewPage(Themed, QWidget):
     """One or two recordings."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.model = ReviewModel()
+    def __init__(self, theme: Theme, catalogue: Catalogue) -> None:
+        super().__init__()
+        self.model = ReviewModel(catalogue)
         self._theme = theme
         self._last = time.monotonic()
         self._shown: tuple = ()
@@ -58,6 +59,7 @@ class ReviewPage(QWidget):
         self._sentence = words(role="verdict")
         self._problem = words()
         self._notes = words(soft=True)
+        self._measured = words(soft=True)
         self._clock = words()
         self._clock.setFixedWidth(190)
         self._play = QPushButton()
@@ -100,6 +102,11 @@ class ReviewPage(QWidget):
         self._plots.begin(self.model)
         self._slider.setRange(0, round(self.model.duration * SLIDER_PER_SECOND))
         self.tick()
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        super().wear(theme)
+        self._draw(fresh=False)
 
     def toggle(self) -> None:
         """Play or pause."""
@@ -164,6 +171,7 @@ class ReviewPage(QWidget):
         angle = model.angle_at(model.at)
         known = "" if math.isnan(angle) else f"   {angle:.0f}°"
         self._clock.setText(f"{_minutes(model.at)} of {_minutes(model.duration)}{known}")
+        self._measured.setText(model.measured)
         self._play.setIcon(sign("pause" if model.playing else "play", self._theme.ink))
         self._speed.setText(f"{model.speed:g}x")
         self._sentence.setText(model.sentence)
@@ -238,7 +246,8 @@ class ReviewPage(QWidget):
             return
         try:
             if name.endswith(".png"):
-                self.grab().save(name)
+                if not self.grab().save(name):
+                    self.model.problem = f"{name} could not be written; choose another folder"
             else:
                 self.model.export_csv(Path(name))
         except RomcapError as error:
@@ -258,6 +267,7 @@ class ReviewPage(QWidget):
         for widget in (self._play, self._slower, self._speed, self._clock):
             clock.addWidget(widget)
         clock.addWidget(self._slider, 1)
+        clock.addWidget(self._measured)
         below = QHBoxLayout()
         for widget in (self._discard, self._move, self._move_stop, self._restore):
             below.addWidget(widget)

@@ -9,13 +9,14 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from tools.app.angle_plot import AnglePlot
+from tools.app.opened import Opened
 from tools.app.review_model import ReviewModel
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 MARGIN_DEG = 8.0
 
 
-class ReviewPlots(QWidget):
+class ReviewPlots(Themed, QWidget):
     """Two plots; before is grey and dashed, after is solid, left and right have their colours."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -23,40 +24,51 @@ class ReviewPlots(QWidget):
         self._theme = theme
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
-        self._whole = pg.PlotWidget(background=theme.ground)
+        self._whole = pg.PlotWidget()
         self._whole.setFixedHeight(90)
         self._whole.setMouseEnabled(x=False, y=False)
         self._whole.setMenuEnabled(False)
         self._whole.hideButtons()
         self._whole.hideAxis("left")
         self._whole.setAccessibleName("The whole recording")
-        self._whole_curve = self._whole.plot(pen=pg.mkPen(theme.soft))
-        shade = QColor(theme.accent)
-        shade.setAlphaF(0.2)
-        self._frame = pg.LinearRegionItem(movable=False, brush=pg.mkBrush(shade), pen=pg.mkPen(None))
+        self._activity = self._whole.plot()
+        self._whole_curve = self._whole.plot()
+        self._frame = pg.LinearRegionItem(movable=False, pen=pg.mkPen(None))
         self._whole.addItem(self._frame)
-        self._plot = AnglePlot(theme, "midline")
-        self._second = None
-        self._now = None
+        self._plot = AnglePlot(theme)
+        self._second = self._plot.plot(connect="finite")
+        self._now = pg.InfiniteLine(angle=90)
+        self._plot.addItem(self._now)
+        self._sides = ["midline"]
         self._column.addWidget(self._whole)
         self._column.addWidget(self._plot, 1)
+        self.wear(theme)
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        self._theme = theme
+        self._plot.wear(theme)
+        self._whole.setBackground(theme.ground)
+        self._whole_curve.setPen(pg.mkPen(theme.soft))
+        self._activity.setPen(pg.mkPen(theme.line))
+        shade = QColor(theme.accent)
+        shade.setAlphaF(0.2)
+        self._frame.setBrush(pg.mkBrush(shade))
+        two_sides = len(set(self._sides)) == 2
+        other = theme.side(self._sides[-1]) if len(self._sides) == 2 else QColor(theme.ink)
+        style = Qt.PenStyle.DotLine if two_sides else Qt.PenStyle.SolidLine
+        self._second.setPen(pg.mkPen(other, width=1, style=style))
+        self._now.setPen(pg.mkPen(theme.accent, width=1))
 
     def begin(self, model: ReviewModel) -> None:
         """Begin with other recordings."""
-        self._column.removeWidget(self._plot)
-        self._plot.hide()
-        self._plot.deleteLater()
-        sides = [one.recording.header.side for one in model.opened] or ["midline"]
-        two_sides = len(set(sides)) == 2
-        self._plot = AnglePlot(self._theme, sides[0], before=len(sides) == 2 and not two_sides)
-        self._column.addWidget(self._plot, 1)
-        other = self._theme.side(sides[-1]) if len(sides) == 2 else pg.mkColor(self._theme.ink)
-        style = Qt.PenStyle.DotLine if two_sides else Qt.PenStyle.SolidLine
-        self._second = self._plot.plot(pen=pg.mkPen(other, width=1, style=style), connect="finite")
-        self._now = pg.InfiniteLine(angle=90, pen=pg.mkPen(self._theme.accent, width=1))
-        self._plot.addItem(self._now)
+        self._sides = [one.recording.header.side for one in model.opened] or ["midline"]
+        self._plot.begin(self._sides[0], before=len(self._sides) == 2 and len(set(self._sides)) == 1)
+        self._second.setData([], [])
         self._whole_curve.setData([], [])
+        self._activity.setData([], [])
         self._whole.getViewBox().setXRange(0.0, max(model.duration, 1.0), padding=0.0)
+        self.wear(self._theme)
 
     def show_overview(self, model: ReviewModel) -> None:
         """Show what is known of the whole recording, and fit the scale to it."""
@@ -66,14 +78,23 @@ class ReviewPlots(QWidget):
         self._whole_curve.setData(curve.seconds, curve.degrees, connect="finite")
         known = [one.curve.degrees[np.isfinite(one.curve.degrees)] for one in model.opened]
         known = [degrees for degrees in known if len(degrees)]
+        low, high = (min(map(np.min, known)), max(map(np.max, known))) if known else (0.0, 1.0)
+        self._whole.setYRange(low, high)
+        self._show_activity(model.first, float(low), float(high))
         if known:
-            low, high = min(map(np.min, known)), max(map(np.max, known))
-            self._whole.setYRange(low, high)
             self._plot.show_scale(float(low) - MARGIN_DEG, float(high) + MARGIN_DEG, model.window_ends)
+
+    def _show_activity(self, opened: Opened, low: float, high: float) -> None:
+        """Show where anything moves in what is not measured yet, on a scale of its own."""
+        ahead = opened.activity.seconds > opened.known_until
+        level = opened.activity.degrees
+        most = float(level.max(initial=0.0)) or 1.0
+        shown = ahead & (opened.trial is None)
+        self._activity.setData(opened.activity.seconds[shown], low + (high - low) * level[shown] / most)
 
     def show_window(self, model: ReviewModel) -> None:
         """Show the stretch around the clock."""
-        if model.first is None or self._second is None or self._now is None:
+        if model.first is None:
             return
         curve, other = model.window(), model.window(1)
         self._plot.show_series(curve.seconds, curve.degrees, curve.sigma_deg)

@@ -65,12 +65,16 @@ class Bone:
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """A figure at one instant: its bones, the head, and the joint whose angle is written beside it."""
+    """A figure at one instant: its bones, the head, and the joint whose angle is written beside it.
+
+    `caption` stands above a figure that acts something out instead of following the sensors.
+    """
 
     bones: tuple[Bone, ...]
     head: FloatArray | None
     joint: FloatArray | None
     label: str
+    caption: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from tools.app.icons import draw_shape
 from tools.app.scene import SensorLight
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 TILE, HIGH, SPACE = 264, 58, 8
 
 
-class SensorStrip(QWidget):
+class SensorStrip(Themed, QWidget):
     """One tile a sensor, redrawn only when something changed."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:

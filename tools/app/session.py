@@ -3,10 +3,11 @@
 The window may hang or close; the recording goes on or ends in good order, and what was recorded is kept.
 """
 
+import math
 import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from calibration.segment import JointCalibration
@@ -14,6 +15,7 @@ from imu.acquisition import Acquisition
 from imu.errors import RomcapError
 from imu.health import Health
 from rom.replay import ReplayStep
+from tools.app.connecting import LeftError, check_side, connect
 from tools.cli.capture_flow import QUIT, Found
 from tools.cli.capture_record import Order, record
 from tools.cli.capture_screen import Screen, View
@@ -54,14 +56,6 @@ class _Pressed(Keys):
             return ""
 
 
-@dataclass(frozen=True, eq=False)
-class Arrived:
-    """A step of the live chain and when it was there, s (monotonic)."""
-
-    step: ReplayStep
-    at: float
-
-
 class Session:
     """One capture.
 
@@ -83,8 +77,9 @@ class Session:
         self._given = tuple(given)
         self._panel = _Panel()
         self._keys = _Pressed()
-        self._arrived: SimpleQueue[Arrived] = SimpleQueue()
+        self._arrived: SimpleQueue[ReplayStep] = SimpleQueue()
         self._acquisition: Acquisition | None = None
+        self._recording = False
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
 
     @property
@@ -100,7 +95,17 @@ class Session:
     @property
     def recording(self) -> bool:
         """Whether samples go to disk: the guided steps begin with it."""
-        return self._panel.view.words not in ("", "Connecting")
+        return self._recording
+
+    @property
+    def started_at(self) -> datetime | None:
+        """Wall time of the zero of the capture clock; None before the sensors are looked for."""
+        return None if self._acquisition is None else self._acquisition.started_at
+
+    @property
+    def now(self) -> float:
+        """Time on the capture clock, s; NaN before the sensors are looked for."""
+        return math.nan if self._acquisition is None else self._acquisition.now
 
     @property
     def view(self) -> View:
@@ -123,15 +128,20 @@ class Session:
     def end(self, wait: float = 0.0) -> None:
         """End the capture in good order; if it is recording, wait for it for so many seconds.
 
-        One that still looks for its sensors has nothing to lose and ends by itself once it has them.
+        One that still looks for its sensors has nothing to lose and ends by itself.
         """
         self.press(QUIT)
         if self._thread.ident is not None and self.recording:
             self._thread.join(wait)
 
-    def arrived(self) -> list[Arrived]:
+    @property
+    def fresh(self) -> bool:
+        """Whether the live chain said anything since `arrived` was called."""
+        return not self._arrived.empty()
+
+    def arrived(self) -> list[ReplayStep]:
         """Return what the live chain said since the last call; never waits."""
-        found: list[Arrived] = []
+        found: list[ReplayStep] = []
         while True:
             try:
                 found.append(self._arrived.get_nowait())
@@ -142,9 +152,16 @@ class Session:
         try:
             with self._source() as opened:
                 self._acquisition = opened.acquisition
+                connect(opened.acquisition, self._panel, self._keys)
+                if opened.limbs is None and not self._given:
+                    movement, side = self.order.movement, self.order.side
+                    check_side(opened.acquisition, movement, side, self._panel, self._keys)
+                self._recording = True
                 self.found = record(
-                    self.order, opened, self._panel, self._keys, given=self._given, seen=self._seen
+                    self.order, opened, self._panel, self._keys, given=self._given, seen=self._arrived.put
                 )
+        except LeftError:
+            self.error = "Ended before anything was recorded."
         except RomcapError as error:
             self.error = str(error)
         except Exception as error:  # noqa: BLE001  a window must say it, whatever it is
@@ -152,6 +169,3 @@ class Session:
                 f"the capture ended by itself ({type(error).__name__}: {error}); what came until then is in "
                 f"{self.order.file}; start again"
             )
-
-    def _seen(self, step: ReplayStep) -> None:
-        self._arrived.put(Arrived(step, time.monotonic()))

@@ -13,6 +13,7 @@ from tools.sources import Source, virtual_sensors, worn_sensors
 
 if TYPE_CHECKING:
     from rom.clinic.desk import Desk
+    from tools.app.jobs import Job
 
 SourceOf = Callable[[Movement, Side], Source]
 
@@ -34,7 +35,9 @@ class Setting:
     virtual
         Whether the sensors are emulated; every screen then says so.
     desk
-        The practice's visits; None without one.
+        The practice's visits; None without one, or while it is being prepared.
+    preparing
+        The work that makes the desk; its pages wait for it.
     bindings, keys_file
         Keys and pedals, and where learnt ones are kept.
     """
@@ -47,6 +50,12 @@ class Setting:
     desk: "Desk | None" = None
     bindings: Bindings = field(default_factory=Bindings)
     keys_file: Path | None = None
+    preparing: "Job[Desk] | None" = None
+
+    @property
+    def has_practice(self) -> bool:
+        """Whether there is a practice, or will be."""
+        return self.desk is not None or self.preparing is not None
 
     def clients(self) -> list[str]:
         """Return the pseudonyms of the practice; none without one."""

@@ -7,13 +7,13 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from tools.app.scene import Span
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 HIGH = 46
 NARROWEST = 8.0
 
 
-class SpanStrip(QWidget):
+class SpanStrip(Themed, QWidget):
     """Boxes in their places; discarded ones are hollow and struck through."""
 
     jumped = Signal(int)
@@ -43,6 +43,11 @@ class SpanStrip(QWidget):
         said = "; ".join(f"{one.kind} {one.number} {one.value} {one.doubt}".strip() for one in spans)
         self.setAccessibleDescription(said)
         self.update()
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        self._boxes = None
+        super().wear(theme)
 
     def show_time(self, at: float) -> None:
         """Show where the clock is, s."""

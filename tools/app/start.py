@@ -3,11 +3,14 @@
 # pyright: basic
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from traceback import extract_tb
+from types import TracebackType
 
 from PySide6.QtWidgets import QApplication
 
+from imu.errors import RomcapError
 from tools.app.setting import Setting
 from tools.app.window import Window
 
@@ -24,10 +27,33 @@ def application() -> QApplication:
     return made
 
 
+def told(error: BaseException, place: TracebackType | None) -> str:
+    """Return what a person is told of an error that nobody expected."""
+    where = extract_tb(place)
+    line = f" at {Path(where[-1].filename).name}:{where[-1].lineno}" if where else ""
+    return (
+        f"Something went wrong here ({type(error).__name__}{line}: {error}). What is recorded is safe and a "
+        "capture that runs goes on; try again, or start the application anew."
+    )
+
+
+def survive(say: Callable[[str], None]) -> None:
+    """Let no error end the application: the window says it and goes on."""
+
+    def hook(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, place)
+        else:
+            say(str(error) if isinstance(error, RomcapError) else told(error, place))
+
+    sys.excepthook = hook
+
+
 def run(setting: Setting, files: Sequence[Path] = ()) -> int:
     """Show the window until it is closed; return the exit status."""
     app = application()
     window = Window(setting)
+    survive(window.say_problem)
     window.resize(*SIZE)
     window.show()
     if files:
@@ -41,6 +67,7 @@ def run_home(setting: Setting, files: Sequence[Path] = ()) -> int:
 
     app = application()
     window = HomeWindow(setting)
+    survive(window.say_problem)
     window.resize(*SIZE)
     window.show()
     if files:

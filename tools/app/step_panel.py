@@ -7,12 +7,12 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from tools.app.capture_model import StepState
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 
 RING = 64
 
 
-class StepPanel(QWidget):
+class StepPanel(Themed, QWidget):
     """One line to read from afar, and a countdown that needs no reading."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:

@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 from PySide6.QtGui import QColor, QFont, QGuiApplication, QScreen
+from PySide6.QtWidgets import QWidget
 
 MM_PER_INCH = 25.4
 FALLBACK_DPI = 96.0
@@ -54,6 +55,31 @@ CONTRAST = Theme(
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST)}
 
 
+def after(theme: Theme) -> Theme:
+    """Return the theme that follows when a person asks for the next one."""
+    names = list(THEMES)
+    return THEMES[names[(names.index(theme.name) + 1) % len(names)]]
+
+
+class Themed:
+    """A widget that draws with colours of its own; a window that changes its theme dresses all of them."""
+
+    _theme: Theme
+
+    def wear(self, theme: Theme) -> None:
+        """Draw with another theme from now on."""
+        self._theme = theme
+        self.update()  # pyright: ignore[reportAttributeAccessIssue]  the widget's own
+
+
+def dress(window: QWidget, theme: Theme) -> None:
+    """Let a window and everything in it wear a theme."""
+    window.setStyleSheet(style_sheet(theme))
+    for widget in window.findChildren(QWidget):
+        if isinstance(widget, Themed):
+            widget.wear(theme)
+
+
 def style_sheet(theme: Theme) -> str:
     """Return the Qt style sheet of a theme."""
     return f"""
@@ -62,6 +88,7 @@ def style_sheet(theme: Theme) -> str:
     QFrame[panel="true"] QLabel {{ background: transparent; border: 0; }}
     QLabel[soft="true"] {{ color: {theme.soft}; }}
     QLabel[role="title"] {{ font-size: 22px; font-weight: 600; }}
+    QLabel[role="warning"] {{ font-size: 17px; font-weight: 600; color: {theme.weak}; }}
     QLabel[role="verdict"] {{ font-size: 18px; }}
     QPushButton {{ background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 7px;
         padding: 9px 16px; }}
@@ -81,6 +108,8 @@ def style_sheet(theme: Theme) -> str:
     QRadioButton::indicator {{ border-radius: 9px; }}
     QRadioButton::indicator:checked, QCheckBox::indicator:checked {{ background: {theme.accent};
         border-color: {theme.accent}; }}
+    QRadioButton[side="left"] {{ color: {theme.left}; font-weight: 700; }}
+    QRadioButton[side="right"] {{ color: {theme.right}; font-weight: 700; }}
     QRadioButton:focus, QCheckBox:focus {{ text-decoration: underline; }}
     QPushButton:checked {{ background: {theme.accent}; color: {theme.on_accent}; }}
     QListWidget::item {{ padding: 7px; }}

@@ -6,7 +6,7 @@ Every step is one call of `rom.clinic`, the same as `rom visit` makes; nothing i
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -18,12 +18,14 @@ from rom.clinic import closing, intake, treating
 from rom.clinic.desk import Desk, Limits, open_visit, visits_of
 from rom.clinic.facts import facts_of
 from rom.clinic.screening import RULES, Answer, Reply
+from rom.clinic.store import Ledger
 from rom.clinic.store_people import Client
-from rom.clinic.store_visits import Treatment, TrialRecord
+from rom.clinic.store_visits import StateChange, Treatment, TrialRecord, Visit
 from rom.clinic.straps import kept_calibrations, measure_in_visit
 from rom.clinic.treating import Technique
 from rom.clinic.trials import Attached, attach
 from rom.clinic.visit import Facts, State, VisitError
+from tools.app.jobs import CancelledError
 from tools.cli.capture_record import Order
 
 Progress = Literal["done", "now", "ahead"]
@@ -83,6 +85,8 @@ class VisitModel:
         self.treatment: Treatment | None = None
         self.trials: tuple[TrialRecord, ...] = ()
         self.stopped_at = ""
+        self.last_change: datetime | None = None
+        self.last_treatment: Treatment | None = None
 
     # ---- people -----------------------------------------------------------------------------------
 
@@ -97,7 +101,18 @@ class VisitModel:
         self.look()
         self.stopped_at = ""
         if self.state is not None and self.running:
-            self.stopped_at = f"Visit of {code} stopped in {self.state}. Continue?"
+            self.stopped_at = _stopped(code, self.state, self.last_change)
+
+    def left_open(self) -> list[tuple[str, str]]:
+        """Return the clients whose visit was left open, each with the sentence that offers to go on."""
+        found: list[tuple[str, str]] = []
+        with self.desk.store.reading() as ledger:
+            for client in ledger.find(Client):
+                visit = open_visit(ledger, client)
+                if visit is not None:
+                    sentence = _stopped(client.code, State(visit.state), _changed(ledger, visit))
+                    found.append((client.code, sentence))
+        return sorted(found)
 
     @property
     def running(self) -> bool:
@@ -120,9 +135,12 @@ class VisitModel:
                 self.state, self.facts, self.trials, self.treatment = None, Facts(), (), None
                 return
             self.state = State(visit.state)
+            self.last_change = _changed(ledger, visit)
             self.facts = facts_of(ledger, visit, self.desk.catalogue)
             self.trials = tuple(ledger.find(TrialRecord, visit_id=visit.id))
             self.treatment = ledger.one(Treatment, visit_id=visit.id)
+            earlier = [one for each in known for one in ledger.find(Treatment, visit_id=each.id)]
+            self.last_treatment = earlier[-1] if earlier else None
 
     @property
     def stations(self) -> tuple[Station, ...]:
@@ -194,21 +212,29 @@ class VisitModel:
         ]
         return None if not values or values[-1] is None else math.radians(values[-1])
 
-    def take_test(self, file: Path, *, came_off: bool | None = None, despite: str = "") -> None:
+    def take_test(
+        self,
+        file: Path,
+        *,
+        came_off: bool | None = None,
+        despite: str = "",
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
         """Make a recording a test of the visit; after a re-test the verdict is there."""
 
         def step() -> None:
-            measured = measure_in_visit(self.desk, self.code, file, came_off=came_off)
+            measured = measure_in_visit(self.desk, self.code, file, came_off=came_off, progress=progress)
             done = attach(self.desk, self.code, measured, came_off=came_off, despite=despite)
             self.verdict = verdict_of(done)
 
         self._do(step)
 
-    def take_passes(self, file: Path) -> None:
+    def take_passes(self, file: Path, *, progress: Callable[[float], None] | None = None) -> None:
         """Write the passes of a recording down."""
 
         def step() -> None:
-            rows = treating.passes_from(self.desk, self.code, measure_in_visit(self.desk, self.code, file))
+            measured = measure_in_visit(self.desk, self.code, file, progress=progress)
+            rows = treating.passes_from(self.desk, self.code, measured)
             self.note = f"{len(rows)} passes are written down."
 
         self._do(step)
@@ -270,12 +296,27 @@ class VisitModel:
         self.problem = ""
         try:
             step()
+        except CancelledError:
+            self.problem = (
+                "Measuring was cancelled. The recording is kept, but the visit has no numbers of it."
+            )
         except (VisitError, InputError) as error:
             self.problem = str(error)
         except Exception as error:  # noqa: BLE001  disk, database or file: the window says it and goes on
             self.problem = f"{error}"
         self.stopped_at = ""
         self.look()
+
+
+def _stopped(code: str, state: State, at: datetime | None) -> str:
+    when = "" if at is None else f" at {at.astimezone():%H:%M}"
+    return f"Visit of {code} stopped{when} in {state}. Continue?"
+
+
+def _changed(ledger: Ledger, visit: Visit) -> datetime:
+    """Return when a visit last moved on."""
+    changes = ledger.find(StateChange, visit_id=visit.id)
+    return max((change.at for change in changes), default=visit.started_at)
 
 
 def verdict_of(done: Attached) -> Verdict | None:

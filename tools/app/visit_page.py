@@ -9,7 +9,6 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QInputDialog,
     QLineEdit,
     QListWidget,
     QProgressBar,
@@ -30,14 +29,14 @@ from tools.app.theme import Theme
 from tools.app.visit_model import VisitModel
 from tools.app.visit_panels import ClientPicker, QuestionList
 from tools.app.visit_path import VisitPath
-from tools.app.widgets import button, words
+from tools.app.visit_questions import DESPITE, ask_reason, ask_stop
+from tools.app.widgets import KEPT, button, clear, words
 
 NEXT_VISIT_DAYS = 4
-KEPT = "kept"
-DESPITE = " (--despite)"
-"""What the messages of `rom visit` say where a reason lets pass; here a dialog asks for it."""
 Deed = tuple[str, Callable[[], None]]
 """What a button says and does."""
+Measuring = Callable[[str, Callable[[float], None]], None]
+"""Takes a reason to go on all the same, empty at first, and whom to tell how far it is."""
 
 
 class VisitPage(QWidget):
@@ -53,7 +52,7 @@ class VisitPage(QWidget):
         self._chooser = ChooserModel(setting.catalogue, model.clients())
         self._job: Job[None] | None = None
         self._came_off: bool | None = None
-        self._measured: Callable[[str], None] = lambda _despite: None
+        self._measured: Measuring = lambda _despite, _report: None
         self._path = VisitPath(theme)
         self._title = words(role="title")
         self._problem = words(role="verdict")
@@ -61,8 +60,7 @@ class VisitPage(QWidget):
         self._change = words(role="verdict")
         self._symmetry = words(role="verdict")
         self._progress = QProgressBar()
-        self._progress.setRange(0, 0)
-        self._progress.setFormat("measuring")
+        self._progress.setFormat("measuring  %p%")
         self._progress.setAccessibleName("Progress")
         self._body = QVBoxLayout()
         self._row = QHBoxLayout()
@@ -100,15 +98,19 @@ class VisitPage(QWidget):
             self.model.problem = session.error or "nothing was recorded; record again"
             self.show_state()
             return
-        if session.order.structure:
-            self._measure(lambda _despite: self.model.take_passes(file), "")
-        else:
-            came_off = self._came_off
-            self._measure(lambda despite: self.model.take_test(file, came_off=came_off, despite=despite), "")
+        came_off, model = self._came_off, self.model
 
-    def _measure(self, deed: Callable[[str], None], despite: str) -> None:
+        def take(despite: str, report: Callable[[float], None]) -> None:
+            if session.order.structure:
+                model.take_passes(file, progress=report)
+            else:
+                model.take_test(file, came_off=came_off, despite=despite, progress=report)
+
+        self._measure(take, "")
+
+    def _measure(self, deed: Measuring, despite: str) -> None:
         self._measured = deed
-        self._job = Job("measuring", lambda _report: deed(despite))
+        self._job = Job("measuring", lambda report: deed(despite, report))
         self._timer.start()
         self.show_state()
 
@@ -126,11 +128,12 @@ class VisitPage(QWidget):
         self._problem.setText(said)
         self._problem.setVisible(bool(said))
         self._progress.setVisible(self._job is not None)
-        _clear(self._body)
-        _clear(self._row)
+        clear(self._body)
+        clear(self._row)
         if self._job is not None:
             self._title.setText(f"{model.code}   measuring what was recorded")
             self._body.addStretch(1)
+            self._actions(("Cancel", self._job.cancel))
             return
         self._panel()()
         self._body.addStretch(1)
@@ -165,6 +168,8 @@ class VisitPage(QWidget):
                 self.choose(picker.code)
 
         picker.search.returnPressed.connect(go)
+        for code, sentence in self.model.left_open():
+            self._body.addWidget(button(sentence, lambda c=code: self.choose(c)))
         self._body.addWidget(picker, 5)
         self._actions(("Open", go))
 
@@ -209,8 +214,8 @@ class VisitPage(QWidget):
         )
 
     def _show_structures_now(self) -> None:
-        _clear(self._body)
-        _clear(self._row)
+        clear(self._body)
+        clear(self._row)
         self._show_structures()
         self._body.addStretch(1)
 
@@ -224,9 +229,13 @@ class VisitPage(QWidget):
         technique.setAccessibleName("Technique")
         movement = self._setting.catalogue.movement(self._movement.currentData())
         shown: list[str] = []
+        last = self.model.last_treatment
 
         def fill(typed: str) -> None:
             structures = self._chooser.structures(typed, movement)
+            if last is not None and not typed:
+                first = last.structure
+                structures.sort(key=lambda one: one.id != first)
             shown[:] = [one.id for one in structures]
             found.clear()
             found.addItems([one.summary for one in structures])
@@ -242,6 +251,9 @@ class VisitPage(QWidget):
         fill("")
         self._body.addWidget(search)
         self._body.addWidget(found, 5)
+        if last is not None:
+            self._side.setCurrentIndex(max(0, self._side.findData(last.side)))
+            technique.setCurrentText(last.technique)
         self._body.addWidget(self._side)
         self._side.show()
         self._body.addWidget(technique)
@@ -323,20 +335,12 @@ class VisitPage(QWidget):
     def _close(self, despite: str) -> None:
         self.model.close(None, despite=despite)
 
-    def _reason(self) -> str:
-        """Ask why to go on where the visit only lets pass with a reason; empty for not at all."""
-        if DESPITE not in self.model.problem:
-            return ""
-        question = f"{self.model.problem.replace(DESPITE, '')}\n\nWhy go on? It is written down."
-        text, said = QInputDialog.getText(self, "Go on all the same?", question)
-        return text.strip() if said else ""
-
     def _soft(self, deed: Callable[[str], None]) -> Callable[[], None]:
         """Return a deed that may be done with a reason where a guard holds it up."""
 
         def act() -> None:
             deed("")
-            reason = self._reason()
+            reason = ask_reason(self, self.model.problem)
             if reason:
                 deed(reason)
             self.show_state()
@@ -345,12 +349,9 @@ class VisitPage(QWidget):
 
     def _halt(self) -> None:
         """Break the visit off: what happened, what was done, who was told."""
-        said: list[str] = []
-        for question in ("What happened?", "What was done?", "Who was told?"):
-            text, given = QInputDialog.getText(self, "Stop for safety", question)
-            if not given:
-                return
-            said.append(text)
+        said = ask_stop(self)
+        if not said:
+            return
         self.model.halt("stop", *said)
         self.show_state()
 
@@ -368,24 +369,13 @@ class VisitPage(QWidget):
         self._row.addWidget(button(primary[0], primary[1], primary=True))
 
     def _look_at_job(self) -> None:
+        if self._job is not None:
+            self._progress.setValue(round(100 * self._job.share))
         if self._job is not None and self._job.over:
             self.model.problem = self.model.problem or self._job.error
             self._job = None
             self._timer.stop()
-            reason = self._reason()
+            reason = ask_reason(self, self.model.problem)
             if reason:
                 self._measure(self._measured, reason)
             self.show_state()
-
-
-def _clear(layout) -> None:
-    """Take everything out; what is used again is only hidden."""
-    while layout.count():
-        item = layout.takeAt(0)
-        widget = item.widget()
-        if widget is not None:
-            widget.hide()
-            if widget.objectName() != KEPT:
-                widget.deleteLater()
-        elif item.layout() is not None:
-            _clear(item.layout())

@@ -6,13 +6,13 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.visit_model import Station
 
 HIGH, DOT = 62, 20
 
 
-class VisitPath(QWidget):
+class VisitPath(Themed, QWidget):
     """Stations in a row: done is filled with a tick, now is large and bold, ahead is a ring."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:

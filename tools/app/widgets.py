@@ -5,16 +5,16 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QLayout, QPushButton
+
+KEPT = "kept"
+"""Name of a widget that `clear` hides, to be used again."""
 
 
-def panel(*children: QWidget, parent: QWidget | None = None) -> QFrame:
-    """Return a framed column."""
-    frame = QFrame(parent)
+def panel() -> QFrame:
+    """Return an empty frame."""
+    frame = QFrame()
     frame.setProperty("panel", "true")
-    column = QVBoxLayout(frame)
-    for child in children:
-        column.addWidget(child)
     return frame
 
 
@@ -45,3 +45,15 @@ def button(text: str, action: Callable[[], None], *, primary: bool = False, hint
         made.setProperty("primary", "true")
         made.setShortcut("Ctrl+Return")
     return made
+
+
+def clear(layout: QLayout) -> None:
+    """Take everything out; what is used again is only hidden."""
+    while (item := layout.takeAt(0)) is not None:
+        widget = item.widget()
+        if widget is not None:
+            widget.hide()
+            if widget.objectName() != KEPT:
+                widget.deleteLater()
+        elif (inner := item.layout()) is not None:
+            clear(inner)

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
@@ -23,8 +24,12 @@ from tools.app.chooser_model import ChooserModel
 from tools.app.pedal_dialog import PedalDialog
 from tools.app.session import Session
 from tools.app.setting import Setting
-from tools.app.theme import THEMES, style_sheet
+from tools.app.theme import THEMES, after, dress, style_sheet
+from tools.app.widgets import button, panel, words
 from tools.cli.capture_record import Order
+
+if TYPE_CHECKING:
+    from tools.app.patient_window import PatientWindow
 
 NO_PERSON = "virtual sensors: no person is measured"
 
@@ -40,9 +45,12 @@ class Window(QMainWindow):
         self.setMinimumSize(1280, 720)
         self.setAcceptDrops(True)
         self.setStyleSheet(style_sheet(self.theme))
+        self.patient: PatientWindow | None = None
         self._tabs: dict[str, QPushButton] = {}
         self._pages: dict[str, QWidget] = {}
         self._stack = QStackedWidget()
+        self.problem = words()
+        self._problem_bar = panel()
         self._lay_out()
         self.show_page("Capture")
 
@@ -69,15 +77,39 @@ class Window(QMainWindow):
 
     def _makers(self) -> dict[str, Callable[[], QWidget]]:
         alone = {"Capture": self._capture_page, "Review": self._review_page}
-        if self.setting.desk is None:
+        if not self.setting.has_practice:
             return alone
         return alone | {"Visit": self._visit_page, "Course": self._course_page}
+
+    def _waiting(self, name: str) -> QWidget:
+        """Return what stands in for a page until the practice is there."""
+        from tools.app.waiting_page import WaitingPage
+
+        assert self.setting.preparing is not None
+        page = WaitingPage(self.setting.preparing)
+        page.done.connect(lambda: self._prepared(name))
+        return page
+
+    def _prepared(self, name: str) -> None:
+        """Put a page of the practice in place of the one that waited for it."""
+        job = self.setting.preparing
+        if self.setting.desk is None and job is not None:
+            self.setting.desk = job.result
+        if self.setting.desk is None:
+            return
+        waited = self._pages.pop(name)
+        shown = self._stack.currentWidget() is waited
+        self._stack.removeWidget(waited)
+        waited.deleteLater()
+        if shown:
+            self.show_page(name)
 
     def _visit_page(self) -> QWidget:
         from tools.app.visit_model import VisitModel
         from tools.app.visit_page import VisitPage
 
-        assert self.setting.desk is not None
+        if self.setting.desk is None:
+            return self._waiting("Visit")
         page = VisitPage(self.theme, self.setting, VisitModel(self.setting.desk))
         page.capture_wanted.connect(self._capture_for_visit)
         page.course_wanted.connect(self.show_course)
@@ -87,7 +119,8 @@ class Window(QMainWindow):
         from tools.app.course_model import CourseModel
         from tools.app.course_page import CoursePage
 
-        assert self.setting.desk is not None
+        if self.setting.desk is None:
+            return self._waiting("Course")
         return CoursePage(self.theme, CourseModel(self.setting.desk))
 
     def show_course(self, code: str) -> None:
@@ -117,7 +150,7 @@ class Window(QMainWindow):
     def _review_page(self) -> QWidget:
         from tools.app.review_page import ReviewPage
 
-        return ReviewPage(self.theme)
+        return ReviewPage(self.theme, self.setting.catalogue)
 
     def review(self, *paths: Path) -> None:
         """Open recordings for review."""
@@ -148,12 +181,40 @@ class Window(QMainWindow):
     def _learn_pedal(self) -> None:
         PedalDialog(self.setting.bindings, self).exec()
         if self.setting.keys_file is not None:
-            self.setting.bindings.save(self.setting.keys_file)
+            try:
+                self.setting.bindings.save(self.setting.keys_file)
+            except OSError as error:
+                self.say_problem(f"The pedal works until the end, but its key could not be kept ({error}).")
+
+    def next_theme(self) -> None:
+        """Wear the next theme: dark, light, high contrast; what runs goes on."""
+        self.theme = after(self.theme)
+        dress(self, self.theme)
+        if self.patient is not None:
+            dress(self.patient, self.theme)
+
+    def show_patient(self) -> None:
+        """Show the window for the person who is measured, or take it away."""
+        from tools.app.patient_window import PatientWindow
+
+        if self.patient is None:
+            self.patient = PatientWindow(self.theme, lambda: self.capture.live.model)
+            self.patient.resize(1000, 640)
+        self.patient.setVisible(not self.patient.isVisible())
+
+    def say_problem(self, text: str) -> None:
+        """Show what went wrong above the pages until it is read; empty takes it away."""
+        self.problem.setText(text)
+        self._problem_bar.setVisible(bool(text))
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         """End a capture in good order before the window goes."""
         if "Capture" in self._pages:
             self.capture.end()
+        if self.patient is not None:
+            self.patient.close()
+        if self.setting.preparing is not None:
+            self.setting.preparing.cancel()
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
@@ -166,15 +227,30 @@ class Window(QMainWindow):
             tab.clicked.connect(lambda _checked=False, n=name: self.show_page(n))
             self._tabs[name] = tab
             row.addWidget(tab)
-            action = QAction(name, self)
-            action.setShortcut(QKeySequence(f"Ctrl+{number}"))
-            action.triggered.connect(lambda _checked=False, n=name: self.show_page(n))
-            self.addAction(action)
+            self._deed(name, f"Ctrl+{number}", lambda n=name: self.show_page(n))
         row.addStretch(1)
         if self.setting.virtual:
             row.addWidget(QLabel(NO_PERSON))
+        row.addWidget(
+            button("Patient window", self.show_patient, hint="Ctrl+P: a second window, without names")
+        )
+        self._deed("Patient window", "Ctrl+P", self.show_patient)
+        row.addWidget(button("Theme", self.next_theme, hint="Ctrl+T: dark, light, high contrast"))
+        self._deed("Theme", "Ctrl+T", self.next_theme)
+        bar = QHBoxLayout(self._problem_bar)
+        bar.addWidget(self.problem, 1)
+        bar.addWidget(button("Understood", lambda: self.say_problem(""), hint="Take the message away"))
+        self.say_problem("")
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.addLayout(row)
+        column.addWidget(self._problem_bar)
         column.addWidget(self._stack, 1)
         self.setCentralWidget(whole)
+
+    def _deed(self, name: str, keys: str, deed: Callable[[], None]) -> None:
+        """Let keys do something from every page."""
+        action = QAction(name, self)
+        action.setShortcut(QKeySequence(keys))
+        action.triggered.connect(lambda _checked=False: deed())
+        self.addAction(action)

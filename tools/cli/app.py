@@ -11,9 +11,14 @@ from imu.errors import InputError
 from tools.cli.practice import ClinicianOption, DatabaseOption, FolderOption, Practice
 
 if TYPE_CHECKING:
+    from rom.catalogue.loader import Catalogue
     from rom.clinic.desk import Desk
+    from tools.app.jobs import Job
 
 THEMES = ("dark", "light", "contrast")
+DEMO_VISITS = 3
+ENDING_SECONDS = 10.0
+"""How long the end waits for work that was cancelled; its folder goes after that."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,19 +56,29 @@ def app_command(
     from tools.app.start import run, run_home
 
     catalogue = load_catalogue()
-    with tempfile.TemporaryDirectory(prefix="romcap-demo-") as folder:
-        desk: Desk | None = None
-        if demo and not home:
-            from tools.app.demo_practice import demo_desk
-
-            desk = demo_desk(Path(folder), catalogue, 0)
-        elif clinician.strip() and not home:
-            desk = Practice(practice, database, clinician).desk
+    with tempfile.TemporaryDirectory(prefix="romcap-demo-", ignore_cleanup_errors=True) as folder:
+        with_practice = clinician.strip() and not demo and not home
+        desk = Practice(practice, database, clinician).desk if with_practice else None
         setting = usual_setting(catalogue, theme, desk, virtual=demo)
         if demo:
             setting.recordings = Path(folder)
+            if not home:
+                setting.preparing = demo_practice(Path(folder), catalogue)
         status = run_home(setting, files or ()) if home else run(setting, files or ())
+        if setting.preparing is not None:
+            setting.preparing.wait(ENDING_SECONDS)
     raise typer.Exit(status)
+
+
+def demo_practice(folder: Path, catalogue: "Catalogue") -> "Job[Desk]":
+    """Begin to simulate a practice whose client has had several visits; the window does not wait for it."""
+    from tools.app.demo_practice import demo_desk
+    from tools.app.jobs import Job
+
+    return Job(
+        "Simulating the demo client's visits",
+        lambda report: demo_desk(folder / "practice", catalogue, DEMO_VISITS, report),
+    )
 
 
 def _check_installed() -> None:

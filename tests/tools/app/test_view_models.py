@@ -17,7 +17,7 @@ from imu.ble_link import LinkState
 from imu.clock import ClockReport
 from imu.health import Health
 from rom.catalogue.loader import Catalogue
-from tools.app.bindings import REPEAT_GUARD, Action, Bindings, load_bindings
+from tools.app.bindings import LONG_PRESS, REPEAT_GUARD, Action, Bindings, load_bindings
 from tools.app.body import pose_of
 from tools.app.capture_model import light_of
 from tools.app.chooser_model import ChooserModel
@@ -26,14 +26,18 @@ from tools.app.ring import Ring
 from tools.app.tones import NOTES, RATE, Speaker, Tone, wav
 
 VIEW_MODELS = (
+    "acting",
+    "alert_board",
     "bindings",
     "body",
     "capture_model",
     "chooser_model",
+    "connecting",
     "course_model",
     "demo_practice",
     "home_model",
     "jobs",
+    "opened",
     "review_model",
     "ring",
     "scene",
@@ -68,21 +72,42 @@ def test_ring_always_holds_the_newest_rows_in_order(pieces: list[int], length: i
     assert len(ring) == min(length, len(everything))
 
 
+def pressed(keys: Bindings, key: str, at: float, length: float = 0.05) -> list[str]:
+    """Press and let go; return what was done, looked for thirty times a second."""
+    done = [keys.down(key, at)]
+    now = at
+    while (now := now + 1.0 / 30.0) < at + length:
+        done += [keys.down(key, now, repeated=True), keys.held(now)]
+    done.append(keys.up(key, at + length))
+    return [each for each in done if each]
+
+
 def test_a_bouncing_pedal_counts_once_and_another_key_is_not_held_up() -> None:
     keys = Bindings()
-    assert keys.flow_key("Space", 10.0) == " "
-    assert keys.flow_key("Space", 10.0 + REPEAT_GUARD - 0.01) == ""
-    assert keys.flow_key("D", 10.1) == "d"
-    assert keys.flow_key("Space", 10.0 + 2.0 * REPEAT_GUARD) == " "
-    assert keys.flow_key("Space", 30.0, repeated=True) == ""
-    assert keys.flow_key("7", 31.0) == "7"
-    assert keys.flow_key("X", 32.0) == ""
+    assert pressed(keys, "Space", 10.0) == [" "]
+    assert pressed(keys, "Space", 10.0 + REPEAT_GUARD - 0.06) == []
+    assert pressed(keys, "D", 10.2) == ["d"]
+    assert pressed(keys, "Space", 11.0) == [" "]
+    assert keys.down("D", 30.0, repeated=True) == ""
+    assert pressed(keys, "7", 31.0) == ["7"]
+    assert pressed(keys, "X", 32.0) == []
 
 
 def test_the_same_deed_by_pedal_and_by_key_is_one_deed() -> None:
     keys = Bindings()
-    assert keys.flow_key("Space", 1.0) == " "
-    assert keys.flow_key("PgDown", 1.1) == ""
+    assert pressed(keys, "Space", 1.0) == [" "]
+    assert pressed(keys, "PgDown", 1.1) == []
+
+
+def test_a_pedal_held_down_marks_sharp_pain_once_and_does_not_start_anything() -> None:
+    keys = Bindings()
+    assert pressed(keys, "PgDown", 1.0, LONG_PRESS - 0.05) == [" "]
+    assert pressed(keys, "PgDown", 5.0, LONG_PRESS + 2.0) == ["s"]
+    assert pressed(keys, "S", 15.0) == ["s"]
+    keys.down("PgDown", 20.0)
+    keys.let_go()
+    assert keys.held(30.0) == ""
+    assert keys.up("PgDown", 30.1) == ""
 
 
 def test_a_learnt_pedal_is_kept_and_goes_before_the_defaults(tmp_path: Path) -> None:
@@ -92,7 +117,7 @@ def test_a_learnt_pedal_is_kept_and_goes_before_the_defaults(tmp_path: Path) -> 
     keys.save(tmp_path / "deep" / "keys.json")
     again = load_bindings(tmp_path / "deep" / "keys.json")
     assert again.action("B") is Action.START_STOP
-    assert again.flow_key("Space", 0.0) == "m"
+    assert again.down("Space", 0.0) == "m"
     assert "Space" not in again.keys_of(Action.START_STOP)
 
 

@@ -67,11 +67,13 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
     capture.begin_choice(choice)
     model = capture.live.model
     assert model is not None
+    window.show_patient()
     screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=20_000)
+    assert model.pose.caption, "nothing is acted out while no angle is known"
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_7)
-    screen.waitUntil(lambda: model.calibration.startswith("Alignment residual"), timeout=40_000)
+    screen.waitUntil(lambda: model.calibration.startswith("Alignment"), timeout=40_000)
     screen.waitUntil(lambda: model.session.over, timeout=60_000)
     assert model.session.error == ""
     screen.waitUntil(lambda: capture.live.model is not None and not capture.running, timeout=5_000)
@@ -85,6 +87,124 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
     assert found is not None
     assert [rep.rep for rep in trial.reps] == found.reps
     assert model.counts == f"{len(found.reps)} rep{'' if len(found.reps) == 1 else 's'}"
+    assert window.patient is not None
+    from PySide6.QtWidgets import QLabel
+
+    window.patient.tick()
+    assert shown(window.patient, "Joint angle").startswith("L   LEFT")
+    texts = [label.text() for label in window.patient.findChildren(QLabel)]
+    assert model.counts in texts
+    assert not any("P0042" in text for text in texts)
+
+
+def shown(window: Any, name: str) -> str:
+    """Return what a part of a window tells a screen reader."""
+    from PySide6.QtWidgets import QWidget
+
+    (part,) = [one for one in window.findChildren(QWidget) if one.accessibleName() == name]
+    return str(part.accessibleDescription())
+
+
+def test_a_pedal_held_down_ends_the_movement_and_marks_sharp_pain(
+    screen: Any, window: "Window", tmp_path: Path
+) -> None:
+    from PySide6.QtCore import Qt
+
+    window.capture.chooser.choose("P0042", "kn_ake", "left")
+    choice = window.capture.chooser.choice
+    assert choice is not None
+    window.capture.begin_choice(choice)
+    model = window.capture.live.model
+    assert model is not None
+    screen.waitUntil(lambda: model.counts == "1 rep", timeout=60_000)
+    screen.keyPress(window, Qt.Key.Key_PageDown)
+    screen.waitUntil(lambda: model.session.over, timeout=20_000)
+    screen.keyRelease(window, Qt.Key.Key_PageDown)
+    (file,) = tmp_path.glob("*.mcap")
+    events = Recording.open(file).events
+    (pain,) = [event for event in events if event.kind == "pain"]
+    (stop,) = [event for event in events if event.kind == "trial_stop"]
+    assert pain.data["sharp"] is True
+    assert stop.t - pain.t < 1.0
+    trial = analyse(Recording.open(file))
+    assert all(rep.rep.stop < pain.t for rep in trial.valid_reps)
+
+
+def test_curve_figure_and_reps_are_there_before_all_is_measured(
+    screen: Any, window: "Window", visit_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threading import Event
+
+    import tools.app.review_model as room
+    from tools.app.review_page import ReviewPage
+
+    reached, go = Event(), Event()
+
+    def slow(recording: Recording, *, seen: Any) -> Any:
+        def watched(step: Any) -> None:
+            seen(step)
+            if step.reps:
+                reached.set()
+                go.wait(20.0)
+
+        return analyse(recording, seen=watched)
+
+    monkeypatch.setattr(room, "analyse", slow)
+    window.review(visit_files["baseline_left"])
+    page = window.page("Review")
+    assert isinstance(page, ReviewPage)
+    model = page.model
+    assert model.pose is not None
+    screen.waitUntil(reached.is_set, timeout=30_000)
+    screen.waitUntil(lambda: bool(model.opened[0].spans), timeout=10_000)
+    assert model.opened[0].trial is None
+    assert len(model.opened[0].activity.seconds) > 5
+    model.seek(model.opened[0].known_until - 1.0)
+    page.tick()
+    assert len(model.window().seconds)
+    assert model.measured.startswith("measured to")
+    model.seek(model.duration)
+    page.tick()
+    assert model.measured == "not measured here yet"
+    early = model.opened[0].spans
+    go.set()
+    screen.waitUntil(lambda: model.job is None, timeout=60_000)
+    assert model.measured == ""
+    assert [(s.kind, s.number, s.start) for s in model.opened[0].spans][: len(early)] == [
+        (s.kind, s.number, s.start) for s in early
+    ]
+
+
+def test_the_best_estimate_is_shown_beside_what_was_seen_live(
+    screen: Any, window: "Window", visit_files: dict[str, Path]
+) -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtWidgets import QPushButton
+
+    from tools.app.review_page import ReviewPage
+
+    file = visit_files["baseline_left"]
+    window.review(file)
+    page = window.page("Review")
+    assert isinstance(page, ReviewPage)
+    model = page.model
+    (best,) = [b for b in page.findChildren(QPushButton) if b.text() == "Best estimate"]
+    assert not best.isEnabled()
+    screen.waitUntil(lambda: model.job is None and best.isEnabled(), timeout=60_000)
+    screen.mouseClick(best, Qt.MouseButton.LeftButton)
+    assert model.job is not None
+    screen.waitUntil(lambda: model.job is None, timeout=60_000)
+    assert model.problem == ""
+    expected = analyse(Recording.open(file), estimate="best").series
+    found = model.opened[0].best
+    assert found is not None
+    assert found.degrees == pytest.approx(expected.angle[:, 0] * 180.0 / math.pi, nan_ok=True)
+    assert "best estimate differ" in model.sentence
+    assert "thin: best estimate" in model.legend
+    model.seek(model.duration / 2.0)
+    page.tick()
+    assert len(model.window(1).seconds)
+    assert len(model.window(0).seconds)
 
 
 def test_a_capture_without_sensors_ends_in_a_sentence_and_the_window_lives(

@@ -1,6 +1,7 @@
 """A visit and a test at home through their view models: the steps and sentences of the command line."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -120,7 +121,33 @@ def test_a_yes_that_stops_is_said_and_a_visit_is_found_where_it_stopped(desk: De
     assert model.state is State.SCREEN
     again = VisitModel(desk)
     again.choose(CODE)
-    assert again.stopped_at == f"Visit of {CODE} stopped in screen. Continue?"
+    assert re.fullmatch(rf"Visit of {CODE} stopped at \d\d:\d\d in screen\. Continue\?", again.stopped_at)
+    assert again.left_open() == [(CODE, again.stopped_at)]
+
+
+def test_measuring_that_is_cancelled_leaves_the_visit_as_it_was(
+    desk: Desk, visit_files: dict[str, Path]
+) -> None:
+    from tools.app.jobs import CancelledError
+
+    model = VisitModel(desk)
+    model.choose(CODE)
+    model.start()
+    model.screen([])
+    model.tell(5.0)
+    shares: list[float] = []
+
+    def report(share: float) -> None:
+        shares.append(share)
+        if share > 0.5:
+            raise CancelledError
+
+    model.take_test(visit_files["baseline_right"], progress=report)
+    assert 0.0 < shares[0] < shares[-1] <= 1.0
+    assert "cancelled" in model.problem
+    assert (model.state, model.trials) == (State.SETUP, ())
+    model.take_test(visit_files["baseline_right"])
+    assert (model.problem, len(model.trials)) == ("", 1)
 
 
 def test_every_state_of_a_visit_has_its_place_on_the_path() -> None:

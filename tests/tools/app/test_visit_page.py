@@ -89,8 +89,10 @@ def test_a_visit_left_open_is_offered_again(screen: Any, page: "VisitPage") -> N
     page.choose(CODE)
     from PySide6.QtWidgets import QLabel
 
-    assert any("stopped in screen" in label.text() for label in page.findChildren(QLabel))
-    del screen
+    assert any(f"{CODE} stopped at" in label.text() for label in page.findChildren(QLabel))
+    page.choose("")
+    press(screen, page, f"Visit of {CODE} stopped at")
+    assert page.model.state is State.SCREEN
 
 
 def test_a_guard_is_passed_with_a_reason_only(

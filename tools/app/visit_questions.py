@@ -1,0 +1,29 @@
+"""What a visit asks in a box of its own: why to go on all the same, and what happened at a stop."""
+
+# pyright: basic
+
+from PySide6.QtWidgets import QInputDialog, QWidget
+
+DESPITE = " (--despite)"
+"""What the messages of `rom visit` say where a reason lets pass; here a box asks for it."""
+STOP_QUESTIONS = ("What happened?", "What was done?", "Who was told?")
+
+
+def ask_reason(parent: QWidget, problem: str) -> str:
+    """Ask why to go on where the visit only lets pass with a reason; empty for not at all."""
+    if DESPITE not in problem:
+        return ""
+    question = f"{problem.replace(DESPITE, '')}\n\nWhy go on? It is written down."
+    text, said = QInputDialog.getText(parent, "Go on all the same?", question)
+    return text.strip() if said else ""
+
+
+def ask_stop(parent: QWidget) -> list[str]:
+    """Ask what happened, what was done and who was told; nothing if the person thought better of it."""
+    said: list[str] = []
+    for question in STOP_QUESTIONS:
+        text, given = QInputDialog.getText(parent, "Stop for safety", question)
+        if not given:
+            return []
+        said.append(text)
+    return said
