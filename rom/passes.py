@@ -186,22 +186,13 @@ class PassDetector:
         t, angle : (N,)
             Times on the capture clock, s, increasing; primary angle, rad, unwrapped, NaN where unknown.
         """
-        if not len(t):
-            return Detected()
-        known = np.isfinite(angle)
-        times, angles = t[known], angle[known]
-        if not len(times):
-            return Detected()
-        bins = np.floor(times / self.params.grid_s)
-        if bins[-1] <= self._last_look:
-            return Detected()
-        fresh = np.flatnonzero(np.diff(bins, prepend=self._last_look) > 0.0)
         passes: list[Pass] = []
         reps: list[Rep] = []
-        for moment, value in zip(times[fresh].tolist(), angles[fresh].tolist(), strict=True):
-            self._look(moment, value, passes, reps)
-        if len(fresh):
-            self._last_look = float(bins[fresh[-1]])
+        for moment, value in zip(t.tolist(), angle.tolist(), strict=True):
+            look = math.floor(moment / self.params.grid_s)
+            if look > self._last_look and math.isfinite(value):
+                self._last_look = look
+                self._look(moment, value, passes, reps)
         return Detected(tuple(passes), tuple(reps))
 
     def finish(self) -> Detected:
