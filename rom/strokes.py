@@ -43,8 +43,10 @@ class Stroke:
     axes : (2, 3)
         Unit axis of the joint's turn in the proximal and in the distal segment frame. The way there and the
         way back have opposite signs.
-    heading_sigma
-        One sigma of the relative heading with which the proximal axis was seen, rad; pi if not known.
+    up : (3,)
+        Upward vertical in the proximal segment frame at the end.
+    heading, heading_sigma
+        Relative heading with which the proximal axis was seen, and its one sigma, rad; pi if not known.
     """
 
     start: float
@@ -52,7 +54,14 @@ class Stroke:
     turn: float
     own_turns: tuple[float, float]
     axes: FloatArray
+    up: FloatArray
+    heading: float
     heading_sigma: float
+
+    def seen_with(self, heading: float) -> FloatArray:
+        """Return the axes (2, 3) as they are with another relative heading, rad."""
+        turn = quaternion.from_axis_angle(self.up, heading - self.heading)
+        return np.stack([quaternion.rotate(turn, self.axes[0]), self.axes[1]])
 
 
 class StrokeFinder:
@@ -101,8 +110,7 @@ class StrokeFinder:
         moving = max(upper, lower) > MOVING and along >= 0.0
         ended = None
         if self._begin is not None and not moving:
-            turn, sigma = heading.q_earth1_from_earth2[row], float(heading.sigma[row])
-            ended = self._between(self._begin, here, turn, sigma)
+            ended = self._between(self._begin, here, heading, row)
             self._begin, self._way = None, [0.0] * 6
         elif moving and self._begin is None:
             self._begin = self._still or here
@@ -115,24 +123,31 @@ class StrokeFinder:
         self,
         begin: tuple[float, FloatArray],
         end: tuple[float, FloatArray],
-        heading: FloatArray,
-        heading_sigma: float,
+        heading: Heading,
+        row: int,
     ) -> Stroke | None:
-        """Return the stroke from one pose to another; None if it was short or the heading is not known."""
+        """Return the stroke from one pose to another; None if it was short."""
         before, after = begin[1], end[1]
         own = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(before), after)).tolist()
-        if max(own) < LEAST_TURN or math.isnan(heading[0]):
+        delta = float(heading.delta[row])
+        if math.isnan(delta):
+            likeliest = heading.q_earth1_from_earth2[row].tolist()
+            delta = 2.0 * math.atan2(likeliest[3], likeliest[0])
+        if max(own) < LEAST_TURN or math.isnan(delta):
             return None
         ends = np.stack([before, after])
         upper = quaternion.multiply(ends[:, 0], self._mounting[0])
-        lower = quaternion.multiply(heading, quaternion.multiply(ends[:, 1], self._mounting[1]))
+        lower = quaternion.multiply(ends[:, 1], self._mounting[1])
+        lower = quaternion.multiply(quaternion.about_vertical(delta), lower)
         joint = quaternion.multiply(quaternion.conjugate(upper), lower)
         outer = quaternion.multiply(joint[1], quaternion.conjugate(joint[0]))
         inner = quaternion.multiply(quaternion.conjugate(joint[0]), joint[1])
         vectors = quaternion.to_rotation_vector(np.stack([outer, inner]))
         turn = math.hypot(*vectors[1].tolist())
         axes = vectors / max(turn, 1e-9)
-        return Stroke(begin[0], end[0], turn, (own[0], own[1]), axes, heading_sigma)
+        up = quaternion.rotate(quaternion.conjugate(upper[1]), np.array([0.0, 0.0, 1.0]))
+        sigma = float(heading.sigma[row])
+        return Stroke(begin[0], end[0], turn, (own[0], own[1]), axes, up, delta, sigma)
 
     def save(self) -> dict[str, Any]:
         """Return the state as plain values."""

@@ -35,8 +35,19 @@ ALONE = 0.5
 SAME_MOVEMENT = math.radians(45.0)
 """Axes farther apart than this, seen by both sensors, are another movement, rad."""
 
-HEADING_KNOWN = math.radians(5.0)
-"""The proximal sensor's view needs the relative heading, to this sigma, rad."""
+LAG = 4
+"""The proximal sensor's view is taken with the relative heading of so many strokes ago: after a slip the
+heading follows the strap, within half a minute, and would hide it; the sensors' own frames drift less."""
+
+FOUND_ANEW = math.radians(15.0)
+"""Relative heading that changes by this from stroke to stroke was found anew, and axes begin anew, rad."""
+
+HEADING_KNOWN = math.radians(20.0)
+"""The proximal sensor's view needs the relative heading, to this sigma, rad: a constant error turns every
+axis alike, and only changes of the axis count."""
+
+AZIMUTH_KNOWN = math.radians(5.0)
+"""A calibrated proximal axis of a joint of two can be compared with, to this sigma about its segment, rad."""
 
 REMOUNTED = math.radians(20.0)
 """Axis of the movement against that of the calibration, rad: 3 to 7 deg between functional and anatomical
@@ -60,6 +71,7 @@ class StrapWatch:
         self._axes: list[FloatArray] = []
         self._stops: list[float] = []
         self._sure: list[bool] = []
+        self._headings: list[float] = []
         self._wrong_way = 0
         self._off: list[float] = []
         self._told: list[str] = []
@@ -69,7 +81,11 @@ class StrapWatch:
         swapped = self._swapped(stroke, measured=measured)
         if swapped or stroke.turn < LEAST_TURN:
             return swapped
-        axes = stroke.axes
+        if self._headings and abs(math.remainder(stroke.heading - self._headings[-1], math.tau)) > FOUND_ANEW:
+            self._headings = []
+            self._forget(0)
+        self._headings = [*self._headings[-LAG:], stroke.heading]
+        axes = stroke.seen_with(self._headings[0])
         if self._axes and float((axes[1] * self._axes[-1][1]).sum()) < 0.0:
             axes = -axes
         slipped = self._slipped(stroke, axes)
@@ -125,7 +141,9 @@ class StrapWatch:
         if not (far and sure and shift[1 - moved] < ALONE * shift[moved]):
             self._forget(REMEMBERED + 1)
             return []
-        end, since, size = self._ends[moved], self._stops[-3], float(shift[moved])
+        touched = (_apart(before, reference) > ALONE * shift[moved]).any(axis=1).tolist()
+        last = max(k for k in range(len(before)) if k < 2 or not touched[k])
+        end, since, size = self._ends[moved], self._stops[last], float(shift[moved])
         self._forget(2)
         self._off = []
         return [
@@ -146,7 +164,7 @@ class StrapWatch:
 
     def _remounted(self, stroke: Stroke) -> list[Alert]:
         """Compare the stroke's axis with those of the calibration."""
-        if not self._laws or "remounted" in self._told:
+        if not self._laws or self._told:
             return []
         cosines = [abs(float((stroke.axes[which] * axis).sum())) for which, axis in self._laws]
         self._off = [*self._off[-2:], math.acos(min(max(cosines), 1.0))]
@@ -173,7 +191,8 @@ class StrapWatch:
         ]
 
     def _forget(self, kept: int) -> None:
-        self._axes, self._stops, self._sure = self._axes[-kept:], self._stops[-kept:], self._sure[-kept:]
+        first = len(self._axes) - kept if kept < len(self._axes) else 0
+        self._axes, self._stops, self._sure = self._axes[first:], self._stops[first:], self._sure[first:]
 
     def save(self) -> dict[str, Any]:
         """Return the state as plain values."""
@@ -181,6 +200,7 @@ class StrapWatch:
             "axes": [axes.tolist() for axes in self._axes],
             "stops": list(self._stops),
             "sure": list(self._sure),
+            "headings": list(self._headings),
             "wrong_way": self._wrong_way,
             "off": list(self._off),
             "told": list(self._told),
@@ -191,6 +211,7 @@ class StrapWatch:
         self._axes = [np.array(axes, dtype=np.float64) for axes in state["axes"]]
         self._stops = [float(t) for t in state["stops"]]
         self._sure = [bool(sure) for sure in state["sure"]]
+        self._headings = [float(heading) for heading in state["headings"]]
         self._wrong_way = int(state["wrong_way"])
         self._off = [float(angle) for angle in state["off"]]
         self._told = [str(kind) for kind in state["told"]]
@@ -201,8 +222,11 @@ def _laws(calibration: JointCalibration, component: int) -> list[tuple[int, Floa
 
     A hinge keeps its axis in both segments, of which the distal one needs no heading to see it. Of two axes
     flexion stays with the proximal segment, the other with the distal one, and a stroke may be about
-    either: that of the movement comes first. Three axes have none.
+    either: that of the movement comes first; with an open azimuth neither can be compared. Three axes have
+    none.
     """
+    if calibration.freedom == 2 and calibration.azimuth_sigma > AZIMUTH_KNOWN:
+        return []
     axes = (calibration.axis_proximal, calibration.axis_distal)
     order = {1: (1,), 2: (0, 1) if component == 0 else (1, 0)}.get(calibration.freedom, ())
     return [(which, axes[which]) for which in order if not bool(np.isnan(axes[which]).any())]
