@@ -110,21 +110,10 @@ def _shortened(words: Words, prints: Sequence[str]) -> str:
 
 def _sensor(words: Words, sensor: tuple[str, str, float | None]) -> str:
     segment, name, rate = sensor
-    where = _segment(words, segment)
+    where = words.segment(segment)
     if rate is None or not math.isfinite(rate):
         return words.say("method.sensor_no_rate", segment=where, name=name)
     return words.say("method.sensor", segment=where, name=name, rate=words.plain(rate, 0))
-
-
-def _segment(words: Words, segment: str) -> str:
-    """Return the name of a segment, with its side where it has one; a dash if it is not known."""
-    known = words.section("segment")
-    if segment in known:
-        return known[segment]
-    side, _, own = segment.partition("_")
-    if own not in known or side not in words.section("side"):
-        return segment or words.say("table.none")
-    return words.say("method.segment", side=words.say(f"side.{side}"), segment=known[own])
 
 
 def _calibration(words: Words, tests: Sequence[TestFacts]) -> str:

@@ -22,6 +22,8 @@ from rom.catalogue.structure import Structure
 LANGUAGES: tuple[str, ...] = ("en", "de")
 """Languages with a catalogue; the first is the one that the rest of the program speaks."""
 
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
 
 @dataclass(frozen=True)
 class Words:
@@ -85,6 +87,16 @@ class Words:
         """Return the name of a structure."""
         return self.texts.get("structure", {}).get(structure.id, structure.name)
 
+    def segment(self, segment: str) -> str:
+        """Return the name of a segment, with its side where it has one; a dash if it is not known."""
+        known = self.section("segment")
+        if segment in known:
+            return known[segment]
+        side, _, own = segment.partition("_")
+        if own not in known or side not in self.section("side"):
+            return segment or self.say("table.none")
+        return self.say("method.segment", segment=known[own], side=self.say(f"side.{side}"))
+
     def called(self, earlier: date, today: date) -> str:
         """Return what people call an earlier day: its weekday within a week, else its date."""
         days = (today - earlier).days
@@ -97,8 +109,9 @@ class Words:
     def phrase(self, text: str) -> str:
         """Return what another room said in English, in this language.
 
-        Templates of the section `phrase` are tried in order; their fields are kept, parts after a
-        semicolon are phrases of their own. What no template knows stays as it is.
+        Templates of the section `phrase` are tried in order; their fields are kept, those named `why...` are
+        phrases and those named `part...` segments; parts after a semicolon are phrases of their own. What no
+        template knows stays as it is.
         """
         if self.language == LANGUAGES[0]:
             return text
@@ -114,6 +127,10 @@ class Words:
     def _field(self, name: str, value: str) -> str:
         if name.startswith("why"):
             return self.phrase(value)
+        if name.startswith("part"):
+            return self.segment(value.lower().replace(" ", "_"))
+        if _ISO_DAY.fullmatch(value):
+            return self.day(date.fromisoformat(value))
         return re.sub(r"(?<=\d)\.(?=\d)", self.say("number.decimal"), value)
 
 

@@ -1,19 +1,23 @@
 """The catalogues of texts: both say as much, English what the program says, German in its own numbers."""
 
+import math
 import re
 import string
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from imu.block import ImuBlock
 from imu.errors import InputError
 from rom.catalogue.loader import load_catalogue
 from rom.compare import Comparison, compare
 from rom.sample import RepSample
 from rom.symmetry import Symmetry, symmetry
+from rom.watch_sensor import SensorWatch
 from tools.report.sentences import change_sentence, home_sentence, symmetry_sentence
 from tools.report.words import load_words
 
@@ -134,6 +138,45 @@ def test_phrases_of_other_rooms_are_known_in_german() -> None:
     )
     assert GERMAN.phrase("something new") == "something new"
     assert ENGLISH.phrase(said) == said
+
+
+def test_warnings_of_the_watchdogs_are_known_in_german() -> None:
+    sample = {
+        "part": "Left shank",
+        "part_other": "left thigh",
+        "size": "12",
+        "time": "10:14:22",
+        "other": "3",
+    }
+    sample |= {
+        "title": "Left knee bending",
+        "rate": "9",
+        "share": "31%",
+        "seconds": "2.5",
+        "why_old": "3 days",
+    }
+    for key, text in ENGLISH.section("phrase").items():
+        if key.startswith("alert_"):
+            said = GERMAN.phrase(text.format(**sample))
+            assert said == GERMAN.section("phrase")[key].format(
+                **sample | {"part": "Unterschenkel links", "part_other": "Oberschenkel links"}
+            ).replace("3 days", "3 Tage").replace("2.5", "2,5"), key
+
+
+def test_a_gap_that_a_watchdog_saw_is_said_in_german() -> None:
+    watch = SensorWatch("A", "left_shank", math.radians(2000.0))
+    t = np.concatenate([np.arange(0.0, 4.0, 0.01), np.arange(7.0, 20.0, 0.01)])
+    still = np.zeros((len(t), 3))
+    alerts = watch.feed(ImuBlock("A", t, still, still + np.array([0.0, 0.0, 9.81])))
+    (gap,) = [alert for alert in alerts if alert.kind == "gap"]
+    said = GERMAN.phrase(gap.sentence(datetime(2026, 1, 2, tzinfo=UTC)).removesuffix("."))
+    assert said.startswith("Sensor Unterschenkel links: ab ")
+    assert "3,0 s lang keine Daten" in said
+
+
+def test_a_day_in_a_phrase_is_written_as_in_the_language() -> None:
+    text = ENGLISH.section("phrase")["soreness"].format(rating=2, day="2026-03-15", days=4, seq=3)
+    assert "am 15.03.2026," in GERMAN.phrase(text)
 
 
 @pytest.mark.parametrize(
