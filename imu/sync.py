@@ -200,26 +200,16 @@ class _Track:
 
     def append(self, orientation: Orientation, block: ImuBlock) -> None:
         """Keep the samples whose orientation is known."""
-        n = len(block)
-        if not n:
+        if not len(block):
             return
         self.seen = float(block.t[-1])
-        rows = np.empty((n, _WIDTH))
-        rows[:, _Q] = orientation.q
-        rows[:, _GYR] = block.gyr - orientation.gyr_bias
-        rows[:, _ACC] = block.acc
-        rows[:, _REST] = orientation.rest
-        rows[:, _SIGMA] = orientation.gyr_bias_sigma
-        rows[:, _LOST] = orientation.lost_heading
-        t = block.t
-        known = np.isfinite(rows[:, 0])
-        if not known.all():
-            t, rows = t[known], rows[known]
-        if len(t):
-            self._any_lost = self._any_lost or bool(rows[:, _LOST].any())
-            self.begin = min(self.begin, float(t[0]))
-            self._t = np.concatenate([self._t, t])
-            self._rows = np.concatenate([self._rows, rows])
+        self._t, self._rows, lost = _appended(
+            *(self._t, self._rows, block.t, orientation.q, block.gyr, orientation.gyr_bias, block.acc),
+            *(orientation.rest.astype(np.float64), orientation.gyr_bias_sigma, orientation.lost_heading),
+        )
+        self._any_lost = self._any_lost or lost
+        if len(self._t):
+            self.begin = min(self.begin, float(self._t[0]))
 
     def fill(self, t: FloatArray, out: FloatArray) -> None:
         """Write the values at instants into `out` (M, 13), NaN where not known."""
@@ -250,6 +240,35 @@ class _Track:
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, _WIDTH)
         self.seen, self.begin = float(state["seen"]), float(state["begin"])
         self._any_lost = bool(self._rows[:, _LOST].any())
+
+
+@sequential("(k),(k,w),(n),(n,q),(n,c),(n,c),(n,c),(n),(n),(n)")
+def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    times: FloatArray,
+    rows: FloatArray,
+    t: FloatArray,
+    q: FloatArray,
+    gyr: FloatArray,
+    gyr_bias: FloatArray,
+    acc: FloatArray,
+    rest: FloatArray,
+    gyr_bias_sigma: FloatArray,
+    lost_heading: FloatArray,
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Return times and rows with those samples added whose orientation is known, and if any lost heading."""
+    kept, lost = len(times), False
+    size = kept + len(t)
+    all_times, all_rows = np.empty(size), np.empty((size, rows.shape[1]))
+    all_times[:kept], all_rows[:kept] = times, rows
+    for i in range(len(t)):
+        if math.isfinite(q[i, 0]):
+            row = all_rows[kept]
+            row[:4], row[4:7], row[7:10] = q[i], gyr[i] - gyr_bias[i], acc[i]
+            row[10], row[11], row[12] = rest[i], gyr_bias_sigma[i], lost_heading[i]
+            all_times[kept] = t[i]
+            kept += 1
+            lost = lost or lost_heading[i] > 0.0
+    return all_times[:kept], all_rows[:kept], lost
 
 
 @sequential("(m),(n),(n,w),()->(m,w)")

@@ -139,10 +139,11 @@ class JointTracker:
         return near
 
     def _support_turn(self, frames: Frames) -> FloatArray:
-        turn = np.full(len(frames), np.nan)
-        if self.setup.proximal is not None:
-            _integrate(frames.gyr[:, 0], self._axis, 1.0 / self.setup.output_rate, self._support, turn)
-            self._support = float(turn[-1])
+        if self.setup.proximal is None:
+            return np.full(len(frames), np.nan)
+        turn = np.empty(len(frames))
+        _integrate(frames.gyr[:, 0], self._axis, 1.0 / self.setup.output_rate, self._support, turn)
+        self._support = float(turn[-1])
         return turn
 
     def save(self) -> dict[str, Any]:
