@@ -21,7 +21,7 @@ def discarded(reps: Sequence[RepMeasures], events: Sequence[Event]) -> tuple[lis
     """
     judged, warnings = list(reps), list[str]()
     for event in events:
-        if event.kind != "discard":
+        if event.kind != "discard" or event.data.get("of") == "calibration":
             continue
         of, why = event.data.get("of"), event.data.get("reason") or "no reason given"
         done = [rep.number for rep in judged if rep.rep.stop <= event.t]

@@ -252,7 +252,7 @@ def _calibrated(
 
 
 def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
-    """Return start, stop and first event of every completed calibration phase."""
+    """Return start, stop and first event of every completed calibration phase that was not taken back."""
     phases: list[tuple[float, float, Event]] = []
     opened: Event | None = None
     for event in events:
@@ -261,6 +261,8 @@ def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
         elif event.kind == "calibration_stop" and opened is not None:
             phases.append((opened.t, event.t, opened))
             opened = None
+        elif event.kind == "discard" and event.data.get("of") == "calibration":
+            phases.clear()
     return phases
 
 

@@ -1,11 +1,12 @@
 """A guided capture in the terminal: steps, keys, live angle. It computes nothing itself."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty
+from typing import Any
 
 from calibration.segment import JointCalibration
 from calibration.store import joints_of
@@ -30,7 +31,7 @@ LAG = 0.3
 LOOK = 0.01
 LONGEST_REST = 10.0
 """Wait for the last recorded samples at the end, s; much less is usual."""
-START_STOP, MARK, DISCARD, QUIT, SHARP = " ", "m", "d", "q", "s"
+START_STOP, MARK, DISCARD, QUIT, SHARP, AGAIN = " ", "m", "d", "q", "s", "c"
 
 
 class EndedError(Exception):
@@ -97,11 +98,12 @@ class Flow:
         Raises
         ------
         CalibrationError
-            If the calibration steps say too little; what was recorded is kept.
+            If the calibration steps say too little; what was recorded is kept. Where there is a person with
+            a key, they are told why and may do the steps again.
         RecordingError
             If the disk fails; what it took is kept.
         """
-        calibrating = sum(step.kind == "calibration" for step in steps)
+        calibrating = [step for step in steps if step.kind == "calibration"]
         if not calibrating:
             self._known.set_result(tuple(given))
         with ThreadPoolExecutor(1, "calibration") as worker:
@@ -109,10 +111,10 @@ class Flow:
                 self._say("Keep still")
                 if all(step.begin is None for step in steps):
                     self._until(self._acquisition.now + SETTLE)
-                for number, step in enumerate(steps):
+                if calibrating:
+                    self._calibrate_by(calibrating, worker)
+                for step in steps[len(calibrating) :]:
                     self._do(step)
-                    if number + 1 == calibrating:
-                        self._known = worker.submit(self._calibrate)
             except (KeyboardInterrupt, EndedError):
                 self._say("Ending")
         self._acquisition.record(None)
@@ -121,6 +123,27 @@ class Flow:
             self._begin()
         self._show(self._live.finish())
         return self.found
+
+    def _calibrate_by(self, steps: Sequence[Step], worker: ThreadPoolExecutor) -> None:
+        """Do the calibration steps, and again as often as what they say is refused and the person agrees."""
+        while True:
+            for step in steps:
+                self._do(step)
+            self._known = worker.submit(self._calibrate)
+            if steps[-1].begin is not None:
+                return
+            self._say("Computing the calibration")
+            self._until(None, self._known.done)
+            refusal = self._known.exception()
+            if not isinstance(refusal, CalibrationError) or not self._keys.there:
+                return
+            self._known = Future()
+            self._tell("discard", {"of": "calibration", "reason": str(refusal)})
+            self._view.problem = str(refusal)
+            self._screen.prompt(str(refusal))
+            self._say(f"Calibration refused: {AGAIN} does it again, {QUIT} ends")
+            self._until(None, key=AGAIN)
+            self._view.problem = ""
 
     def _do(self, step: Step) -> None:
         """Do one step, between its two events."""
@@ -143,9 +166,13 @@ class Flow:
             self._event(f"{step.kind}_stop", step)
 
     def _event(self, kind: str, step: Step) -> float:
-        event = self._acquisition.event(kind, step.data)
-        self._live.take(event)
         self._worn = True
+        return self._tell(kind, step.data)
+
+    def _tell(self, kind: str, data: Mapping[str, Any]) -> float:
+        """Put an event into the recording and the live chain; return its time."""
+        event = self._acquisition.event(kind, data)
+        self._live.take(event)
         return event.t
 
     def _calibrate(self) -> tuple[JointCalibration, ...]:
@@ -167,11 +194,18 @@ class Flow:
             self._view.calibrations = self._known.result()
             self._show(self._live.begin(self._view.calibrations))
 
-    def _until(self, deadline: float | None) -> None:
-        """Take what comes until a time on the capture clock, or until the start/stop key."""
+    def _until(
+        self, deadline: float | None, over: Callable[[], bool] | None = None, key: str = START_STOP
+    ) -> None:
+        """Take what comes until a time on the capture clock, until something is over, or until a key.
+
+        Without `over` the key is one of the person's; with it only the end counts.
+        """
         while deadline is None or self._acquisition.now < deadline:
             self._drain()
-            if self._worn and self._known.done():
+            if over is not None and over():
+                return
+            if self._worn and over is None and self._known.done():
                 self._begin()
             if self._acquisition.recording_error is not None:
                 raise self._acquisition.recording_error
@@ -179,13 +213,13 @@ class Flow:
                 raise RecordingError(
                     self._writer.part, f"the capture ended by itself ({self._acquisition.error}); start again"
                 )
-            if self._key(self._keys.pressed()):
+            if self._key(self._keys.pressed()) == key and over is None:
                 return
             self._refresh(deadline)
             time.sleep(LOOK)
 
-    def _key(self, key: str) -> bool:
-        """Do what a key says; return whether it starts or stops the step."""
+    def _key(self, key: str) -> str:
+        """Do what a key says; return it, or the start/stop key if that is what it comes to."""
         if key == QUIT:
             raise EndedError
         if key == MARK:
@@ -196,8 +230,8 @@ class Flow:
             self._acquisition.event("pain", {"nprs": int(key)})
         elif key == SHARP and self._moving:
             self._acquisition.event("pain", {"sharp": True})
-            return True
-        return key == START_STOP
+            return START_STOP
+        return key
 
     def _drain(self) -> None:
         queue = self._acquisition.queue
@@ -219,6 +253,9 @@ class Flow:
                     return
 
     def _show(self, step: ReplayStep) -> None:
+        for alert in step.alerts:
+            self._view.warning = alert.sentence(self._acquisition.started_at)
+            self._screen.prompt(self._view.warning)
         self.found.reps += step.reps
         self.found.passes += step.passes
         self._view.reps, self._view.passes = len(self.found.reps), len(self.found.passes)

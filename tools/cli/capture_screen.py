@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIGHTS = {LinkState.STREAMING: "[green]●[/]", LinkState.WEAK: "[yellow]▲[/]", LinkState.READY: "[yellow]▲[/]"}
 LOST = "[red]✕[/]"
+AGAIN_KEYS = "c calibrate again   q end"
 KEYS = "space start/stop   m mark   d discard rep   0-9 pain   s sharp pain: stop   q end"
 REFRESH = 0.1
 
@@ -26,6 +27,7 @@ class View:
 
     words: str = ""
     notice: str = ""
+    warning: str = ""
     angle: float = math.nan
     sigma: float = math.nan
     reps: int = 0
@@ -33,6 +35,7 @@ class View:
     left: float | None = None
     health: tuple[Health, ...] = field(default_factory=tuple[Health, ...])
     calibrations: "tuple[JointCalibration, ...]" = ()
+    problem: str = ""
 
     @property
     def missing(self) -> Health | None:
@@ -111,9 +114,14 @@ def panel(view: View) -> "RenderableType":
     sensors = "   ".join(_sensor(item) for item in view.health)
     counts = f"{view.reps} reps   {view.passes} passes"
     rows = [Text(), number, Text(), Text(counts, justify="center"), Text.from_markup(sensors)]
+    if view.warning:
+        rows.append(Text(view.warning, style="yellow"))
     if view.notice:
         rows.append(Text(view.notice, style="dim"))
-    return Panel(Group(*rows, Text(KEYS, style="dim")), title=f"{view.words}{left}")
+    if view.problem:
+        rows.append(Text(view.problem, style="bold"))
+    keys = AGAIN_KEYS if view.problem else KEYS
+    return Panel(Group(*rows, Text(keys, style="dim")), title=f"{view.words}{left}")
 
 
 def _sensor(item: Health) -> str:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 class Keys:
     """The keyboard: `pressed` never waits."""
 
+    there = True
+    """Whether a person can press anything."""
+
     def pressed(self) -> str:
         """Return a key that was pressed, "" if none."""
         if sys.platform == "win32":
@@ -24,6 +27,8 @@ class Keys:
 
 class NoKeys(Keys):
     """No keyboard: a script, a pipe."""
+
+    there = False
 
     def pressed(self) -> str:
         """Return no key."""
