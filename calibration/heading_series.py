@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.relative import HEADING
+from calibration.relative_state import HEADING
+from calibration.rotation import Quaternion, conjugate, product, put_quaternion, quaternion_at
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from imu.compiled import compiled, rowwise
 from imu.sync import Frames
 
 
@@ -75,8 +77,6 @@ class AxisShift:
             [joint.proximal.q_sensor_from_segment, joint.distal.q_sensor_from_segment]
         )
         self._known = joint.freedom in (1, 2) and not bool(np.isnan(self._axes).any())
-        self._azimuth = np.arctan2(self._axes[:, 0], self._axes[:, 2])
-        self._level = np.hypot(self._axes[:, 0], self._axes[:, 2])
 
     def moved(self, axes: FloatArray) -> FloatArray:
         """Return the turns (..., 2, 4) of both segments that bring the calibration's axes to (..., 2, 3).
@@ -85,9 +85,8 @@ class AxisShift:
         """
         if not self._known:
             return np.full((*axes.shape[:-1], 4), np.nan)
-        azimuth = np.arctan2(axes[..., 0], axes[..., 2]) - self._azimuth
-        level = np.hypot(axes[..., 0], axes[..., 2]) * self._level
-        about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), np.where(level > 0.1, azimuth, 0.0))
+        azimuth = _azimuth(axes, self._axes)
+        about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), azimuth)
         return quaternion.multiply(quaternion.between(quaternion.rotate(about, self._axes), axes), about)
 
     def segments(
@@ -102,7 +101,41 @@ class AxisShift:
         """Return a heading whose turn also carries the axes, moved (M, 2, 4), to where they are now."""
         if not self._known:
             return heading
-        q = quaternion.multiply(frames.q[:, list(pair)], self._alignments)
-        inner = quaternion.multiply(q, quaternion.multiply(moved, quaternion.conjugate(q)))
-        turn = quaternion.multiply(quaternion.conjugate(inner[:, 0]), heading.q_earth1_from_earth2)
-        return replace(heading, q_earth1_from_earth2=quaternion.multiply(turn, inner[:, 1]))
+        upper, lower = frames.q[:, pair[0]], frames.q[:, pair[1]]
+        turn = _carried(
+            heading.q_earth1_from_earth2,
+            *(upper, self._alignments[0], moved[:, 0]),
+            *(lower, self._alignments[1], moved[:, 1]),
+        )
+        return replace(heading, q_earth1_from_earth2=turn)
+
+
+@rowwise("(c),(c)->()")
+def _azimuth(axis: FloatArray, calibrated: FloatArray, out: FloatArray) -> None:
+    """Fill the turn about the segment's length (Y) from one axis to another; 0 for an axis along it."""
+    level = math.hypot(axis[0], axis[2]) * math.hypot(calibrated[0], calibrated[2])
+    azimuth = math.atan2(axis[0], axis[2]) - math.atan2(calibrated[0], calibrated[2])
+    out[0] = azimuth if level > 0.1 else 0.0
+
+
+@compiled
+def _seen(q: Quaternion, alignment: Quaternion, moved: Quaternion) -> Quaternion:
+    """Return a turn of a segment as the earth sees it."""
+    segment = product(q, alignment)
+    return product(segment, product(moved, conjugate(segment)))
+
+
+@rowwise("(n),(n),(n),(n),(n),(n),(n)->(n)")
+def _carried(  # noqa: PLR0917 -- a ufunc has no keywords
+    turn: FloatArray,
+    upper: FloatArray,
+    upper_alignment: FloatArray,
+    upper_moved: FloatArray,
+    lower: FloatArray,
+    lower_alignment: FloatArray,
+    lower_moved: FloatArray,
+    out: FloatArray,
+) -> None:
+    first = _seen(quaternion_at(upper), quaternion_at(upper_alignment), quaternion_at(upper_moved))
+    second = _seen(quaternion_at(lower), quaternion_at(lower_alignment), quaternion_at(lower_moved))
+    put_quaternion(out, product(product(conjugate(first), quaternion_at(turn)), second))
