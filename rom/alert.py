@@ -1,5 +1,6 @@
 """What a watchdog says: what was seen, what it means for the angles, what to do. Made by `rom.watch`."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -77,18 +78,18 @@ class Alert:
         """Return whether it bears on what was measured from `start` to `stop`, s."""
         return self.severity == "warning" and start <= self.until and self.since < stop
 
-    def to_document(self, begun: datetime | None = None) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         """Return the warning for `--json`; what lasts has no `until_s`."""
         return {
             "kind": self.kind,
             "severity": self.severity,
             "t_s": self.t,
             "since_s": self.since,
-            "until_s": None if self.until == float("inf") else self.until,
+            "until_s": self.until if math.isfinite(self.until) else None,
             "sensor": self.sensor,
             "segment": self.segment,
             "size": self.size,
-            "sentence": self.sentence(begun),
+            "sentence": self.sentence(),
         }
 
 

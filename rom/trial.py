@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Literal
@@ -55,8 +54,6 @@ class Trial:
         What the watchdogs said, in order.
     warnings
         What a reader must know, in words; the alerts among it.
-    begun
-        Wall time of the zero of the capture clock.
     provenance
         Software, parameters and the recording's fingerprint: enough to do it again.
     """
@@ -72,7 +69,6 @@ class Trial:
     quality: tuple[SensorQuality, ...]
     alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
-    begun: datetime
     provenance: dict[str, Any]
 
     @property
@@ -137,7 +133,7 @@ class Trial:
             "reps": [rep.to_document() for rep in self.reps],
             "passes": [each.to_document() for each in self.passes],
             "quality": [each.to_document() for each in self.quality],
-            "alerts": [each.to_document(self.begun) for each in self.alerts],
+            "alerts": [each.to_document() for each in self.alerts],
             "warnings": list(self.warnings),
             "provenance": self.provenance,
         }
@@ -244,10 +240,9 @@ def analyse(
         alerts=tuple(alerts),
         warnings=(
             *_warnings(replay, series, quality, measured),
-            *(each.sentence(recording.header.created_at).removesuffix(".") for each in alerts),
+            *(each.sentence().removesuffix(".") for each in alerts),
             *misnamed,
         ),
-        begun=recording.header.created_at,
         provenance={
             "software": {"romcap": version("romcap")},
             "recording_id": recording.header.recording_id,

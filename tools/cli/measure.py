@@ -76,13 +76,17 @@ def replay(
         estimate=_estimate(estimate),
     )
     pace = _Pace(speed)
-    count, found = 0, list[dict[str, Any]]()
+    count, found, alerts = 0, list[dict[str, Any]](), list[dict[str, Any]]()
     with _AngleFile(csv) as angles:
         for step in played.steps(0.1 if speed else 1.0):
             if len(step.series):
                 pace.wait(float(step.series.t[-1]))
             angles.write(step)
             count += len(step.series)
+            for alert in step.alerts:
+                alerts.append(alert.to_document())
+                if not as_json:
+                    print(f"{alert.t:8.2f} s  !     {alert.sentence()}", flush=True)
             for line, document in _found(played, step):
                 found.append(document)
                 if not as_json:
@@ -97,6 +101,7 @@ def replay(
         "frames": count,
         "csv": None if csv is None else str(csv),
         "found": found,
+        "alerts": alerts,
     }
     where = f", written to {csv}" if csv is not None else ""
     emit(
@@ -279,6 +284,7 @@ def _page(trial: "Trial") -> str:
         lines.append(
             f"  {p.start:7.1f} s {start:6.1f} -> {end:6.1f} deg in {p.stop - p.start:.1f} s, "
             f"held {p.leave - p.stop:.1f} s  {marked.structure}{'  broken off' if p.partial else ''}"
+            f"{'  ! ' if marked.doubts else ''}{'; '.join(marked.doubts)}"
         )
     lines += [f"  ! {warning}" for warning in trial.warnings]
     return "\n".join(lines)

@@ -283,6 +283,7 @@ def _clean_trial(trial: Trial, ids: Mapping[str, str]) -> Trial:
         reps=reps,
         passes=passes,
         quality=tuple(replace(each, sensor=ids[each.sensor]) for each in trial.quality),
+        alerts=(),
         warnings=(),
         provenance={name: trial.provenance[name] for name in kept},
     )
