@@ -29,6 +29,15 @@ _CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Co
 </busconfig>
 """
 
+_KEEPER = """trap '' INT
+"$1" --nofork --nopidfile --config-file="$2/bus.conf" </dev/null >/dev/null 2>&1 &
+read -r _
+kill -9 $!
+wait
+rm -rf "$2"
+"""
+"""Keeps the daemon until its own input ends: when the bus is left, or whoever began it dies."""
+
 
 def available() -> bool:
     """Return whether this machine can run a private bus."""
@@ -37,6 +46,8 @@ def available() -> bool:
 
 class PrivateBus:
     """Run a throw-away `dbus-daemon`; inside the `with` block it is this process's system bus.
+
+    It ends with this process, also if that is killed.
 
     Parameters
     ----------
@@ -64,13 +75,12 @@ class PrivateBus:
         socket = self._folder / "bus"
         configuration = self._folder / "bus.conf"
         configuration.write_text(_CONFIGURATION.format(socket=socket, extra=self._extra), encoding="utf-8")
-        self._daemon = subprocess.Popen(
-            [program, "--nofork", "--nopidfile", f"--config-file={configuration}"],
-            stderr=subprocess.DEVNULL,
+        self._keeper = subprocess.Popen(
+            ["/bin/sh", "-c", _KEEPER, "sh", program, str(self._folder)], stdin=subprocess.PIPE
         )
         deadline = time.monotonic() + 5.0
         while not socket.exists():
-            if time.monotonic() > deadline or self._daemon.poll() is not None:
+            if time.monotonic() > deadline:
                 self._end_daemon()
                 raise RomcapError("dbus-daemon did not start within 5 s; run `rom doctor`")
             time.sleep(0.005)
@@ -92,10 +102,4 @@ class PrivateBus:
         self._end_daemon()
 
     def _end_daemon(self) -> None:
-        self._daemon.terminate()
-        try:
-            self._daemon.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._daemon.kill()
-            self._daemon.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._keeper.communicate()
