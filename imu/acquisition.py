@@ -19,14 +19,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from imu.ble import Backend, Radio
-from imu.ble_link import LinkState, SensorLink, SensorRequest, Timing
+from imu.ble_link import LinkState, SensorLink, SensorRequest, Timing, missing
 from imu.block import ImuBlock
 from imu.errors import InputError, RadioError, RomcapError
 from imu.health import Health, Notice
 from imu.recording import Event, RawPacket, RecordingWriter, Status
 from imu.sensors.driver import Battery, DeviceInfo
 from imu.sensors.stream import SensorStream
-from imu.streams import StreamLog, StreamPlan, open_streams
+from imu.streams import StreamLog, open_streams, plans_for
 
 HOPELESS = frozenset({"permission", "no-service", "no-adapter", "off", "wrong-sensor", "held"})
 """Why a capture cannot begin; once it runs, all but the wrong sensor are waited out."""
@@ -80,10 +80,7 @@ class Acquisition:
         self.started_at = datetime.now(UTC)
         self._backend = backend
         self._timing = Timing() if timing is None else timing
-        plans = {
-            r.sensor: StreamPlan(r.driver, r.settings, (learnt or {}).get(r.address), r.time_base)
-            for r in requests
-        }
+        plans = plans_for(requests, learnt or {})
         self._sensors = {
             sensor: _Sensor(stream, gap=max(GAP_S, GAP_PERIODS / plans[sensor].settings.rate_hz))
             for sensor, stream in open_streams(plans).items()
@@ -137,7 +134,7 @@ class Acquisition:
             if self.error is not None:
                 raise RadioError("link", f"the capture ended by itself ({self.error}); start it again")
             if time.monotonic() > deadline:
-                raise self._missing(timeout)
+                raise missing(links, timeout)
             time.sleep(0.01)
 
     def record(self, writer: RecordingWriter | None) -> None:
@@ -157,6 +154,31 @@ class Acquisition:
 
         self._later(change)
         self.catch_up()
+
+    def begin_anew(self) -> None:
+        """Begin another capture over the links as they are, clock and streams as if just connected.
+
+        Raises
+        ------
+        InputError
+            If a recording runs, or sensors share a time base: that they do is said only once, at the start.
+        """
+        if self._writer is not None or any(request.time_base for request in self.requests):
+            raise InputError("begin anew after a recording has ended, and without radio synchronisation")
+        origin_ns, started_at = time.monotonic_ns(), datetime.now(UTC)
+
+        def change() -> None:
+            self.origin_ns, self.started_at = origin_ns, started_at
+            plans = plans_for(self.requests, self.learnt())
+            self._log = StreamLog(plans, origin_ns)
+            for sensor, stream in open_streams(plans).items():
+                self._sensors[sensor].stream, self._sensors[sensor].last_t = stream, math.nan
+                self._log.opened(sensor, None)
+            self.queue.put(Notice(0.0, "", "anew", "another capture"))
+
+        self._later(change)
+        while getattr(self.queue.get(timeout=self._timing.disconnect), "kind", "") != "anew":
+            pass
 
     def catch_up(self) -> None:
         """Wait until all that has arrived is recorded and in the queue."""
@@ -203,10 +225,8 @@ class Acquisition:
 
     def learnt(self) -> dict[str, float]:
         """Return the rate errors worth keeping for the next capture, by sensor address."""
-        rates = {
-            request.address: self._sensors[request.sensor].stream.clock.learnt for request in self.requests
-        }
-        return {address: rate for address, rate in rates.items() if rate is not None}
+        rates = ((r.address, self._sensors[r.sensor].stream.clock.learnt) for r in self.requests)
+        return {address: rate for address, rate in rates if rate is not None}
 
     # ---- links, in the event loop -----------------------------------------------------------------
 
@@ -367,20 +387,6 @@ class Acquisition:
             firmware=sensor.about.firmware,
             broken=sensor.stream.broken,
             clock=sensor.stream.clock.report(),
-        )
-
-    def _missing(self, timeout: float) -> RadioError:
-        missing = [link for link in self._links.values() if link.state is not LinkState.STREAMING]
-        if not missing:
-            return RadioError("link", f"the capture did not begin within {timeout:.0f} s; start it again")
-        for link in missing:
-            if link.problem is not None:
-                return link.problem
-        names = " and ".join(f"{link.request.sensor} ({link.request.address})" for link in missing)
-        return RadioError(
-            "not-found",
-            f"{names} not found within {timeout:.0f} s; switch on, bring near, and disconnect from any phone "
-            f"or other program",
         )
 
     def _later(self, action: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -281,3 +281,19 @@ async def _first(*events: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def missing(links: Sequence[SensorLink], timeout: float) -> RadioError:
+    """Return why sensors did not all stream within some seconds, and what to do."""
+    absent = [link for link in links if link.state is not LinkState.STREAMING]
+    if not absent:
+        return RadioError("link", f"the capture did not begin within {timeout:.0f} s; start it again")
+    for link in absent:
+        if link.problem is not None:
+            return link.problem
+    names = " and ".join(f"{link.request.sensor} ({link.request.address})" for link in absent)
+    return RadioError(
+        "not-found",
+        f"{names} not found within {timeout:.0f} s; switch on, bring near, and disconnect from any phone "
+        f"or other program",
+    )

@@ -4,10 +4,11 @@ A recording holds every notification's bytes and arrival. With what `StreamLog` 
 samples of them, to the last bit, by the functions that made them live; a later decoder makes better ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from imu.ble_link import SensorRequest
 from imu.block import ImuBlock
 from imu.clock import shared_base
 from imu.errors import RecordingError
@@ -70,6 +71,19 @@ def open_streams(plans: Mapping[str, StreamPlan]) -> dict[str, SensorStream]:
         sensor: SensorStream(sensor, plan.driver, plan.settings, plan.learnt, bases.get(plan.time_base))
         for sensor, plan in plans.items()
     }
+
+
+def plans_for(requests: Sequence[SensorRequest], learnt: Mapping[str, float]) -> dict[str, StreamPlan]:
+    """Return what the stream of each sensor is made with.
+
+    Parameters
+    ----------
+    requests
+        The sensors wanted.
+    learnt
+        Rate errors of earlier captures, by sensor address.
+    """
+    return {r.sensor: StreamPlan(r.driver, r.settings, learnt.get(r.address), r.time_base) for r in requests}
 
 
 class StreamLog:

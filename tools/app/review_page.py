@@ -50,6 +50,7 @@ class ReviewPage(Themed, QWidget):
         self._legend = QLabel()
         self._progress = QProgressBar()
         self._progress.setAccessibleName("Progress")
+        self._progress.setMinimumWidth(220)
         self._cancel = button("Cancel", self._stop_work)
         self._plots = ReviewPlots(theme)
         self._figure = LimbFigure(theme)

@@ -10,7 +10,9 @@ from tools.app.scene import Span
 from tools.app.theme import Theme, Themed
 
 HIGH = 46
-NARROWEST = 8.0
+NARROWEST = 3.0
+NUMBERED = 18.0
+"""From this width on a box holds its number, px."""
 
 
 class SpanStrip(Themed, QWidget):
@@ -126,6 +128,8 @@ class SpanStrip(Themed, QWidget):
         painter.drawRoundedRect(box, 4, 4)
         if span.doubt:
             painter.drawLine(box.bottomLeft(), box.topRight())
+        if box.width() < NUMBERED:
+            return
         painter.setPen(QColor(self._theme.ink))
         text = f"{span.number}\n{span.value}" if box.width() > 24 else f"{span.number}"
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)

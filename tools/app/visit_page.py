@@ -44,6 +44,7 @@ class VisitPage(QWidget):
 
     capture_wanted = Signal(object, object, object)
     course_wanted = Signal(str)
+    over = Signal()
 
     def __init__(self, theme: Theme, setting: Setting, model: VisitModel) -> None:
         super().__init__()
@@ -294,7 +295,12 @@ class VisitPage(QWidget):
         self._title.setText(f"{self.model.code}   Close")
         self._note()
         again = date.today() + timedelta(days=NEXT_VISIT_DAYS)
-        self._actions((f"Sign, next visit {again}", self._then(lambda: self.model.sign(again))))
+        self._actions((f"Sign, next visit {again}", self._then(lambda: self._sign(again))))
+
+    def _sign(self, again: date) -> None:
+        self.model.sign(again)
+        if not self.model.running:
+            self.over.emit()
 
     # ---- parts ------------------------------------------------------------------------------------
 

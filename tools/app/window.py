@@ -4,9 +4,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -24,6 +25,7 @@ from tools.app.chooser_model import ChooserModel
 from tools.app.pedal_dialog import PedalDialog
 from tools.app.session import Session
 from tools.app.setting import Setting
+from tools.app.station import Station
 from tools.app.theme import THEMES, after, dress, style_sheet
 from tools.app.widgets import button, panel, words
 from tools.cli.capture_record import Order
@@ -31,6 +33,8 @@ from tools.cli.capture_record import Order
 if TYPE_CHECKING:
     from tools.app.patient_window import PatientWindow
 
+ENDING_S = 5.0
+RESTING_MS = 1000
 NO_PERSON = "virtual sensors: no person is measured"
 
 
@@ -45,6 +49,11 @@ class Window(QMainWindow):
         self.setMinimumSize(1280, 720)
         self.setAcceptDrops(True)
         self.setStyleSheet(style_sheet(self.theme))
+        self.station = Station(setting.source_of)
+        self._resting = QTimer(self)
+        self._resting.setInterval(RESTING_MS)
+        self._resting.timeout.connect(self.station.idle)
+        self._resting.start()
         self.patient: PatientWindow | None = None
         self._tabs: dict[str, QPushButton] = {}
         self._pages: dict[str, QWidget] = {}
@@ -113,6 +122,7 @@ class Window(QMainWindow):
         page = VisitPage(self.theme, self.setting, VisitModel(self.setting.desk))
         page.capture_wanted.connect(self._capture_for_visit)
         page.course_wanted.connect(self.show_course)
+        page.over.connect(self.sensors_off)
         return page
 
     def _course_page(self) -> QWidget:
@@ -173,7 +183,7 @@ class Window(QMainWindow):
     def _capture_page(self) -> QWidget:
         setting = self.setting
         chooser = ChooserModel(setting.catalogue, setting.clients())
-        page = CapturePage(self.theme, chooser, setting.bindings, setting.source_of, setting.recordings)
+        page = CapturePage(self.theme, chooser, setting.bindings, self.station.source, setting.recordings)
         page.pedal_wanted.connect(self._learn_pedal)
         page.review_wanted.connect(self.review)
         return page
@@ -193,6 +203,12 @@ class Window(QMainWindow):
         if self.patient is not None:
             dress(self.patient, self.theme)
 
+    def sensors_off(self) -> Thread:
+        """Let the sensors go, beside the window: a disconnection may take seconds."""
+        leaving = Thread(target=self.station.close, name="leaving", daemon=True)
+        leaving.start()
+        return leaving
+
     def show_patient(self) -> None:
         """Show the window for the person who is measured, or take it away."""
         from tools.app.patient_window import PatientWindow
@@ -211,6 +227,7 @@ class Window(QMainWindow):
         """End a capture in good order before the window goes."""
         if "Capture" in self._pages:
             self.capture.end()
+        self.sensors_off().join(ENDING_S)
         if self.patient is not None:
             self.patient.close()
         if self.setting.preparing is not None:
