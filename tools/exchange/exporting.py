@@ -110,7 +110,8 @@ def export(
         raise InputError(
             f"{out}: cannot be written ({error.strerror or error}); check folder and disk"
         ) from None
-    return Exported(files, chosen.drops, tuple(made), len(trials))
+    missing = [sentence for trial in trials for sentence in trial.missing()]
+    return Exported(files, chosen.drops, (*made, *missing), len(trials))
 
 
 def _moved(source: Path, target: Path) -> Iterator[Path]:

@@ -98,6 +98,16 @@ class Outgoing:
         """Return the outgoing ids of the sensors that the trial was measured with, proximal first."""
         return tuple(self._ids[each.sensor] for each in self.measured().setup.sensors)
 
+    def missing(self) -> list[str]:
+        """Return what a reader of the export will look for and not find, in words."""
+        what = f"{self.side} {self.movement} {self.phase}".strip()
+        absent = [] if self.subject else ["the person has no pseudonym"]
+        if self.trial is not None and not self.trial.valid_reps:
+            absent.append("no rep counts, so there is no value")
+        if self.trial is not None and self.trial.calibration_source == "none":
+            absent.append("there is no calibration, so angles are turns since the start pose")
+        return [f"{what}: {sentence}" if what else sentence for sentence in absent]
+
     def measured(self) -> Trial:
         """Return the trial of an export that needs one.
 
@@ -234,7 +244,7 @@ def _families() -> frozenset[str]:
     from imu.sensor_grade import GRADES
     from imu.sensors.registry import DRIVERS
 
-    imported = ("import-npz", "import-csv", "movella-dot", "witmotion", "xsens", "bids", "import-orientation")
+    imported = ("import-npz", "import-csv", "xsens", "bids", "import-orientation", "polar")
     return frozenset((*DRIVERS, *imported, *(f"virtual-{name}" for name in GRADES)))
 
 

@@ -253,6 +253,17 @@ def test_c3d_warns_of_frames_it_cannot_count(
     assert "first 0.3 minutes" in remark
 
 
+def test_what_a_reader_will_miss_is_said(tmp_path: Path) -> None:
+    bare = LimbSpec(programme=(Neutral(), Reps(1, np.radians(80.0), np.radians(20.0))), grade=RESEARCH)
+    write_recording(tmp_path / "bare.mcap", [simulate_limb(bare, 3)], NOW, client="")
+    done = export([tmp_path / "bare.mcap"], "fhir", tmp_path / "bare.json")
+    assert [remark.split(": ", 1)[1] for remark in done.remarks] == [
+        "the person has no pseudonym",
+        "no rep counts, so there is no value",
+        "there is no calibration, so angles are turns since the start pose",
+    ]
+
+
 def test_viewers_read_frames_and_curve(path: Path, trial: Trial, tmp_path: Path) -> None:
     from mcap.reader import make_reader
 
