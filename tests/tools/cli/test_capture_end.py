@@ -1,18 +1,19 @@
 """However a capture ends, what was recorded until then is there."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from imu.recording import Recording
+from imu.recording import Recording, repair
 from tools.emulator import bus
 
 pytestmark = [
@@ -24,13 +25,21 @@ pytestmark = [
 MOST_MISSING = 1.0
 
 
+ROM = [sys.executable, "-c", "from tools.cli.main import main; main()"]
+ROOM_KB = 64
+"""Room for some seconds of a capture."""
+UNTIL_FULL = 60.0
+
+
 @contextmanager
-def capturing(file: Path) -> Generator[subprocess.Popen[str]]:
+def capturing(file: Path, before: Sequence[str] = ()) -> Generator[subprocess.Popen[str]]:
     """Run `rom capture --virtual` in a process group of its own until it has recorded some seconds."""
-    command = [sys.executable, "-c", "from tools.cli.main import main; main()"]
-    command += ["capture", "--virtual", "--output", str(file)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*before, *ROM, "capture", "--virtual", "--output", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     part = file.with_name(file.name + ".part")
     try:
@@ -71,3 +80,65 @@ def test_ctrl_c_ends_in_good_order(tmp_path: Path) -> None:
     assert kinds.count("calibration_start") == kinds.count("calibration_stop")
     assert "Traceback" not in stdout + stderr
     assert f"Recorded {file}" in stdout
+
+
+@contextmanager
+def small_disk(folder: Path) -> Generator[list[str]]:
+    """Mount a file system of `ROOM_KB` on a folder; skip where this machine does not let us."""
+    options = ["-t", "tmpfs", "-o", f"size={ROOM_KB}k", "tmpfs", str(folder)]
+    if subprocess.run(["mount", *options], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        yield []
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def small_files(_: Path) -> Generator[list[str]]:
+    """Let no file of the capture grow beyond `ROOM_KB`, as a quota does; `ulimit` counts half kilobytes."""
+    yield ["/bin/sh", "-c", f'ulimit -f {2 * ROOM_KB}; exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("limited", [small_disk, small_files])
+def test_a_full_disk_loses_the_last_second_at_most(
+    tmp_path: Path, limited: Callable[[Path], AbstractContextManager[list[str]]]
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with limited(disk) as before:
+        file = disk / "capture.mcap"
+        part = file.with_name(file.name + ".part")
+        with capturing(file, before) as process:
+            size, grown_at = 0, datetime.now(UTC)
+            deadline = time.monotonic() + UNTIL_FULL
+            while process.poll() is None:
+                assert time.monotonic() < deadline
+                if part.stat().st_size != size:
+                    size, grown_at = part.stat().st_size, datetime.now(UTC)
+                time.sleep(0.02)
+            stdout, stderr = process.communicate(timeout=30.0)
+        assert process.returncode == 1
+        assert "the disk takes no more" in stderr
+        assert "rom repair" in stderr
+        assert "Traceback" not in stdout + stderr
+        shutil.copy(part, tmp_path / part.name)
+    kept = Recording.open(tmp_path / part.name)
+    recorded_until = kept.header.created_at.timestamp() + kept.stop
+    assert grown_at.timestamp() - recorded_until < MOST_MISSING
+    assert any("was not closed, or is cut off" in sentence for sentence in kept.damage)
+    report = repair(tmp_path / part.name)
+    assert report.written is not None
+    repaired = Recording.open(report.written)
+    assert repaired.damage == ()
+    assert repaired.repairs[-1]["damage"] == list(kept.damage)
+    assert repaired.samples == kept.samples
+    told = rom("info", str(report.written))
+    assert "was: the recording was not closed, or is cut off" in told.stdout
+    replayed = rom("replay", str(report.written), "--movement", "kn_ake", "--side", "left")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "angles" in replayed.stdout
+
+
+def rom(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*ROM, *arguments], capture_output=True, text=True, check=False, timeout=60.0)
