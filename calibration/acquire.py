@@ -22,8 +22,8 @@ from calibration.rotation import (
     times,
     transposed,
     vector_at,
+    wrapped,
 )
-from imu import quaternion
 from imu.block import FloatArray
 from imu.compiled import compiled
 
@@ -118,17 +118,26 @@ class Acquisition:
         self.count = float(state["count"])
 
 
+@compiled
 def best(weight: FloatArray) -> tuple[int, float, float]:
     """Return the likeliest place on the grid, its delta and the spread about it, rad."""
     at = int(np.argmax(weight))
-    apart = quaternion.wrap(_GRID - _GRID[at])
-    mean = float((weight * apart).sum())
-    return at, float(_GRID[at]) + mean, math.sqrt(max(float((weight * (apart - mean) ** 2).sum()), 1e-8))
+    mean, square = 0.0, 0.0
+    for g in range(weight.size):
+        apart = wrapped(_GRID[g] - _GRID[at])
+        mean += weight[g] * apart
+        square += weight[g] * apart * apart
+    return at, _GRID[at] + mean, math.sqrt(max(square - mean * mean, 1e-8))
 
 
+@compiled
 def share_near(weight: FloatArray, delta: float, reach: float) -> float:
     """Return the likelihood within `reach` of a delta, rad."""
-    return float(weight[np.abs(quaternion.wrap(_GRID - delta)) < reach].sum())
+    share = 0.0
+    for g in range(weight.size):
+        if abs(wrapped(_GRID[g] - delta)) < reach:
+            share += weight[g]
+    return share
 
 
 @compiled

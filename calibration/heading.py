@@ -9,6 +9,7 @@ both on an absolute grid of stretches and shows, at every frame, what was known 
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,11 @@ from calibration.heading_series import AxisShift, Heading
 from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import Moment
 from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance, unknown
+from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
+from imu.compiled import compiled
 from imu.errors import CalibrationError
 from imu.sync import Frames
 
@@ -101,7 +104,7 @@ class HeadingEstimator:
         whole = np.concatenate([self._index, index])
         rows = np.concatenate([self._rows, packed(frames, self._pair)])
         borders = np.flatnonzero(whole % self.stride == 0)
-        shown, until = [self._shown()], [0]
+        shown, starts, moved = [self._shown()], [0], self._moved[None]
         if borders.size > 1:
             held = (self.params.held_rate, self.params.neutral_tilt)
             span = rows[borders[0] : borders[-1] + 1]
@@ -109,14 +112,14 @@ class HeadingEstimator:
             for k, border in enumerate(borders[1:].tolist()):
                 self._step(inputs, k)
                 shown.append(self._shown())
-                until.append(max(border - kept, 0))
+                starts.append(max(border - kept, 0))
             whole, rows = whole[borders[-1] :], rows[borders[-1] :]
+            learnt = np.stack(shown[1:])[:, 16:22].reshape(-1, 2, 3)
+            moved = np.concatenate([moved, self._shift.moved(learnt)])
+            self._moved = moved[-1]
         self._index, self._rows = whole, rows
-        page = np.stack(shown)
-        moved = np.concatenate([self._moved[None], self._shift.moved(_axes_shown(page[1:]))])
-        self._moved = moved[-1]
-        lasting = np.diff(until, append=frames.t.shape[0])
-        heading = _as_heading(np.repeat(page, lasting, axis=0))
+        lasting = [stop - start for start, stop in pairwise([*starts, frames.t.shape[0]])]
+        heading = _as_heading(np.repeat(np.stack(shown), lasting, axis=0))
         return self._shift.carry(heading, np.repeat(moved, lasting, axis=0), frames, self._pair)
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
@@ -183,16 +186,9 @@ class HeadingEstimator:
 
     def _shown(self) -> FloatArray:
         """Return what is known now as a row, in the order of `_as_heading`."""
-        s, row = self._relative, np.empty(_SHOWN)
-        covariance = s.covariance[:3, :3].copy()
-        if not self._resolved:
-            covariance[HEADING, HEADING] += _square(self.calibration.azimuth_sigma)
-        row[:3] = math.nan, math.pi, 0.0
-        if self._known:
-            row[0], row[1] = _heading_of(s.turn), math.sqrt(float(covariance[HEADING, HEADING]))
-            row[2] = self._since < self.params.recent
-        row[3:7], row[7:16], row[16:22] = s.turn, covariance.ravel(), s.axes.ravel()
-        return row
+        s = self._relative
+        hidden = 0.0 if self._resolved else _square(self.calibration.azimuth_sigma)
+        return _row(s.values, s.covariance, hidden, self._known, self._since < self.params.recent)
 
     def _step(self, i: Intake, k: int) -> None:
         p, s, dt = self.params, self._relative, self.seconds
@@ -279,7 +275,7 @@ class HeadingEstimator:
     def _obey(self, i: Intake, k: int) -> None:
         """Let the joint's axes speak: on the circle, and to the turn that is followed."""
         joint, p, s = self.calibration, self.params, self._relative
-        if math.isnan(s.axes[0, 0]) or math.isnan(i.upper_matrix[k, 0, 0] + i.lower_matrix[k, 0, 0]):
+        if not s.has_axes or math.isnan(i.upper_matrix[k, 0, 0] + i.lower_matrix[k, 0, 0]):
             return
         upper, lower = i.upper_matrix[k], i.lower_matrix[k]
         inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
@@ -301,7 +297,7 @@ class HeadingEstimator:
         error, slope = relative.axis_rows(s, upper, lower, joint.carrying)
         if not level:
             slope[:, HEADING] = 0.0
-        size = float((error * error).sum()) / (2.0 if joint.freedom == 1 else 1.0)
+        size = math.fsum(e * e for e in error.tolist()) / (2.0 if joint.freedom == 1 else 1.0)
         trust = max(1.0, math.sqrt(size / (weakened / inflation)) / 2.0)
         relative.look(s, slope, error, weakened * trust)
         learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
@@ -319,7 +315,7 @@ class HeadingEstimator:
         self._acquisition.laws(heading_rows(heading, sigma), 1.0)
         self._since = 0.0
         if self._known:
-            error = quaternion.wrap(np.array([heading - _heading_of(self._relative.turn)]))
+            error = np.array([wrapped(heading - heading_of(self._relative.values))])
             trust = max(1.0, abs(float(error[0])) / sigma / 2.0)
             slope = np.zeros((1, SIZE))
             slope[0, HEADING] = 1.0
@@ -340,7 +336,7 @@ class HeadingEstimator:
         at, delta, spread = best(weight)
         sure = spread < p.acquired
         if self._known and (
-            not sure or share_near(weight, _heading_of(s.turn), math.radians(30.0)) > CONTRADICTED
+            not sure or share_near(weight, heading_of(s.values), math.radians(30.0)) > CONTRADICTED
         ):
             return False
         s.turn = quaternion.about_vertical(delta)
@@ -355,25 +351,35 @@ class HeadingEstimator:
         return True
 
 
-def _heading_of(turn: FloatArray) -> float:
-    """Return the turn's part about the vertical, rad in (-pi, pi]."""
-    return float(quaternion.wrap(np.array(2.0 * math.atan2(float(turn[3]), float(turn[0])))))
-
-
-def _axes_shown(page: FloatArray) -> FloatArray:
-    """Return the axes (M, 2, 3) in rows of `HeadingEstimator._shown`."""
-    return page[:, 16:22].reshape(-1, 2, 3)
+@compiled
+def _row(
+    values: FloatArray, covariance: FloatArray, hidden: float, known: bool, observable: bool
+) -> FloatArray:
+    """Return what is known as a row (_SHOWN,); `hidden` is heading variance that the state has no part in."""
+    row = np.empty(_SHOWN)
+    row[0], row[1], row[2] = math.nan, math.pi, 0.0
+    for k in range(4):
+        row[3 + k] = values[k]
+    for i in range(3):
+        for j in range(3):
+            row[7 + 3 * i + j] = covariance[i, j]
+    row[15] += hidden
+    for k in range(6):
+        row[16 + k] = values[23 + k]
+    if known:
+        row[0], row[1], row[2] = heading_of(values), math.sqrt(row[15]), 1.0 if observable else 0.0
+    return row
 
 
 def _as_heading(page: FloatArray) -> Heading:
-    """Return rows (M, _SHOWN) of `HeadingEstimator._shown` as a heading."""
+    """Return rows (M, _SHOWN) of `_row` as a heading."""
     return Heading(
         delta=page[:, 0],
         sigma=page[:, 1],
         observable=page[:, 2] > 0.0,
         q_earth1_from_earth2=page[:, 3:7],
         covariance=page[:, 7:16].reshape(-1, 3, 3),
-        axes=_axes_shown(page),
+        axes=page[:, 16:22].reshape(-1, 2, 3),
     )
 
 

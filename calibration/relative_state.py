@@ -158,6 +158,11 @@ class RelativeState:
         self.values[_AXES] = axes.ravel()
 
     @property
+    def has_axes(self) -> bool:
+        """Whether the joint has axes."""
+        return not math.isnan(self.values[_AXES.start])
+
+    @property
     def force_variance(self) -> float:
         """Variance of the force relation, (m/s^2)^2."""
         return float(self.values[_FORCE_VARIANCE])

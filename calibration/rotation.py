@@ -166,6 +166,12 @@ def wrapped(angle: float) -> float:
 
 
 @compiled
+def heading_of(row: FloatArray) -> float:
+    """Return the part about the vertical of the quaternion at the beginning of a row, rad in (-pi, pi]."""
+    return wrapped(2.0 * math.atan2(row[3], row[0]))
+
+
+@compiled
 def turn_about(v: Vector) -> Quaternion:
     """Return the rotation about a vector by its length, rad."""
     x, y, z = v

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading
-from calibration.linear import backward, forward, mirror, product, root, transpose
+from calibration.linear import backward, forward, mirror, product, root
 from calibration.relative import Moment, Way, advance, apart, carry, move
-from calibration.relative_state import HEADING, RelativeState
+from calibration.relative_state import HEADING, SIZE, RelativeState
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
@@ -66,7 +66,13 @@ def smooth(
 
 def _carried_back(tape: list[Moment], start: int, end: RelativeState) -> FloatArray:
     """Return the turn at the beginning from the one that the filter started with at a step."""
-    turn = _swept(tape[start + 1 :], end)[0].turn
+    values = end.values
+    for moment in reversed(tape[start + 1 :]):
+        ahead = apart(values, moment.predicted)
+        values = moment.looked.values.copy()
+        if not moment.fresh:
+            _values_back(values, moment.looked.covariance, moment.way, ahead)
+    turn = values[:4]
     for moment in reversed(tape[: start + 1]):
         inner = quaternion.multiply(quaternion.conjugate(moment.begin), turn)
         turn = quaternion.multiply(inner, quaternion.conjugate(moment.end))
@@ -77,40 +83,53 @@ def _swept(tape: list[Moment], end: RelativeState) -> list[RelativeState]:
     """Return the smoothed states at the start of every step and at the end of the last, which is known."""
     states = [end]
     for moment in reversed(tape):
-        later, state = states[-1], moment.looked
+        later, state = states[-1], moment.looked.copy()
         if not moment.fresh:
-            state = state.copy()
             ahead = apart(later.values, moment.predicted)
-            _one_back(state.values, state.covariance, moment.way, ahead, later.covariance)
+            _values_back(state.values, state.covariance, moment.way, ahead)
+            _covariance_back(state.covariance, moment.way, later.covariance)
         states.append(state)
     return states[::-1]
 
 
 @compiled
-def _one_back(
-    values: FloatArray,
-    covariance: FloatArray,
-    way: Way,
-    ahead: FloatArray,
-    later: FloatArray,
-) -> None:
-    """Smooth a state (values, covariance) at the start of a step by what is known of its end.
+def _values_back(values: FloatArray, covariance: FloatArray, way: Way, ahead: FloatArray) -> None:
+    """Move the values at the start of a step by what the end is `ahead` (SIZE,) of its prediction.
 
-    With the transition F and the predicted covariance M, the gain is P F' M^-1. It carries back how far the
-    state at the end is `ahead` of the predicted one (SIZE,), and by how much its covariance `later` is less.
+    With the transition F and the predicted covariance M of a covariance P, that is P F' M^-1 times it.
     """
-    dt, fade, swept, noise = way
-    foreseen = covariance.copy()
-    carry(foreseen, dt, fade, swept, noise)
-    moved = covariance.copy()
-    advance(moved, dt, fade, swept)
+    moved, foreseen = _foreseen(covariance, way)
+    upper = root(foreseen)
+    pull = backward(upper, forward(upper, ahead.reshape(-1, 1)))
+    step = np.zeros(SIZE)
+    for row in range(SIZE):
+        for e in range(SIZE):
+            step[e] += moved[row, e] * pull[row, 0]
+    move(values, step)
+
+
+@compiled
+def _covariance_back(covariance: FloatArray, way: Way, later: FloatArray) -> None:
+    """Add G (later - M) G' to a covariance P at the start of a step, where G = P F' M^-1."""
+    moved, foreseen = _foreseen(covariance, way)
     upper = root(foreseen)
     gain = backward(upper, forward(upper, moved))
-    move(values, product(ahead.reshape(1, -1), gain)[0])
     gained = product(later - foreseen, gain)
-    transpose(gain)
-    covariance += product(gain, gained)
+    for row in range(SIZE):
+        for i in range(SIZE):
+            for j in range(i, SIZE):
+                covariance[i, j] += gain[row, i] * gained[row, j]
     mirror(covariance)
+
+
+@compiled
+def _foreseen(covariance: FloatArray, way: Way) -> tuple[FloatArray, FloatArray]:
+    """Return F P and the predicted covariance M of a covariance P."""
+    dt, fade, swept, noise = way
+    moved, foreseen = covariance.copy(), covariance.copy()
+    advance(moved, dt, fade, swept)
+    carry(foreseen, dt, fade, swept, noise)
+    return moved, foreseen
 
 
 def _between(
