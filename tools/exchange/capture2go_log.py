@@ -21,7 +21,7 @@ from imu.sensors.driver import Ack, DeviceInfo, Item, Reading
 from tools.exchange.axes_check import check_orientation
 from tools.exchange.incoming import Incoming, IncomingSensor
 from tools.exchange.timeline import increasing
-from tools.exchange.together import NOT_SYNCHRONISED, one_trial, told_segment
+from tools.exchange.together import NOT_SYNCHRONISED, SENSOR_CLOCK, began, one_trial, told_segment
 
 _GZIP = b"\x1f\x8b"
 _NO_REAL_TIME = b"\xff"
@@ -66,7 +66,14 @@ def read_capture2go(paths: Sequence[Path], segments: Mapping[str, str] | None = 
         for items in found
     ]
     remarks = (NOT_SYNCHRONISED,) if len(read) > 1 and any(alone) else ()
-    return Incoming(tuple(paths), "capture2go", one_trial(read), remarks)
+    return Incoming(
+        tuple(paths),
+        "capture2go",
+        one_trial(read),
+        remarks,
+        created_at=began(start for _, start in read),
+        created_from=SENSOR_CLOCK,
+    )
 
 
 def _open(path: Path, size: int = -1) -> bytes:

@@ -46,7 +46,7 @@ class Incoming:
     """What an importer read: sensors on one capture clock, with remarks and the origin.
 
     `source` says where the numbers come from; `side` and `created_at` are what the files themselves say,
-    empty or None if nothing.
+    empty or None if nothing, and `created_from` where in them the moment was found.
     """
 
     files: tuple[Path, ...]
@@ -56,6 +56,7 @@ class Incoming:
     source: Mapping[str, Any] | None = None
     side: str = ""
     created_at: datetime | None = None
+    created_from: str = "name of the file"
 
     def all_remarks(self) -> tuple[str, ...]:
         """Return every remark, those of a sensor with its segment in front."""
@@ -106,7 +107,7 @@ def write_recording(
     provenance = {
         "imported_from": [_origin(file) for file in incoming.files],
         "layout": incoming.layout,
-        "created_at_from": "date of the file" if incoming.created_at is None else "name of the file",
+        "created_at_from": "date of the file" if incoming.created_at is None else incoming.created_from,
         "remarks": list(incoming.all_remarks()),
         **(incoming.source or {}),
     }

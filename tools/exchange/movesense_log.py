@@ -20,7 +20,14 @@ from imu.errors import InputError
 from imu.recording import SensorInfo
 from tools.exchange.incoming import Incoming, IncomingSensor
 from tools.exchange.timeline import increasing
-from tools.exchange.together import NOT_SYNCHRONISED, at_times, one_trial, told_segment
+from tools.exchange.together import (
+    NOT_SYNCHRONISED,
+    SENSOR_CLOCK,
+    at_times,
+    began,
+    one_trial,
+    told_segment,
+)
 
 _BINARY = b"SBEM"
 _CONVERTED = re.compile(rb'"Samples"\s*:\s*\[\s*\{\s*"(Meas\w+|TimeDetailed)"')
@@ -68,7 +75,8 @@ def read_movesense(paths: Sequence[Path], segments: Mapping[str, str] | None = N
         )
     remarks = (NOT_SYNCHRONISED,) if len(read) > 1 else ()
     sensors = one_trial([(sensor, start) for sensor, start, _ in read])
-    return Incoming(tuple(paths), "movesense", sensors, remarks)
+    moment = began(start for _, start, _ in read)
+    return Incoming(tuple(paths), "movesense", sensors, remarks, created_at=moment, created_from=SENSOR_CLOCK)
 
 
 def _sensor(path: Path, segment: str) -> tuple[IncomingSensor, float, bool]:

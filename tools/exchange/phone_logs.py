@@ -22,7 +22,7 @@ from imu.sensors.driver import G
 from tools.exchange.incoming import Incoming, IncomingSensor
 from tools.exchange.table import Table, read_table
 from tools.exchange.timeline import increasing
-from tools.exchange.together import NOT_SYNCHRONISED, at_times, one_trial, told_segment
+from tools.exchange.together import NOT_SYNCHRONISED, at_times, began, one_trial, told_segment
 
 _PHONE_TIME = "Phone timestamp"
 _WORDS = rf"(?i){_PHONE_TIME}|time(stamp)? \(.*\)"
@@ -119,7 +119,12 @@ def _read(paths: Sequence[Path], given: Mapping[str, str], app: App) -> Incoming
         sensors.setdefault(told_segment(path, named), []).append(_quantity(path, app))
     read = [_sensor(segment, quantities, app) for segment, quantities in sensors.items()]
     remarks = (NOT_SYNCHRONISED,) if len(read) > 1 else ()
-    return Incoming(tuple(paths), app.kind, one_trial(read), remarks)
+    moment = began(start for _, start in read)
+    if moment is not None and app is POLAR:
+        moment = moment.replace(tzinfo=None).astimezone()
+    return Incoming(
+        tuple(paths), app.kind, one_trial(read), remarks, created_at=moment, created_from="clock of the phone"
+    )
 
 
 def _family(path: Path, app: App) -> str:

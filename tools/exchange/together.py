@@ -1,6 +1,7 @@
 """Sensors read from files of their own, brought on one capture clock as one trial."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from tools.exchange.incoming import IncomingSensor
 from tools.exchange.plausibility import checked
 
 NOT_SYNCHRONISED = "the sensors are not synchronised: align them by three taps"
+SENSOR_CLOCK = "clock of the sensor"
+_CLOCK_WAS_SET = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 _LONGEST_START_SPREAD = 600.0
 _WIDEST_HOLE = 0.2
 
@@ -62,6 +65,12 @@ def one_trial(read: Sequence[tuple[IncomingSensor, float]]) -> tuple[IncomingSen
             "import trials one by one, or set the sensors' clocks"
         )
     return tuple(checked(_later(sensor, float(start - starts.min()))) for sensor, start in read)
+
+
+def began(starts: Iterable[float]) -> datetime | None:
+    """Return the moment of the first start, s since 1970; None if no clock was set by then."""
+    first = min(starts)
+    return datetime.fromtimestamp(first, UTC) if first > _CLOCK_WAS_SET else None
 
 
 def at_times(t: FloatArray, own_t: FloatArray, values: FloatArray) -> FloatArray:

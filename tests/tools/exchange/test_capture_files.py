@@ -223,6 +223,21 @@ def test_a_movesense_log_comes_back(tmp_path: Path, motion: Motion, nested: bool
     close(read_incoming([path], segments={path.name: "left_shank"}), motion.block, acc=1e-9, gyr=1e-9)
 
 
+def test_the_moment_of_the_measurement_is_kept(tmp_path: Path, motion: Motion) -> None:
+    log = movesense(tmp_path, motion.block)
+    recorded = capture2go(tmp_path / "knee.bin", motion)
+    for paths in (metabase(tmp_path, motion.block), [log], [recorded]):
+        incoming = read_incoming(paths, segments={paths[0].name: "left_shank"})
+        assert incoming.created_at is not None
+        assert abs((incoming.created_at - DAY).total_seconds()) < 1e-3
+    phone = polar(tmp_path, motion.block, "A")
+    local = read_incoming(phone, segments={phone[0].name: "left_shank"}).created_at
+    assert local is not None
+    assert abs((local.replace(tzinfo=None) - DAY.replace(tzinfo=None)).total_seconds()) < 0.1
+    undated = movesense(tmp_path, motion.block, dated=False)
+    assert read_incoming([undated], segments={undated.name: "left_shank"}).created_at is None
+
+
 def test_two_movesense_logs_need_a_time_of_day(tmp_path: Path, motion: Motion) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
