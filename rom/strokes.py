@@ -44,7 +44,7 @@ class Stroke:
         Unit axis of the joint's turn in the proximal and in the distal segment frame. The way there and the
         way back have opposite signs.
     up : (3,)
-        Upward vertical in the proximal segment frame at the end.
+        Upward vertical in the proximal segment frame, midway.
     heading, heading_sigma
         Relative heading with which the proximal axis was seen, and its one sigma, rad; pi if not known.
     """
@@ -145,7 +145,8 @@ class StrokeFinder:
         vectors = quaternion.to_rotation_vector(np.stack([outer, inner]))
         turn = math.hypot(*vectors[1].tolist())
         axes = vectors / max(turn, 1e-9)
-        up = quaternion.rotate(quaternion.conjugate(upper[1]), np.array([0.0, 0.0, 1.0]))
+        ups = quaternion.rotate(quaternion.conjugate(upper), np.array([0.0, 0.0, 1.0])).sum(axis=0)
+        up = ups / max(math.hypot(*ups.tolist()), 1e-9)
         sigma = float(heading.sigma[row])
         return Stroke(begin[0], end[0], turn, (own[0], own[1]), axes, up, delta, sigma)
 

@@ -39,8 +39,13 @@ LAG = 4
 """The proximal sensor's view is taken with the relative heading of so many strokes ago: after a slip the
 heading follows the strap, within half a minute, and would hide it; the sensors' own frames drift less."""
 
-FOUND_ANEW = math.radians(15.0)
-"""Relative heading that changes by this from stroke to stroke was found anew, and axes begin anew, rad."""
+FOUND_ANEW = math.radians(6.0)
+"""Relative heading that changes by this from stroke to stroke was found anew, rad; it follows a slip of 10
+deg by 2 to 3 deg a stroke (simulated clinic)."""
+
+SAME_POSTURE = math.radians(30.0)
+"""A proximal segment that has come to lie otherwise by this, rad: skin hangs differently, and an error of the
+heading turns the axis another way."""
 
 HEADING_KNOWN = math.radians(20.0)
 """The proximal sensor's view needs the relative heading, to this sigma, rad: a constant error turns every
@@ -72,6 +77,7 @@ class StrapWatch:
         self._stops: list[float] = []
         self._sure: list[bool] = []
         self._headings: list[float] = []
+        self._up = np.zeros(3)
         self._wrong_way = 0
         self._off: list[float] = []
         self._told: list[str] = []
@@ -81,15 +87,21 @@ class StrapWatch:
         swapped = self._swapped(stroke, measured=measured)
         if swapped or stroke.turn < LEAST_TURN:
             return swapped
-        if self._headings and abs(math.remainder(stroke.heading - self._headings[-1], math.tau)) > FOUND_ANEW:
+        if self._headings and self._anew(stroke):
             self._headings = []
             self._forget(0)
+        self._up = stroke.up
         self._headings = [*self._headings[-LAG:], stroke.heading]
         axes = stroke.seen_with(self._headings[0])
         if self._axes and float((axes[1] * self._axes[-1][1]).sum()) < 0.0:
             axes = -axes
         slipped = self._slipped(stroke, axes)
         return slipped + (self._remounted(stroke) if measured else [])
+
+    def _anew(self, stroke: Stroke) -> bool:
+        """Return whether a stroke cannot be compared with those before."""
+        found = abs(math.remainder(stroke.heading - self._headings[-1], math.tau)) > FOUND_ANEW
+        return found or float((stroke.up * self._up).sum()) < math.cos(SAME_POSTURE)
 
     def _swapped(self, stroke: Stroke, *, measured: bool) -> list[Alert]:
         """Tell of two strokes in which the proximal segment turned: in every test the distal one does."""
@@ -137,7 +149,7 @@ class StrapWatch:
             return []
         moved = int(np.argmax(shift))
         far = bool(shift[moved] > least[moved] and each[moved] > 0.6 * shift[moved])
-        sure = moved == 1 or all(self._sure[-2:])
+        sure = moved == 1 or all(self._sure)
         if not (far and sure and shift[1 - moved] < ALONE * shift[moved]):
             self._forget(REMEMBERED + 1)
             return []
@@ -201,6 +213,7 @@ class StrapWatch:
             "stops": list(self._stops),
             "sure": list(self._sure),
             "headings": list(self._headings),
+            "up": self._up.tolist(),
             "wrong_way": self._wrong_way,
             "off": list(self._off),
             "told": list(self._told),
@@ -212,6 +225,7 @@ class StrapWatch:
         self._stops = [float(t) for t in state["stops"]]
         self._sure = [bool(sure) for sure in state["sure"]]
         self._headings = [float(heading) for heading in state["headings"]]
+        self._up = np.array(state["up"], dtype=np.float64)
         self._wrong_way = int(state["wrong_way"])
         self._off = [float(angle) for angle in state["off"]]
         self._told = [str(kind) for kind in state["told"]]
