@@ -29,14 +29,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, dest="out", help="write the rows to this file")
     parser.add_argument("--only", default="", help="only trials whose folder/name holds this")
     parser.add_argument("--no-ahrs", action="store_true", help="leave out the slow filters of ahrs")
+    parser.add_argument("--no-qmt", action="store_true", help="leave out qmt")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     absent = why_absent()
-    if absent is not None:
+    if absent is not None and not options.no_qmt:
         print(absent)
     rows: list[Row] = []
     for folder, wanted in trial_folders(options.data, options.only):
-        for scored in score_folder(folder, wanted, print, ahrs=not options.no_ahrs):
+        for scored in score_folder(folder, wanted, print, ahrs=not options.no_ahrs, qmt=not options.no_qmt):
             rows += scored
             for row in scored:
                 print(_line(row), flush=True)

@@ -54,7 +54,7 @@ class Estimate:
 
 
 def estimates(
-    trial: Trial, each: Joint, calibration: JointCalibration | None, frames: Frames, *, ahrs: bool = True
+    trial: Trial, each: Joint, calibration: JointCalibration | None, frames: Frames, *, ahrs: bool, qmt: bool
 ) -> dict[str, Estimate]:
     """Return what every method makes of a joint in a trial; those that lack an input are absent.
 
@@ -66,8 +66,8 @@ def estimates(
         What pose and functional movements gave, for every method alike; None if there were none.
     frames
         Both sensors at common instants, by romcap's own orientation filter.
-    ahrs
-        Whether to run the slow filters of `ahrs`.
+    ahrs, qmt
+        Whether to run the slow filters of `ahrs`, and qmt if it is there.
     """
     ends = (each.parent, each.parent), (each.child, each.child)
     joint_known = calibration or JointCalibration.uncalibrated(each.name, each.freedom, *ends)
@@ -81,7 +81,7 @@ def estimates(
             first, second = (None if q is None else at_instants(q, trial.t, frames.t) for q in sensors)
             if first is not None and second is not None:
                 found[method] = Estimate(first, second, known(first, second), adrift=method != "vqf-9d")
-    if why_absent() is None:
+    if qmt and why_absent() is None:
         chain = _chain(trial, each, calibration, frames)
         if chain is not None:
             found[CHAIN] = chain

@@ -102,7 +102,9 @@ def trial_folders(data: Path, only: str = "") -> list[tuple[Path, list[Path]]]:
     return sorted(found)
 
 
-def score_folder(folder: Path, wanted: list[Path], note: Note, *, ahrs: bool = True) -> Iterator[list[Row]]:
+def score_folder(
+    folder: Path, wanted: list[Path], note: Note, *, ahrs: bool = True, qmt: bool = True
+) -> Iterator[list[Row]]:
     """Yield the rows of each wanted trial of a folder, whose pose and functional movements calibrate all.
 
     Parameters
@@ -113,8 +115,8 @@ def score_folder(folder: Path, wanted: list[Path], note: Note, *, ahrs: bool = T
         Which of them to score.
     note
         Told in one sentence what could not be done.
-    ahrs
-        Whether to run the slow filters of `ahrs`.
+    ahrs, qmt
+        Whether to run the slow filters of `ahrs`, and qmt if it is there.
     """
     trials: list[Trial] = []
     for path in sorted(folder.glob("*.npz")):
@@ -127,19 +129,21 @@ def score_folder(folder: Path, wanted: list[Path], note: Note, *, ahrs: bool = T
         if trial.path not in wanted:
             continue
         try:
-            yield list(_score(trial, calibrations, ahrs))
+            yield list(_score(trial, calibrations, ahrs=ahrs, qmt=qmt))
         except RomcapError as error:
             note(f"{trial.label} is not scored: {error}")
 
 
-def _score(trial: Trial, calibrations: dict[str, JointCalibration], ahrs: bool) -> Iterator[Row]:
+def _score(
+    trial: Trial, calibrations: dict[str, JointCalibration], *, ahrs: bool, qmt: bool
+) -> Iterator[Row]:
     if not trial.joints:
         for segment in trial.segments:
             if trial.has(segment, "ref"):
                 yield from _score_sensor(trial, segment, ahrs)
     elif not _is_calibration(trial):
         for joint in trial.joints:
-            yield from _score_joint(trial, joint, calibrations.get(joint.name), ahrs)
+            yield from _score_joint(trial, joint, calibrations.get(joint.name), ahrs=ahrs, qmt=qmt)
 
 
 def _is_calibration(trial: Trial) -> bool:
@@ -176,7 +180,7 @@ def _names(name: str, joint: str, word: str) -> bool:
 
 
 def _score_joint(
-    trial: Trial, joint: Joint, calibration: JointCalibration | None, ahrs: bool
+    trial: Trial, joint: Joint, calibration: JointCalibration | None, *, ahrs: bool, qmt: bool
 ) -> Iterator[Row]:
     sensors = [joint.parent, joint.child]
     if not all(trial.has(sensor, "ref") for sensor in sensors):
@@ -186,7 +190,7 @@ def _score_joint(
     cluster, ok = relative(trial, sensors, kind, frames.t)
     if np.count_nonzero(ok) < LEAST_SAMPLES:
         return
-    found = estimates(trial, joint, calibration, frames, ahrs=ahrs)
+    found = estimates(trial, joint, calibration, frames, ahrs=ahrs, qmt=qmt)
     constant = _BestConstant(joint, frames, rate, cluster, ok)
     for method, estimate in found.items():
         yield _row(trial, joint.name, method, BEST_CONSTANT) | constant.score(estimate)

@@ -83,15 +83,15 @@ class Score:
         }
 
 
-def score_world(world: World, seed: int, *, ahrs: bool = True) -> Iterator[Score]:
+def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True) -> Iterator[Score]:
     """Yield the score of every method in one world; those that lack an input are absent.
 
     Parameters
     ----------
     world, seed
         The two make the limb.
-    ahrs
-        Whether to run the slow filters of `ahrs`.
+    ahrs, qmt
+        Whether to run the slow filters of `ahrs`, and qmt if it is there.
     """
     limb = simulate_limb(world.spec, seed)
     setup = _setup(limb)
@@ -107,7 +107,7 @@ def score_world(world: World, seed: int, *, ahrs: bool = True) -> Iterator[Score
             found, cost = _timed(lambda name=method: _peer(name, pair, setup, limb))
             if found is not None:
                 yield scorer.score(method, pair.t, found, cost / len(pair.t))
-    if why_absent() is None:
+    if qmt and why_absent() is None:
         flexion, cost = _timed(lambda: hinge_flexion(pair, _span(limb, "functional")))
         truth = np.interp(pair.t, limb.truth.t, limb.truth.angle_sensor[:, 0])
         later = pair.t > _start(limb)
@@ -184,7 +184,8 @@ class Scorer:
         rom = rmse = drift = covered = inside = math.nan
         if scored.any():
             zeroed = error[scored] - np.median(error[scored & (t < start + 10.0)])
-            rmse, drift = rms(zeroed), float(np.polyfit(t[scored], zeroed, 1)[0]) * 60.0
+            rmse = rms(quaternion.wrap(zeroed))
+            drift = float(np.polyfit(t[scored], zeroed, 1)[0]) * 60.0
             rom = rms(np.array([_range_error(s, self.limb, t, angle) for s in _passes(self.limb, start)]))
         if sigma is not None and scored.any():
             covered = coverage(error[scored], sigma[scored]) or 0.0

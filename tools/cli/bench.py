@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imu.errors import InputError
+from imu.errors import InputError, RomcapError
 from tools.cli.output import JsonOption, emit
 
 SCHEMA = "romcap.bench/2"
@@ -37,6 +37,7 @@ def bench(
     seeds: Annotated[int, typer.Option(help="Worlds of each kind.", min=1)] = 1,
     first_seed: Annotated[int, typer.Option(help="Where seeds start; take one nobody has looked at.")] = 1000,
     ahrs: Annotated[bool, typer.Option(help="Include the (slow) filters of ahrs.")] = True,
+    qmt: Annotated[bool, typer.Option(help="Include qmt, if it is installed.")] = True,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Picture to write, .svg or .png; none is drawn without."),
@@ -46,7 +47,7 @@ def bench(
     """Score romcap beside VQF, ahrs and (if installed) qmt, on imagined treatments and on recordings.
 
     Imagined: slow passes with holds, soft tissue, non-hinge motion and a magnetised couch. All of it takes an
-    hour; a look of a minute is `rom bench --minutes 5 --grade consumer --axis oblique --no-ahrs`.
+    hour; a look of a minute is `rom bench --minutes 5 --grade consumer --axis oblique --no-ahrs --no-qmt`.
     """
     import warnings
 
@@ -77,7 +78,7 @@ def bench(
     folders = [] if data is None else trial_folders(data, only)
     if data is not None and not folders:
         raise InputError(f"{data} holds no .npz trial{f' named like {only}' if only else ''}; name another")
-    notes = [absent] if (absent := why_absent()) else []
+    notes = [absent] if qmt and (absent := why_absent()) else []
     scores: list[Score] = []
     rows: list[Row] = []
     columns = SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn()
@@ -89,12 +90,15 @@ def bench(
         task = progress.add_task("", total=total)
         for folder, wanted in folders:
             progress.update(task, description=folder.name)
-            for scored in score_folder(folder, wanted, notes.append, ahrs=ahrs):
+            for scored in score_folder(folder, wanted, notes.append, ahrs=ahrs, qmt=qmt):
                 rows += scored
                 progress.advance(task)
         for world, seed in planned:
             progress.update(task, description=f"{world.name}, seed {seed}")
-            scores += score_world(world, seed, ahrs=ahrs)
+            try:
+                scores += score_world(world, seed, ahrs=ahrs, qmt=qmt)
+            except RomcapError as error:
+                notes.append(f"{world.name}, seed {seed} is not scored: {error}")
             progress.advance(task)
     if out is not None:
         draw(scores, rows, out)
