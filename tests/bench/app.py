@@ -32,11 +32,11 @@ from rom.catalogue.loader import load_catalogue  # noqa: E402
 from rom.limb import simulate_limb  # noqa: E402
 from rom.limb_recording import write_recording  # noqa: E402
 from rom.limb_script import Reps  # noqa: E402
-from tools.app.session import Source  # noqa: E402
 from tools.app.setting import Setting  # noqa: E402
 from tools.app.start import application  # noqa: E402
-from tools.emulator.limbs import KNEE, Pace, WornLimbs, world_of, worn_parts  # noqa: E402
+from tools.emulator.limbs import KNEE, Pace, world_of, worn_parts  # noqa: E402
 from tools.emulator.stage import on_air  # noqa: E402
+from tools.sources import Opened, Source  # noqa: E402
 
 RATE = 120.0
 SENSORS = 4
@@ -49,7 +49,7 @@ def four_sensors(seconds: float) -> Source:
     """Return two limbs with two sensors each at 120 Hz, moving for so long after the calibration."""
 
     @contextmanager
-    def begin() -> Generator[tuple[Acquisition, WornLimbs | None]]:
+    def begin() -> Generator[Opened]:
         movement = load_catalogue().movement("kn_ake")
         pace = Pace(still=3.0, functional=1.2, functional_times=3, reps=math.ceil(seconds / 8.5))
         driver = driver_named(FAMILY)
@@ -60,7 +60,7 @@ def four_sensors(seconds: float) -> Source:
                 for item in limbs.sensors
             ]
             with Acquisition(requests, backend=backend) as acquisition:
-                yield acquisition, limbs
+                yield Opened(acquisition, limbs)
 
     return begin
 
@@ -124,6 +124,7 @@ def live(seconds: float, soak: float) -> None:
         process = psutil.Process()
         rounds = max(1, round(soak / 60.0)) if soak else 1
         length = 60.0 if soak else seconds
+        memory: list[float] = []
         for number in range(rounds):
             model.latencies.clear()
             frames, began, before = capture.live.frames, time.monotonic(), threads(process)
@@ -136,16 +137,20 @@ def live(seconds: float, soak: float) -> None:
             )
             drawn = capture.live.frames - frames
             window_cpu = sum(cpu for thread, cpu in used.items() if known.get(thread, "") == "MainThread")
+            memory.append(process.memory_full_info().uss / 1e6)
             late = np.percentile(1e3 * np.array(model.latencies or [math.nan]), [50, 95])
             print(
                 f"{f'minute {number + 1}: ' if soak else ''}{SENSORS} sensors at {RATE:g} Hz: "
                 f"{drawn / passed:.1f} frames/s of {1e3 * window_cpu / max(1, drawn):.1f} ms CPU, "
-                f"{ours / passed:.0%} of a core (all threads {sum(used.values()) / passed:.0%}), chain "
+                f"{ours / passed:.0%} of a core (all threads {sum(used.values()) / passed:.0%}), sample "
                 f"to painted {late[0]:.0f} ms median, {late[1]:.0f} ms 95th percentile, "
-                f"memory {process.memory_info().rss / 1e6:.0f} MB"
+                f"memory {memory[-1]:.1f} MB, load {os.getloadavg()[0]:.1f}"
             )
             for thread, cpu in sorted(used.items(), key=lambda item: -item[1])[:5] if number == 0 else ():
                 print(f"    {known.get(thread, 'other')}: {cpu / passed:.1%}")
+        if rounds > 2:
+            grown = np.polyfit(np.arange(rounds - 1), memory[1:], 1)[0]
+            print(f"memory of this process alone grows by {grown:.2f} MB a minute, the first minute left out")
         window.close()
 
 

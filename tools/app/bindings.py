@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from tools.cli.capture_flow import AGAIN, DISCARD, MARK, QUIT, SHARP, START_STOP
+
 REPEAT_GUARD = 0.4
 """The same key within so many seconds is a bounce or an auto-repeat (ecosystem reference 2.4), s."""
 LONG_PRESS = 0.7
@@ -22,6 +24,7 @@ class Action(StrEnum):
     DISCARD = "discard last"
     END = "end the capture"
     SHARP = "sharp pain"
+    AGAIN = "calibrate again"
 
 
 DEFAULTS: Mapping[str, Action] = {
@@ -34,15 +37,17 @@ DEFAULTS: Mapping[str, Action] = {
     "Backspace": Action.DISCARD,
     "Q": Action.END,
     "S": Action.SHARP,
+    "C": Action.AGAIN,
 }
 """Keys by their names in `QKeySequence`; presenters send PgUp and PgDown."""
 
 FLOW_KEYS: Mapping[Action, str] = {
-    Action.START_STOP: " ",
-    Action.MARK: "m",
-    Action.DISCARD: "d",
-    Action.END: "q",
-    Action.SHARP: "s",
+    Action.START_STOP: START_STOP,
+    Action.MARK: MARK,
+    Action.DISCARD: DISCARD,
+    Action.END: QUIT,
+    Action.SHARP: SHARP,
+    Action.AGAIN: AGAIN,
 }
 """The keys of `rom capture`."""
 

@@ -122,6 +122,11 @@ class CaptureModel:
         return f"Alignment uncertain ({residual:.1f}°): pull the straps tight and calibrate again"
 
     @property
+    def refused(self) -> str:
+        """Why the calibration is refused and is done again at a key; empty if it is not."""
+        return "" if self.session.over else self.session.view.problem
+
+    @property
     def readout(self) -> ReadoutState:
         """The huge number."""
         missing = next((one for one in self._health if one.state is not LinkState.STREAMING), None)
@@ -191,7 +196,7 @@ class CaptureModel:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know now, in words."""
-        found = [self.session.error] if self.session.error else []
+        found = [text for text in (self.session.error, self.refused) if text]
         found += [alert.sentence(self.session.started_at) for alert in self._alerts.shown(self._seen)]
         notice = self.session.view.notice
         if notice and not self.session.over and not self._is_good_news(notice):

@@ -102,9 +102,23 @@ class CoursePage(Themed, QWidget):
         solid = pg.mkPen(side, width=1)
         grey, full = pg.mkBrush(theme.ground), pg.mkBrush(side)
         chart.plot(
-            visits, before, pen=dashed, symbol="o", symbolBrush=grey, symbolPen=theme.before, name="before"
+            visits,
+            before,
+            pen=dashed,
+            symbol="o",
+            symbolBrush=grey,
+            symbolPen=theme.before,
+            name="before",
         )
         chart.plot(visits, after, pen=solid, symbol="o", symbolBrush=full, symbolPen=side, name="after")
+        other = _numbers(line.other_deg)
+        if np.isfinite(other).any():
+            name = {"left": "right", "right": "left"}[line.side]
+            ink = theme.side(name)
+            dotted = pg.mkPen(ink, width=1, style=Qt.PenStyle.DotLine)
+            chart.plot(
+                visits, other, pen=dotted, symbol="d", symbolBrush=grey, symbolPen=ink, name=f"{name}, before"
+            )
         if self.model.home:
             values = np.array([point.value_deg for point in self.model.home])
             places = len(visits) + 0.4 * np.arange(1, len(values) + 1) / len(values)

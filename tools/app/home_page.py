@@ -20,6 +20,7 @@ from tools.app.step_panel import StepPanel
 from tools.app.theme import Theme, Themed
 from tools.app.tones import Speaker, Voice
 from tools.app.widgets import button, words
+from tools.cli.capture_flow import AGAIN, START_STOP
 
 STEPS = ("1   Strap", "2   Move", "3   Result")
 FRAME_MS = 33
@@ -86,7 +87,7 @@ class HomePage(Themed, QWidget):
         elif self.place == 0:
             self._begin()
         elif self.place == 1 and self._capture is not None:
-            self._capture.press(" ")
+            self._capture.press(AGAIN if self._capture.refused else START_STOP)
         elif model.recording is not None and model.result is not None and model.sent is None:
             model.send(model.recording.with_name(f"answer_{model.recording.stem}.age"))
             self.show_state()
@@ -148,7 +149,8 @@ class HomePage(Themed, QWidget):
             self._figure.face(order.side)
             self._figure.show_pose(pose_of(order.movement, order.side, float("nan")))
         self._say.setText(model.problem or self._sentence(place))
-        names = {0: "Start", 1: "Start / stop", 2: "Send to clinic"}
+        again = self._capture is not None and bool(self._capture.refused)
+        names = {0: "Start", 1: "Try again" if again else "Start / stop", 2: "Send to clinic"}
         self._primary.setText("Open the clinic's file" if model.test is None else names[place])
         self._primary.setEnabled(self._job is None and model.sent is None)
 
@@ -160,7 +162,7 @@ class HomePage(Themed, QWidget):
             where = " and ".join(name.replace("_", " ") for name in self._segments())
             return f"Put the sensors on: {where}. Then press Start."
         if place == 1:
-            return ""
+            return "" if self._capture is None else "   ".join(self._capture.warnings)
         if model.sent is not None:
             return f"{model.result.sentence if model.result else ''}\nSend this file: {model.sent}"
         return model.result.sentence if model.result is not None else "Measuring ..."

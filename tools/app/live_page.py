@@ -52,6 +52,7 @@ class LivePage(Themed, QWidget):
         self._arc = ArcView(theme)
         self._figure = LimbFigure(theme)
         self._plot = AnglePlot(theme)
+        self._again = button("Calibrate again", lambda: self.press(Action.AGAIN), hint="Key C")
         self._warnings = words(role="warning")
         self._warnings.setToolTip("Esc takes away what was read")
         self._warnings.setAccessibleName("Warnings")
@@ -157,6 +158,7 @@ class LivePage(Themed, QWidget):
         self._strip.show_lights(model.lights)
         self._step.show_step(model.step)
         _say(self._counts, model.counts)
+        self._again.setVisible(bool(model.refused))
         _say(self._warnings, "   ".join(model.warnings))
         _say(self._recording, model.recorded)
         self.frames += 1
@@ -196,6 +198,7 @@ class LivePage(Themed, QWidget):
             "Start / stop", lambda: self.press(Action.START_STOP), primary=True, hint="Space, pedal"
         )
         keys.addWidget(start)
+        keys.insertWidget(keys.indexOf(start), self._again)
         whole = QVBoxLayout(self)
         whole.addLayout(top)
         whole.addLayout(middle, 1)

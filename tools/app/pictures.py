@@ -104,6 +104,13 @@ def _review(folder: Path, catalogue: Catalogue, practice: Path) -> list[Path]:
     page.model.jump(1)
     page.tick()
     made.append(_grab(window, folder / "review-passes.png"))
+    window.review(practice / "demo_0_3.mcap")
+    _until(lambda: page.model.job is None)
+    page.model.estimate_best()
+    _until(lambda: page.model.job is None)
+    page.model.jump(2)
+    page.tick()
+    made.append(_grab(window, folder / "review-best.png"))
     window.close()
     return made
 
@@ -151,6 +158,9 @@ def _capture(folder: Path, catalogue: Catalogue, place: Path) -> list[Path]:
         _pause(0.5)
         made.append(_grab(window, folder / f"capture-live-{theme}.png"))
         if theme == "dark":
+            window.show_patient()
+            assert window.patient is not None
+            made.append(_grab(window.patient, folder / "patient-window.png"))
             model.press("q")
             _until(lambda m=model: m.session.over)
             _pause(0.2)
