@@ -4,10 +4,11 @@ A live session works on a handful of samples at a time, where numpy costs by the
 number. What is decorated here is compiled once, kept on disk beside its source and loaded from there.
 Arithmetic is kept as written (no fast-math), so a row gets the same bits alone as among a million.
 
-The copy on disk is renewed when its own file changes, or one of the rooms whose compiled functions it uses.
-A plain number of another room is frozen in, so it is given as an argument instead.
+The copy on disk is renewed when its own file changes, or one of the rooms whose compiled functions or types
+it uses. A plain number of any other room is frozen in, so it is given as an argument instead.
 """
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -21,6 +22,7 @@ from numba.core import config
 from numba.extending import is_jitted
 from platformdirs import user_cache_path
 
+_LAYERS = ("imu.", "calibration.", "rom.")
 _config: Any = config
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -109,13 +111,15 @@ def _copy_of(function: Callable[..., Any]) -> Generator[None]:
 
 
 def _rooms(function: Callable[..., Any], known: set[Path]) -> set[Path]:
-    """Return the files of all compiled functions that a room uses, its own included."""
+    """Return the files of the compiled functions and of the types that a room uses, its own included."""
     path = Path(function.__code__.co_filename)
     if path not in known:
         known.add(path)
         for each in list(function.__globals__.values()):
             if is_jitted(each):
                 _rooms(each.py_func, known)
+            elif isinstance(each, type) and each.__module__.startswith(_LAYERS):
+                known.add(Path(str(sys.modules[each.__module__].__file__)))
     return known
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from imu.block import ImuBlock
+from imu.block import FloatArray, ImuBlock
+from imu.compiled import sequential
 from imu.gaps import BRIDGE
 
 
@@ -98,9 +99,7 @@ class QualityCount:
         self._last_known = float(t[-1])
         if len(block) > 2:
             self._steps.append(float(np.median(np.diff(block.t))))
-        if len(t) >= 0.5 * self._rate:
-            noise = float(np.median(block.gyr[known].std(axis=0)))
-            self._quietest = float(np.nanmin([self._quietest, noise]))
+        self._quietest = _quietest_second(t, block.gyr[known], 0.5 * self._rate, self._quietest)
 
     def result(self) -> SensorQuality:
         """Return the figures so far."""
@@ -115,3 +114,23 @@ class QualityCount:
             1.0 / float(np.median(self._steps)) if self._steps else math.nan,
             self._quietest,
         )
+
+
+@sequential("(n),(n,c),(),()")
+def _quietest_second(t: FloatArray, gyr: FloatArray, least: float, quietest: float) -> float:
+    """Return the smallest noise within a second of the clock: of its axes the middle standard deviation.
+
+    A second counts with at least so many samples; `quietest` is the smallest so far, NaN for none.
+    """
+    first = 0
+    for i in range(1, len(t) + 1):
+        if i < len(t) and math.floor(t[i]) == math.floor(t[first]):
+            continue
+        if i - first >= least:
+            spread = np.empty(3)
+            for k in range(3):
+                spread[k] = gyr[first:i, k].std()
+            noise = np.sort(spread)[1]
+            quietest = quietest if quietest <= noise else noise
+        first = i
+    return quietest

@@ -22,6 +22,9 @@ from rom.tracker import JointTracker
 from rom.watch import Watch
 from rom.worn import calibrate_recording, choose_calibration, tracker_setup
 
+STRETCH = 10.0
+"""Blocks of a replay are so long, s: bounded memory, less cost than short ones, the same angles."""
+
 RATE_TOLERANCE = 0.1
 """A sampling rate that differs by more from what the timestamps give is wrong, not drift."""
 
@@ -156,7 +159,7 @@ class Replay:
             self.phase = wanted or phases[0]
             self._trials = [w for w in self._trials if str(w[2].data.get("phase", "")) == self.phase]
 
-    def steps(self, seconds: float = 1.0) -> Iterator[ReplayStep]:
+    def steps(self, seconds: float = STRETCH) -> Iterator[ReplayStep]:
         """Yield angles, reps and passes block by block; call once."""
         best = best_heading(self.setup, self.recording.blocks(seconds)) if self.estimate == "best" else None
         watch = Watch(self.recording.header, self.setup, self.movement, self.side, self._events)

@@ -63,7 +63,7 @@ def replay(
 ) -> None:
     """Play a recording through the live chain: the angles, reps and passes as they were live."""
     from imu.recording import Recording
-    from rom.replay import Replay
+    from rom.replay import STRETCH, Replay
 
     played = Replay(
         Recording.open(recording),
@@ -78,7 +78,7 @@ def replay(
     pace = _Pace(speed)
     count, found, alerts = 0, list[dict[str, Any]](), list[dict[str, Any]]()
     with _AngleFile(csv) as angles:
-        for step in played.steps(0.1 if speed else 1.0):
+        for step in played.steps(0.1 if speed else STRETCH):
             if len(step.series):
                 pace.wait(float(step.series.t[-1]))
             angles.write(step)
