@@ -1,23 +1,42 @@
-"""An MCAP file that public viewers draw: moving frames and a curve. For looking at, never for measuring.
+"""An MCAP file that public viewers draw: frames, points in them, a curve. To look at, never to measure.
 
-Frames are `foxglove.FrameTransform` messages in protobuf, which both public viewers show as native 3-D
-transforms; a curve is a message of two numbers whose text is in the file, which both plot without a plug-in.
-The few protobuf bytes needed are packed here with their description, so that no protobuf library is needed.
+Frames and points are `foxglove.FrameTransform` and `foxglove.PointCloud` messages in protobuf, which Foxglove
+and Rerun draw in 3-D by themselves; a curve is a message of two numbers whose text is in the file, which both
+plot without a plug-in.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcap.writer import CompressionType, Writer
 
-_DOUBLE, _MESSAGE, _STRING, _INT64, _INT32 = 1, 11, 9, 3, 5
+from imu.protobuf import (
+    BYTES,
+    DOUBLE,
+    ENUM,
+    FIXED32,
+    INT32,
+    INT64,
+    MESSAGE,
+    STRING,
+    Field,
+    File,
+    described,
+    doubles,
+    fixed32,
+    integer,
+    sized,
+)
+
 _ANGLE_SCHEMA = """# The angle of a joint and its one-sigma uncertainty, degrees
 float64 angle_deg
 float64 sigma_deg
 """
 _CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
+_NUMERIC = ("UNKNOWN", "UINT8", "INT8", "UINT16", "INT16", "UINT32", "INT32", "FLOAT32", "FLOAT64")
+_FLOAT32 = _NUMERIC.index("FLOAT32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,15 @@ class Transform:
 
 
 @dataclass(frozen=True, slots=True)
+class Points:
+    """Points that move with a frame from one instant on, m in that frame."""
+
+    time_ns: int
+    frame: str
+    points: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
     """One point of the angle's curve, degrees."""
 
@@ -52,8 +80,10 @@ class CurvePoint:
     sigma_deg: float
 
 
-def write_transforms(path: Path, messages: Iterable[Transform | CurvePoint], facts: dict[str, str]) -> None:
-    """Write frames and a curve, in time order.
+def write_transforms(
+    path: Path, messages: Iterable[Transform | Points | CurvePoint], facts: dict[str, str]
+) -> None:
+    """Write frames, points and a curve, in time order.
 
     Parameters
     ----------
@@ -69,6 +99,8 @@ def write_transforms(path: Path, messages: Iterable[Transform | CurvePoint], fac
         writer.start(profile="", library="romcap")
         schema = writer.register_schema("foxglove.FrameTransform", "protobuf", descriptor())
         frames = writer.register_channel("/tf", "protobuf", schema)
+        cloud = writer.register_schema("foxglove.PointCloud", "protobuf", descriptor())
+        clouds: dict[str, int] = {}
         curve_schema = writer.register_schema("romcap/msg/Angle", "ros2msg", _ANGLE_SCHEMA.encode())
         curve = writer.register_channel("/angle", "cdr", curve_schema)
         writer.add_metadata("romcap.export", facts)
@@ -76,8 +108,13 @@ def write_transforms(path: Path, messages: Iterable[Transform | CurvePoint], fac
             t = message.time_ns
             if isinstance(message, Transform):
                 writer.add_message(frames, t, encode_transform(message), t)
-            else:
+            elif isinstance(message, CurvePoint):
                 writer.add_message(curve, t, encode_point(message), t)
+            else:
+                if message.frame not in clouds:
+                    topic = f"/{message.frame}"
+                    clouds[message.frame] = writer.register_channel(topic, "protobuf", cloud)
+                writer.add_message(clouds[message.frame], t, encode_points(message), t)
         writer.finish()
 
 
@@ -89,79 +126,76 @@ def encode_point(point: CurvePoint) -> bytes:
 def encode_transform(transform: Transform) -> bytes:
     """Return the protobuf bytes of a `foxglove.FrameTransform`."""
     w, x, y, z = transform.q_parent_from_child
-    seconds, nanos = divmod(transform.time_ns, 10**9)
     return b"".join(
         [
-            _bytes(1, _int(1, seconds) + _int(2, nanos)),
-            _bytes(2, transform.parent.encode()),
-            _bytes(3, transform.child.encode()),
-            _bytes(4, _doubles(*transform.position)),
-            _bytes(5, _doubles(x, y, z, w)),
+            _stamp(transform.time_ns),
+            sized(2, transform.parent.encode()),
+            sized(3, transform.child.encode()),
+            sized(4, doubles(*transform.position)),
+            sized(5, doubles(x, y, z, w)),
         ]
     )
 
 
+def encode_points(points: Points) -> bytes:
+    """Return the protobuf bytes of a `foxglove.PointCloud` of float32."""
+    axes = [
+        sized(5, sized(1, axis.encode()) + fixed32(2, 4 * at) + integer(3, _FLOAT32))
+        for at, axis in enumerate("xyz")
+    ]
+    pose = sized(1, doubles(0.0, 0.0, 0.0)) + sized(2, doubles(0.0, 0.0, 0.0, 1.0))
+    data = b"".join(struct.pack("<3f", *point) for point in points.points)
+    head = [_stamp(points.time_ns), sized(2, points.frame.encode()), sized(3, pose), fixed32(4, 12)]
+    return b"".join([*head, *axes, sized(6, data)])
+
+
 def descriptor() -> bytes:
     """Return the description of the messages as a `google.protobuf.FileDescriptorSet`."""
-    vector = [(name, number, _DOUBLE, "") for number, name in enumerate("xyz", start=1)]
+    stamp = Field("timestamp", 1, MESSAGE, ".google.protobuf.Timestamp")
+    vector = [Field(name, number, DOUBLE) for number, name in enumerate("xyz", start=1)]
     transform = [
-        ("timestamp", 1, _MESSAGE, ".google.protobuf.Timestamp"),
-        ("parent_frame_id", 2, _STRING, ""),
-        ("child_frame_id", 3, _STRING, ""),
-        ("translation", 4, _MESSAGE, ".foxglove.Vector3"),
-        ("rotation", 5, _MESSAGE, ".foxglove.Quaternion"),
+        stamp,
+        Field("parent_frame_id", 2, STRING),
+        Field("child_frame_id", 3, STRING),
+        Field("translation", 4, MESSAGE, ".foxglove.Vector3"),
+        Field("rotation", 5, MESSAGE, ".foxglove.Quaternion"),
     ]
-    quaternion = [*vector, ("w", 4, _DOUBLE, "")]
-    stamp = [("seconds", 1, _INT64, ""), ("nanos", 2, _INT32, "")]
-    files = [
-        ("google/protobuf/timestamp.proto", "google.protobuf", [], {"Timestamp": stamp}),
-        ("foxglove/Vector3.proto", "foxglove", [], {"Vector3": vector}),
-        ("foxglove/Quaternion.proto", "foxglove", [], {"Quaternion": quaternion}),
-        (
-            "foxglove/FrameTransform.proto",
-            "foxglove",
-            ["google/protobuf/timestamp.proto", "foxglove/Vector3.proto", "foxglove/Quaternion.proto"],
-            {"FrameTransform": transform},
-        ),
+    pose = [
+        Field("position", 1, MESSAGE, ".foxglove.Vector3"),
+        Field("orientation", 2, MESSAGE, ".foxglove.Quaternion"),
     ]
-    return b"".join(_bytes(1, _file(*parts)) for parts in files)
-
-
-def _file(
-    name: str, package: str, imports: list[str], messages: dict[str, list[tuple[str, int, int, str]]]
-) -> bytes:
-    parts = [_bytes(1, name.encode()), _bytes(2, package.encode())]
-    parts += [_bytes(3, each.encode()) for each in imports]
-    for message, fields in messages.items():
-        body = _bytes(1, message.encode()) + b"".join(_bytes(2, _field(*each)) for each in fields)
-        parts.append(_bytes(4, body))
-    return b"".join([*parts, _bytes(12, b"proto3")])
-
-
-def _field(name: str, number: int, kind: int, type_name: str) -> bytes:
-    body = _bytes(1, name.encode()) + _int(3, number) + _int(4, 1) + _int(5, kind)
-    return body + (_bytes(6, type_name.encode()) if type_name else b"")
-
-
-def _varint(value: int) -> bytes:
-    def groups(rest: int) -> Iterator[int]:
-        while rest > 0x7F:
-            yield (rest & 0x7F) | 0x80
-            rest >>= 7
-        yield rest
-
-    return bytes(groups(value))
-
-
-def _int(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _bytes(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _doubles(*values: float) -> bytes:
-    return b"".join(
-        _varint(at << 3 | 1) + struct.pack("<d", value) for at, value in enumerate(values, start=1)
+    packed = [
+        Field("name", 1, STRING),
+        Field("offset", 2, FIXED32),
+        Field("type", 3, ENUM, ".foxglove.PackedElementField.NumericType"),
+    ]
+    cloud = [
+        stamp,
+        Field("frame_id", 2, STRING),
+        Field("pose", 3, MESSAGE, ".foxglove.Pose"),
+        Field("point_stride", 4, FIXED32),
+        Field("fields", 5, MESSAGE, ".foxglove.PackedElementField", repeated=True),
+        Field("data", 6, BYTES),
+    ]
+    seconds = [Field("seconds", 1, INT64), Field("nanos", 2, INT32)]
+    messages = {
+        "Vector3": vector,
+        "Quaternion": [*vector, Field("w", 4, DOUBLE)],
+        "Pose": pose,
+        "PackedElementField": packed,
+        "FrameTransform": transform,
+        "PointCloud": cloud,
+    }
+    enums = {"PackedElementField": {"NumericType": _NUMERIC}}
+    time = "google/protobuf/timestamp.proto"
+    return described(
+        [
+            File(time, "google.protobuf", [], {"Timestamp": seconds}),
+            File("foxglove/romcap.proto", "foxglove", [time], messages, enums),
+        ]
     )
+
+
+def _stamp(time_ns: int) -> bytes:
+    seconds, nanos = divmod(time_ns, 10**9)
+    return sized(1, integer(1, seconds) + integer(2, nanos))

@@ -1,4 +1,4 @@
-"""A trial for public viewers (Foxglove, Rerun): segments turning in space, and the angle's curve."""
+"""A trial for public viewers (Foxglove, Rerun): dotted segments turning in space, and the angle's curve."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from imu.quaternion import multiply, rotate
-from imu.recording_transforms import CurvePoint, Transform, write_transforms
+from imu.recording_transforms import CurvePoint, Points, Transform, write_transforms
 from tools.exchange.orientations import orientations
 from tools.exchange.outgoing import Outgoing
 
@@ -17,6 +17,7 @@ DROPS = (
 
 _LENGTH = 0.4
 _FRAMES_PER_SECOND = 30.0
+_DOTS = 21
 
 
 def write_viewer(trials: Sequence[Outgoing], out: Path) -> None:
@@ -31,13 +32,16 @@ def write_viewer(trials: Sequence[Outgoing], out: Path) -> None:
     write_transforms(out, sorted(_messages(trial), key=lambda message: message.time_ns), facts)
 
 
-def _messages(trial: Outgoing) -> Iterator[Transform | CurvePoint]:
+def _messages(trial: Outgoing) -> Iterator[Transform | Points | CurvePoint]:
     start = 0 if trial.when is None else round(trial.when.timestamp() * 1e9)
     found = orientations(trial)
     mounting = found.q_sensor_from_segment.copy()
     mounting[~np.isfinite(mounting).all(axis=1)] = (1.0, 0.0, 0.0, 0.0)
     q = multiply(found.q_earth_from_sensor, mounting)
     down = np.array([0.0, -_LENGTH, 0.0])
+    bone = tuple((0.0, -_LENGTH * dot / (_DOTS - 1), 0.0) for dot in range(_DOTS))
+    for segment in found.segments:
+        yield Points(start + round(float(found.t[0]) * 1e9), segment, bone)
     every = max(1, round(found.rate / _FRAMES_PER_SECOND))
     for row in range(0, len(found.t), every):
         if not np.isfinite(q[row]).all():

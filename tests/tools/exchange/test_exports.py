@@ -18,7 +18,7 @@ import pytest
 from imu.errors import InputError
 from imu.quaternion import conjugate, multiply
 from imu.recording import Recording
-from imu.recording_transforms import Transform, descriptor, encode_transform
+from imu.recording_transforms import Points, Transform, descriptor, encode_points, encode_transform
 from imu.sensor_grade import RESEARCH
 from rom.angles import joint_angles
 from rom.limb import simulate_limb
@@ -314,3 +314,25 @@ def test_a_transform_decodes_to_what_was_encoded() -> None:
     assert (got.timestamp.seconds, got.timestamp.nanos) == (1_700_000_000, 123_456_789)
     assert (got.translation.x, got.translation.y, got.translation.z) == sent.position
     assert (got.rotation.w, got.rotation.x, got.rotation.y, got.rotation.z) == sent.q_parent_from_child
+
+
+def test_points_decode_to_what_was_encoded() -> None:
+    pytest.importorskip("google.protobuf", reason="protobuf is not installed")
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message_factory import GetMessageClass
+
+    pool: Any = DescriptorPool()
+    for each in FileDescriptorSet.FromString(descriptor()).file:
+        pool.Add(each)
+    decode: Any = GetMessageClass(pool.FindMessageTypeByName("foxglove.PointCloud"))
+    sent = Points(1_700_000_000_000_000_001, "left_shank", ((0.0, -0.5, 0.25), (1.0, 2.0, 3.0)))
+    got = decode.FromString(encode_points(sent))
+    assert (got.frame_id, got.point_stride, got.timestamp.nanos) == ("left_shank", 12, 1)
+    assert [(field.name, field.offset, field.type) for field in got.fields] == [
+        ("x", 0, 7),
+        ("y", 4, 7),
+        ("z", 8, 7),
+    ]
+    assert got.pose.orientation.w == 1.0
+    assert tuple(struct.iter_unpack("<3f", got.data)) == sent.points
