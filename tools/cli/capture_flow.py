@@ -1,5 +1,6 @@
 """A guided capture in the terminal: steps, keys, live angle. It computes nothing itself."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 from calibration.segment import JointCalibration
 from calibration.store import joints_of
 from imu.acquisition import Acquisition
+from imu.block import ImuBlock
 from imu.errors import CalibrationError, RecordingError
 from imu.health import Notice
 from imu.recording import Recording, RecordingWriter
@@ -83,6 +85,7 @@ class Flow:
         self._view = View()
         self._known: Future[tuple[JointCalibration, ...]] = Future()
         self._worn = False
+        self._waiting: list[ImuBlock] = []
         self._moving = False
 
     def run(self, steps: Sequence[Step], given: Sequence[JointCalibration] = ()) -> Found:
@@ -133,16 +136,17 @@ class Flow:
             if steps[-1].begin is not None:
                 return
             self._say("Computing the calibration")
-            self._until(None, self._known.done)
+            self._until(over=self._known.done)
             refusal = self._known.exception()
             if not isinstance(refusal, CalibrationError) or not self._keys.there:
                 return
             self._known = Future()
-            self._tell("discard", {"of": "calibration", "reason": str(refusal)})
+            refused = {"of": "calibration", "reason": str(refusal)}
+            self._tell("discard", refused, self._acquisition.now)
             self._view.problem = str(refusal)
             self._screen.prompt(str(refusal))
             self._say(f"Calibration refused: {AGAIN} does it again, {QUIT} ends")
-            self._until(None, key=AGAIN)
+            self._until(key=AGAIN)
             self._view.problem = ""
 
     def _do(self, step: Step) -> None:
@@ -152,28 +156,28 @@ class Flow:
             self._until(step.begin)
         elif step.seconds is None:
             self._say(f"{step.words}: press space to start")
-            self._until(None)
+            self._until()
         elif step.kind != "calibration":
             self._say(f"Get ready: {step.words}")
             self._until(self._acquisition.now + GET_READY)
-        start = self._event(f"{step.kind}_start", step)
+        start = self._acquisition.now if step.begin is None else step.begin
+        self._event(f"{step.kind}_start", step, start)
         self._say(step.words)
         self._moving = step.kind != "calibration"
+        end = math.inf if step.seconds is None else start + step.seconds
         try:
-            self._until(None if step.seconds is None else start + step.seconds)
+            self._until(end)
         finally:
             self._moving = False
-            self._event(f"{step.kind}_stop", step)
+            self._event(f"{step.kind}_stop", step, min(end, self._acquisition.now))
 
-    def _event(self, kind: str, step: Step) -> float:
+    def _event(self, kind: str, step: Step, t: float) -> None:
         self._worn = True
-        return self._tell(kind, step.data)
+        self._tell(kind, step.data, t)
 
-    def _tell(self, kind: str, data: Mapping[str, Any]) -> float:
-        """Put an event into the recording and the live chain; return its time."""
-        event = self._acquisition.event(kind, data)
-        self._live.take(event)
-        return event.t
+    def _tell(self, kind: str, data: Mapping[str, Any], t: float) -> None:
+        """Put an event into the recording and the live chain."""
+        self._live.take(self._acquisition.event(kind, data, t))
 
     def _calibrate(self) -> tuple[JointCalibration, ...]:
         """Compute the calibration from the disk, as a replay does, and embed it; in a thread of its own."""
@@ -195,14 +199,15 @@ class Flow:
             self._show(self._live.begin(self._view.calibrations))
 
     def _until(
-        self, deadline: float | None, over: Callable[[], bool] | None = None, key: str = START_STOP
+        self, deadline: float = math.inf, over: Callable[[], bool] | None = None, key: str = START_STOP
     ) -> None:
         """Take what comes until a time on the capture clock, until something is over, or until a key.
 
-        Without `over` the key is one of the person's; with it only the end counts.
+        Samples of the deadline and later wait: what happens then is told first, however late this program
+        gets to it. A key ends the wait unless something must be over.
         """
-        while deadline is None or self._acquisition.now < deadline:
-            self._drain()
+        while self._acquisition.now < deadline:
+            self._drain(deadline)
             if over is not None and over():
                 return
             if self._worn and over is None and self._known.done():
@@ -233,17 +238,23 @@ class Flow:
             return START_STOP
         return key
 
-    def _drain(self) -> None:
-        queue = self._acquisition.queue
-        while not queue.empty():
-            item = queue.get()
+    def _drain(self, deadline: float) -> None:
+        """Take what has come, up to a time on the capture clock."""
+        queue, waiting = self._acquisition.queue, self._waiting
+        self._waiting = []
+        while waiting or not queue.empty():
+            item = waiting.pop(0) if waiting else queue.get()
             if isinstance(item, Notice):
                 self._view.notice = f"{item.sensor}: {item.words}" if item.sensor else item.words
+            elif item.t[-1] >= deadline:
+                self._waiting.append(item)
             else:
                 self._show(self._live.feed(item))
 
     def _take_the_rest(self) -> None:
         """Take what was still recorded, and nothing that came after: the replay will not have it."""
+        for block in self._waiting:
+            self._show(self._live.feed(block))
         with suppress(Empty):
             while True:
                 item = self._acquisition.queue.get(timeout=LONGEST_REST)
@@ -269,7 +280,7 @@ class Flow:
         self._view.words = words
         self._screen.prompt(words)
 
-    def _refresh(self, deadline: float | None) -> None:
-        self._view.left = None if deadline is None else deadline - self._acquisition.now
+    def _refresh(self, deadline: float) -> None:
+        self._view.left = None if math.isinf(deadline) else deadline - self._acquisition.now
         self._view.health = self._acquisition.health()
         self._screen.show(self._view)
