@@ -244,11 +244,9 @@ def test_documents_go_round_and_other_versions_are_refused() -> None:
     assert back.to_document() == found.to_document()
     assert np.array_equal(back.mag_matrix, found.mag_matrix)
     assert np.isnan(back.acc_bias).all()
-    with pytest.raises(
-        CalibrationError, match=r"expected a sensor document of version 1, got .* version 2"
-    ):
+    with pytest.raises(CalibrationError, match=r"expected a sensor document of version 1, got .* version 2"):
         SensorCalibration.from_document(document | {"version": 2})
-    with pytest.raises(CalibrationError, match="got 'joint'"):
+    with pytest.raises(CalibrationError, match="got kind 'joint'"):
         SensorCalibration.from_document(document | {"kind": "joint"})
     with pytest.raises(CalibrationError, match="missing or wrong; calibrate"):
         SensorCalibration.from_document({k: v for k, v in document.items() if k != "mag_bias_uT"})
