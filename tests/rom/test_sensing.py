@@ -143,5 +143,5 @@ def test_a_damaged_document_is_refused_in_a_sentence(limb: LimbRecording, tmp_pa
         writer.write_calibration(other)
         for block in limb.merged():
             writer.write(block)
-    with pytest.raises(CalibrationError, match="expected a sensor calibration of version"):
+    with pytest.raises(CalibrationError, match="expected a sensor document of version"):
         Replay(Recording.open(tmp_path / "bad.mcap"), "kn_ake", "left")
