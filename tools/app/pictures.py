@@ -24,7 +24,7 @@ from tools.sources import Source, virtual_sensors
 
 SIZE = (1280, 720)
 VISITS = 3
-PACE = Pace(still=3.0, functional=1.2, functional_times=3, rep=1.6, hold=1.0, rest=1.0, reps=8)
+PACE = Pace(still=3.0, functional=1.2, functional_times=3, rep=1.6, hold=1.0, rest=1.0, reps=20)
 LONGEST_S = 120.0
 
 
@@ -152,9 +152,9 @@ def _capture(folder: Path, catalogue: Catalogue, place: Path) -> list[Path]:
         model = capture.live.model
         assert model is not None
         if theme == "dark":
-            _until(lambda m=model: m.step.words.startswith("Bend") and (m.step.left or 99.0) < 5.0)
+            _until(lambda m=model: m.step.words.startswith("Bend") and (m.step.left or 99.0) < 5.5)
             made.append(_grab(window, folder / "capture-calibrate.png"))
-        _until(lambda m=model: m.counts == "2 reps" or m.session.over)
+        _until(lambda m=model: int(m.counts.split()[0]) >= 2 or m.session.over)
         _pause(0.5)
         made.append(_grab(window, folder / f"capture-live-{theme}.png"))
         if theme == "dark":

@@ -282,6 +282,31 @@ class VisitModel:
 
         self._do(step)
 
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The structures that are likely next: neighbours of the last one, before that the last visit's."""
+        if self.suggested:
+            return tuple(one.id for one in self.suggested)
+        return () if self.last_treatment is None else (self.last_treatment.structure,)
+
+    def write_page(self, path: Path) -> None:
+        """Write the page of the client's last visit, as PDF or for a browser; may take seconds."""
+        from imu.whole_file import write_whole
+        from tools.report.from_store import visit_of_store
+        from tools.report.html import render_html
+        from tools.report.pdf import render_pdf
+        from tools.report.visit import visit_report
+        from tools.report.words import load_words
+
+        def step() -> None:
+            found = visit_of_store(self.desk.store, self.desk.catalogue, self.code)
+            page = visit_report(found, load_words("en"))
+            pdf = path.suffix.lower() == ".pdf"
+            write_whole(path, render_pdf(page) if pdf else render_html(page).encode())
+            self.note = f"Written: {path}\n\n{closing.visit_note(self.desk.store, self.code)}"
+
+        self._do(step)
+
     def _screened(self, answers: Sequence[Answer]) -> None:
         result = intake.screen(self.desk, self.code, answers)
         if not result.open_stops:

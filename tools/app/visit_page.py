@@ -4,10 +4,12 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
+    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
@@ -33,6 +35,7 @@ from tools.app.visit_questions import DESPITE, ask_reason, ask_stop
 from tools.app.widgets import KEPT, button, clear, words
 
 NEXT_VISIT_DAYS = 4
+PAGES = "Page (*.pdf);;Page for a browser (*.html)"
 Deed = tuple[str, Callable[[], None]]
 """What a button says and does."""
 Measuring = Callable[[str, Callable[[float], None]], None]
@@ -61,7 +64,7 @@ class VisitPage(QWidget):
         self._change = words(role="verdict")
         self._symmetry = words(role="verdict")
         self._progress = QProgressBar()
-        self._progress.setFormat("measuring  %p%")
+        self._progress.setFormat("%p%")
         self._progress.setAccessibleName("Progress")
         self._body = QVBoxLayout()
         self._row = QHBoxLayout()
@@ -111,7 +114,7 @@ class VisitPage(QWidget):
 
     def _measure(self, deed: Measuring, despite: str) -> None:
         self._measured = deed
-        self._job = Job("measuring", lambda report: deed(despite, report))
+        self._job = Job("measuring what was recorded", lambda report: deed(despite, report))
         self._timer.start()
         self.show_state()
 
@@ -132,7 +135,7 @@ class VisitPage(QWidget):
         clear(self._body)
         clear(self._row)
         if self._job is not None:
-            self._title.setText(f"{model.code}   measuring what was recorded")
+            self._title.setText(f"{model.code}   {self._job.words}")
             self._body.addStretch(1)
             self._actions(("Cancel", self._job.cancel))
             return
@@ -181,6 +184,7 @@ class VisitPage(QWidget):
         self._actions(
             ("Start a visit", self._then(self.model.start)),
             ("Another client", lambda: self.choose("")),
+            ("Page for the chart ...", self._write_page),
             ("Course", lambda: self.course_wanted.emit(self.model.code)),
         )
 
@@ -230,13 +234,12 @@ class VisitPage(QWidget):
         technique.setAccessibleName("Technique")
         movement = self._setting.catalogue.movement(self._movement.currentData())
         shown: list[str] = []
-        last = self.model.last_treatment
+        last, expected = self.model.last_treatment, self.model.expected
 
         def fill(typed: str) -> None:
             structures = self._chooser.structures(typed, movement)
-            if last is not None and not typed:
-                first = last.structure
-                structures.sort(key=lambda one: one.id != first)
+            if not typed:
+                structures.sort(key=lambda one: one.id not in expected)
             shown[:] = [one.id for one in structures]
             found.clear()
             found.addItems([one.summary for one in structures])
@@ -295,7 +298,17 @@ class VisitPage(QWidget):
         self._title.setText(f"{self.model.code}   Close")
         self._note()
         again = date.today() + timedelta(days=NEXT_VISIT_DAYS)
-        self._actions((f"Sign, next visit {again}", self._then(lambda: self._sign(again))))
+        sign = (f"Sign, next visit {again}", self._then(lambda: self._sign(again)))
+        self._actions(sign, ("Page for the chart ...", self._write_page))
+
+    def _write_page(self) -> None:
+        """Write the page of the visit beside the window; drawing it takes a second or two."""
+        name, _ = QFileDialog.getSaveFileName(self, "Page for the chart", "", PAGES)
+        if name:
+            path = Path(name)
+            self._job = Job("writing the page", lambda _report: self.model.write_page(path))
+            self._timer.start()
+            self.show_state()
 
     def _sign(self, again: date) -> None:
         self.model.sign(again)

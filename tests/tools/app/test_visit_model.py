@@ -85,16 +85,24 @@ def test_a_whole_visit_its_verdict_course_and_home_test(
     assert verdict.symmetry
     model.retarget("fewer reps than wanted")
     assert model.suggested
+    assert model.expected == tuple(one.id for one in model.suggested)
     model.close(3.0)
     assert "hamstring" in model.note
     model.sign(date(2999, 1, 1))
     assert (model.problem, model.running) == ("", False)
     assert {station.progress for station in model.stations} == {"done"}
 
+    model.write_page(tmp_path / "page.pdf")
+    assert model.problem == ""
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    model.write_page(tmp_path / "page.pdf" / "inside.pdf")
+    assert model.problem != ""
+
     course = CourseModel(desk)
     course.choose(CODE)
     (line,) = course.lines
     assert line.pain == (5.0,)
+    assert line.other_deg[0] is not None
     assert line.before_deg[0] == pytest.approx(baseline * 180.0 / 3.141592653589793)
     assert line.mdc_deg is not None
 
