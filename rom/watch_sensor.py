@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from imu.block import FloatArray, ImuBlock
+from imu.block import FloatArray, ImuBlock, join
 from imu.gaps import COAST
 from imu.sync import PATIENCE
 from rom.alert import Alert, place
@@ -43,7 +43,7 @@ class SensorWatch:
     def __init__(self, sensor: str, segment: str, gyr_range: float = math.inf) -> None:
         self.sensor, self.segment = sensor, segment
         self._limit = RANGE_END * gyr_range
-        self._rows: list[FloatArray] = []
+        self._held: list[ImuBlock] = []
         self._border = -math.inf
         self._known = math.nan
         self._clipped = -math.inf
@@ -57,25 +57,22 @@ class SensorWatch:
             return []
         if math.isinf(self._border):
             self._border = SPAN * (math.floor(block.t[0] / SPAN) + 1.0)
+        self._held.append(block)
         if block.t[-1] < self._border:
-            self._rows.append(_table(block))
             return []
-        table = _table(block)
-        spans = np.floor(table[:, 0] / SPAN)
-        begun = self._border / SPAN - 1.0
-        bounds = [*np.flatnonzero(np.diff(spans, prepend=begun) > 0.0).tolist(), len(table)]
-        self._rows.append(table[: bounds[0]])
+        rows = _table(join(self._held))
+        spans = np.floor(rows[:, 0] / SPAN)
+        bounds = [0, *(np.flatnonzero(np.diff(spans) > 0.0) + 1).tolist()]
         found: list[Alert] = []
         for first, last in pairwise(bounds):
-            found += self._judge(np.concatenate(self._rows))
-            self._rows = [table[first:last]]
             self._border = SPAN * (float(spans[first]) + 1.0)
+            found += self._judge(rows[first:last])
+        self._border = SPAN * (float(spans[-1]) + 1.0)
+        self._held = [block[int(block.t.searchsorted(rows[bounds[-1], 0])) :]]
         return found
 
     def _judge(self, rows: FloatArray) -> list[Alert]:
         """Return what a stretch of rows (n, 10) shows: time, rate, force, field."""
-        if not len(rows):
-            return []
         rate, force = rows[:, 1:4], rows[:, 4:7]
         square = rate[:, 0] * rate[:, 0] + rate[:, 1] * rate[:, 1] + rate[:, 2] * rate[:, 2]
         known = np.isfinite(square)
@@ -164,7 +161,7 @@ class SensorWatch:
     def save(self) -> dict[str, Any]:
         """Return the state as plain values."""
         return {
-            "rows": [rows.tolist() for rows in self._rows],
+            "held": [_table(block).tolist() for block in self._held],
             "border": self._border,
             "known": self._known,
             "clipped": self._clipped,
@@ -175,7 +172,7 @@ class SensorWatch:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self._rows = [np.array(rows, dtype=np.float64).reshape(-1, 10) for rows in state["rows"]]
+        self._held = [_block(self.sensor, np.array(rows, dtype=np.float64)) for rows in state["held"]]
         self._border, self._known = float(state["border"]), float(state["known"])
         self._clipped = float(state["clipped"])
         self.levels = {int(k): float(level) for k, level in state["levels"]}
@@ -186,6 +183,10 @@ class SensorWatch:
 def _table(block: ImuBlock) -> FloatArray:
     field = np.full((len(block), 3), np.nan) if block.mag is None else block.mag
     return np.concatenate([block.t[:, None], block.gyr, block.acc, field], axis=1)
+
+
+def _block(sensor: str, rows: FloatArray) -> ImuBlock:
+    return ImuBlock(sensor, rows[:, 0], rows[:, 1:4], rows[:, 4:7], rows[:, 7:10])
 
 
 JOLT = math.radians(60.0)
