@@ -4,7 +4,6 @@ Run: `OPENBLAS_NUM_THREADS=1 python tests/bench/engine.py [--minutes 30] [--sens
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -54,8 +53,12 @@ def cpu(work: Callable[[], object], repeats: int = 3) -> float:
 
 
 def peak_memory() -> float:
-    """Return the largest resident memory so far, MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    """Return the largest resident memory of this process so far, MB (Linux).
+
+    `getrusage` would not do: a process begins with the peak of the one that started it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return float(status.partition("VmHWM:")[2].split()[0]) / 1024.0
 
 
 def write(path: Path, header: RecordingHeader, calibration: JointCalibration, blocks: list[ImuBlock]) -> None:
