@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 LOOK = 1.0
 PATIENCE = 60.0
 SIDES = ("left", "right")
+NOT_SHAKEN = (
+    f"no sensor was clearly shaken within {PATIENCE:g} s; shake one hard, the others not; start again"
+)
+NOT_LIFTED = f"no foot clearly moved within {PATIENCE:g} s; swing one, keep the other still, and start again"
+STILL_MOVES = f"a sensor still moves after {PATIENCE:g} s; keep all of them still and start again"
 
 
 def pair(
@@ -124,10 +129,10 @@ def _shaken(segments: Sequence[str], heard: "dict[str, Sighting]") -> "list[Pair
         acquisition.wait_for_all(CONNECT_SECONDS)
         for segment in wanted:
             print(f"Shake the sensor for {segment} to find it.", flush=True)
-            address = _until(acquisition, shaken, f"no sensor was shaken for {PATIENCE:g} s; start again")
+            address = _until(acquisition, shaken, NOT_SHAKEN)
             found.append(_paired(segment, heard[address]))
             print(f"{segment}: {heard[address].name} ({address}). Put it down.", flush=True)
-            _until(acquisition, lambda levels: "" if shaken(levels) is None else None, "it is still shaken")
+            _until(acquisition, lambda levels: "" if shaken(levels) is None else None, STILL_MOVES)
     return found
 
 
@@ -145,8 +150,8 @@ def _test_sides(sensors: "dict[str, PairedSensor]") -> "dict[str, PairedSensor]"
         moved: list[str] = []
         for side in SIDES:
             print(f"Lift the {side.upper()} foot and swing it, then hold still.", flush=True)
-            moved.append(_until(acquisition, lifted_side, f"no foot moved for {PATIENCE:g} s; start again"))
-            _until(acquisition, lambda levels: "" if lifted_side(levels) is None else None, "it still moves")
+            moved.append(_until(acquisition, lifted_side, NOT_LIFTED))
+            _until(acquisition, lambda levels: "" if lifted_side(levels) is None else None, STILL_MOVES)
     if tuple(moved) == SIDES:
         print("Left is left, right is right.")
         return sensors

@@ -9,6 +9,7 @@ from typing import Any
 from imu.errors import InputError
 from tools.emulator.bus_stage import BusStage
 from tools.emulator.device import Link
+from tools.emulator.feed import AtRest, Shaken
 from tools.emulator.stage import Part
 
 GRAMMAR = "NAME[:VALUE][@SECONDS[+DURATION]][#SENSOR]"
@@ -36,9 +37,11 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "subscribe-refused": "subscribe_errors",
     }
 )
+MOVES: Mapping[str, type[AtRest] | type[Shaken]] = MappingProxyType({"rest": AtRest, "shake": Shaken})
+"""Not faults, but what a person does for `rom pair`: a sensor lies still, or is shaken."""
 MOMENTS = ("link-loss", "reboot", "adapter-off", "service-killed")
 BEFORE = ("wrap", "battery", "same-name", "slow-clock", "unresolved")
-NAMES = (*LINK_FIELDS, *REFUSALS, *MOMENTS, *BEFORE)
+NAMES = (*LINK_FIELDS, *REFUSALS, *MOMENTS, *BEFORE, *MOVES)
 UNLIKELY = 0x0E
 """ATT code "Unlikely Error"."""
 WRAP_S = 2**32 * 1e-6
@@ -122,12 +125,29 @@ def timeline(stage: BusStage, faults: Sequence[Fault]) -> list[tuple[float, Call
     """Return when to do what to a running stage, in order of time, s since its start."""
     moments: list[tuple[float, Callable[[], None]]] = []
     for fault in faults:
-        begin, end = _actions(stage, fault)
+        begin, end = (_moves if fault.name in MOVES else _actions)(stage, fault)
         if begin is not None:
             moments.append((fault.start, begin))
         if end is not None and fault.duration != float("inf"):
             moments.append((fault.start + fault.duration, end))
     return sorted(moments, key=lambda moment: moment[0])
+
+
+def _moves(stage: BusStage, fault: Fault) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return how a person begins to do something to sensors, and how they end it."""
+    mine = [feeder for index, feeder in enumerate(stage.feeders) if fault.concerns(index)]
+    kind = MOVES[fault.name]
+
+    def begin() -> None:
+        for feeder in mine:
+            feeder.motion = kind(feeder.motion)
+
+    def end() -> None:
+        for feeder in mine:
+            if isinstance(feeder.motion, kind):
+                feeder.motion = feeder.motion.instead_of
+
+    return lambda: stage.do(begin), lambda: stage.do(end)
 
 
 def _actions(stage: BusStage, fault: Fault) -> tuple[Callable[[], None] | None, Callable[[], None] | None]:

@@ -12,6 +12,8 @@ from imu.block import ImuBlock
 from imu.sensors.driver import UNKNOWN, Peripheral, Reading, Vector
 from tools.emulator.device import Device, RadioSync
 
+SHAKEN = 15.0
+"""How fast a shaken sensor turns at most, rad/s; three times a second there and back."""
 IDLE = 0.005
 """How often a sensor that streams nothing looks whether it should, s."""
 
@@ -45,6 +47,29 @@ class BlockMotion:
         values = [_between(signal[before], signal[after], part) for signal in self._signals]
         gyr = values[0] if 0.0 <= t <= self.duration else (0.0, 0.0, 0.0)
         return Reading(None, None, gyr, values[1], values[2] if len(values) > 2 else UNKNOWN)
+
+
+class AtRest:
+    """Lies still in the position in which a motion begins."""
+
+    def __init__(self, motion: Motion) -> None:
+        self.instead_of = motion
+
+    def reading(self, t: float) -> Reading:
+        """Return the sample at time t: always the same."""
+        del t
+        return self.instead_of.reading(0.0)._replace(gyr=(0.0, 0.0, 0.0))
+
+
+class Shaken:
+    """Is shaken by a hand, whatever it would feel otherwise."""
+
+    def __init__(self, motion: Motion) -> None:
+        self.instead_of = motion
+
+    def reading(self, t: float) -> Reading:
+        """Return the sample at time t."""
+        return self.instead_of.reading(t)._replace(gyr=(SHAKEN * math.sin(2.0 * math.pi * 3.0 * t), 0.0, 0.0))
 
 
 class StageClock:
@@ -92,7 +117,7 @@ class Feeder:
         rate_error: float = 0.0,
     ) -> None:
         self.device = device
-        self._motion = motion
+        self.motion = motion
         self._stage = stage
         self._make = make
         self._scale = 1.0 + rate_error
@@ -123,7 +148,7 @@ class Feeder:
             index = position[2]
             while index / rate <= now:
                 instant = self._boot + index / rate / self._scale
-                notifications = sensor.sample(index / rate, self._motion.reading(self._stage.at(instant)))
+                notifications = sensor.sample(index / rate, self.motion.reading(self._stage.at(instant)))
                 self.device.send(notifications)
                 self.sent += 1
                 index += 1

@@ -8,7 +8,7 @@ from imu.errors import InputError
 from imu.sensors.registry import driver_named
 from rom.catalogue.loader import load_catalogue
 from tools.emulator.faults import NAMES, Fault, cast, parse
-from tools.emulator.feed import BlockMotion
+from tools.emulator.feed import AtRest, BlockMotion, Shaken
 from tools.emulator.limbs import Pace, world_of, worn_parts
 from tools.emulator.stage import Part
 
@@ -72,3 +72,15 @@ def test_a_played_limb_marks_what_it_does() -> None:
 def test_a_movement_that_no_limb_plays_is_refused() -> None:
     with pytest.raises(InputError, match="knee, elbow, wrist and shoulder"):
         world_of(load_catalogue().movement("hip_slr"), "left")
+
+
+def test_a_sensor_can_be_laid_down_and_shaken_by_words() -> None:
+    t = np.arange(0.0, 20.0, 0.01)
+    swinging = BlockMotion(
+        ImuBlock("s", t, np.tile(np.sin(t)[:, None], 3), np.tile([0.0, 0.0, 9.81], (2000, 1)))
+    )
+    laid = AtRest(swinging)
+    assert {laid.reading(at).gyr for at in (0.0, 3.0, 7.7)} == {(0.0, 0.0, 0.0)}
+    shaken = [Shaken(laid).reading(at).gyr[0] for at in np.arange(0.0, 1.0, 0.01).tolist()]
+    assert np.sqrt(np.mean(np.square(shaken))) == pytest.approx(15.0 / np.sqrt(2.0), rel=0.02)
+    assert Shaken(laid).instead_of is laid
