@@ -170,7 +170,8 @@ def process(path: Path, options: StudyOptions) -> Outcome:
             )
         except RomcapError as error:
             place = {"movement": movement, "side": side, "phase": phase}
-            rows.append({**known, **place, "problem": _without_path(error, path)})
+            problem = "; ".join([_without_path(error, path), *recording.damage])
+            rows.append({**known, **place, "problem": problem})
         else:
             rows += [{**known, **row} for row in _rows(trial, path)]
     return Outcome(tuple(rows))
