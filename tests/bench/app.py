@@ -104,7 +104,7 @@ def live(seconds: float, soak: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole = max(seconds, soak)
         setting = Setting(
-            catalogue, "dark", Path(folder), lambda _m, _s: four_sensors(whole + 30.0), virtual=True
+            catalogue, "dark", Path(folder), lambda _m, _s: four_sensors(1.15 * whole + 30.0), virtual=True
         )
         window = Window(setting)
         window.resize(1280, 800)

@@ -148,6 +148,10 @@ class Session:
             except Empty:
                 return found
 
+    def live_step(self, step: ReplayStep) -> None:
+        """Take what the live chain says; it never waits for a window."""
+        self._arrived.put(step)
+
     def _run(self) -> None:
         try:
             with self._source() as opened:
@@ -158,7 +162,7 @@ class Session:
                     check_side(opened.acquisition, movement, side, self._panel, self._keys)
                 self._recording = True
                 self.found = record(
-                    self.order, opened, self._panel, self._keys, given=self._given, seen=self._arrived.put
+                    self.order, opened, self._panel, self._keys, given=self._given, seen=self.live_step
                 )
         except LeftError:
             self.error = "Ended before anything was recorded."

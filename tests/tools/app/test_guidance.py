@@ -1,6 +1,7 @@
 """What a person is told before and while measuring: the acted picture, the lifted limb, the alerts."""
 
 import math
+from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +11,21 @@ import pytest
 
 from imu.block import ImuBlock
 from rom.alert import Alert, AlertKind, Severity
+from rom.angles import join_series
 from rom.catalogue.loader import Catalogue
+from rom.replay import ReplayStep
 from tools.app import connecting
 from tools.app.acting import CAPTION, HOLD_CAPTION, PERIOD_S, acted
 from tools.app.alert_board import NOTE_SECONDS, AlertBoard
+from tools.app.capture_model import CaptureModel
 from tools.app.connecting import LeftError, check_side, lift_words
+from tools.app.session import Session
+from tools.app.tones import Tone
+from tools.cli.capture_record import Order
 from tools.cli.capture_screen import Screen
 from tools.cli.capture_steps import calibration_steps
 from tools.cli.keys import Keys
+from tools.sources import virtual_sensors
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -164,3 +172,24 @@ def test_notes_fade() -> None:
     board.take([alert("magnetic", "note")], 10.0)
     assert len(board.shown(10.0 + NOTE_SECONDS - 0.1)) == 1
     assert board.shown(10.0 + NOTE_SECONDS) == []
+
+
+def test_an_alert_of_the_live_chain_is_said_with_the_time_of_day_until_it_is_read(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    order = Order(catalogue.movement("kn_ake"), "left", "", "P0042", tmp_path / "x.mcap", None, "", "")
+    session = Session(order, virtual_sensors(order.movement, "left"))
+    heard: list[Tone] = []
+    model = CaptureModel(session, play=heard.append)
+    step = ReplayStep(join_series([]), (), (), (alert("slipped"),))
+    session.live_step(step)
+    assert session.fresh
+    model.pull()
+    assert model.warnings == ("Seen. Meaning. Remedy.",)
+    assert heard == [Tone.LOST]
+    session.live_step(ReplayStep(join_series([]), (), (), (alert("magnetic", "note"),)))
+    model.pull()
+    assert heard == [Tone.LOST]
+    assert len(model.warnings) == 1
+    model.understood()
+    assert model.warnings == ()

@@ -119,6 +119,46 @@ def test_a_guard_is_passed_with_a_reason_only(
     assert asked == []
 
 
+def test_every_page_fits_1280_by_720_and_is_reached_by_tab(
+    screen: Any, window: "Window", page: "VisitPage"
+) -> None:
+    from PySide6.QtCore import Qt
+    from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QListWidget
+
+    def check(what: str) -> None:
+        window.resize(1280, 720)
+        screen.wait(20)
+        assert (window.width(), window.height()) == (1280, 720), what
+        for kind in (QAbstractButton, QComboBox, QLineEdit, QListWidget):
+            for widget in window.findChildren(kind):
+                if not widget.isVisible() or widget.objectName().startswith("qt_"):
+                    continue
+                name = widget.accessibleName() or (
+                    widget.text() if isinstance(widget, QAbstractButton) else ""
+                )
+                assert name, f"{what}: {widget} has no name"
+                assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, f"{what}: {name} is not reached by Tab"
+
+    check("who comes")
+    page.choose(CODE)
+    page.model.start()
+    page.show_state()
+    check("screening")
+    page.model.screen([])
+    page.show_state()
+    check("history")
+    page.model.tell(3.0)
+    page.show_state()
+    check("tests")
+    for name in ("Course", "Review", "Capture"):
+        with screen.waitActive(window):
+            window.activateWindow()
+        number = ("Capture", "Review", "Visit", "Course").index(name) + 1
+        screen.keyClick(window, str(number), Qt.KeyboardModifier.ControlModifier)
+        assert window.page(name).isVisible(), name
+        check(name)
+
+
 def test_a_course_without_visits_and_with_one_is_drawn(screen: Any, window: "Window") -> None:
     from tools.app.course_page import CoursePage
 
