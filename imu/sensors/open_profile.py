@@ -13,6 +13,7 @@ from imu.sensors.checks import battery_percent, expect_length, sendable, settle
 from imu.sensors.driver import (
     BATTERY_LEVEL,
     BATTERY_SERVICE,
+    NOTHING_MORE,
     UNKNOWN,
     Ack,
     Advertisement,
@@ -201,12 +202,14 @@ class OpenDecoder:
         gyr_scale, acc_scale, mag_scale = self._scales
         readings: list[Reading] = []
         steps = max(count - 1, 1)
-        for i, (gx, gy, gz, ax, ay, az, *field) in enumerate(self._row.iter_unpack(payload[HEAD.size :])):
+        for i, row in enumerate(self._row.iter_unpack(payload[HEAD.size :])):
+            gx, gy, gz, ax, ay, az = row[:6]
             gyr = (gx * gyr_scale, gy * gyr_scale, gz * gyr_scale)
             acc = (ax * acc_scale, ay * acc_scale, az * acc_scale)
-            mag = (field[0] * mag_scale, field[1] * mag_scale, field[2] * mag_scale) if field else UNKNOWN
-            tick = (first + span * i // steps) % 2**32
-            readings.append(Reading(tick, (counter + i) % 2**16, gyr, acc, mag))
+            mag = UNKNOWN if axes == 6 else (row[6] * mag_scale, row[7] * mag_scale, row[8] * mag_scale)
+            tick, number = (first + span * i // steps) % 2**32, (counter + i) % 2**16
+            # A third of the price of calling `Reading`, which was nearly half of the cost of decoding.
+            readings.append(tuple.__new__(Reading, (tick, number, gyr, acc, mag, None, NOTHING_MORE)))
         return readings
 
 
