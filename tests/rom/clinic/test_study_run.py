@@ -74,6 +74,12 @@ def test_every_recording_is_in_the_table_and_bad_ones_say_why(folder: Path, tabl
     assert str(folder) not in json.dumps(table)
 
 
+def test_a_cut_recording_says_that_it_is_cut(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.mcap").write_bytes((folder / "a.mcap").read_bytes()[:20_000])
+    (problem,) = attempt(tmp_path / "cut.mcap", OPTIONS).problems
+    assert "was not closed, or is cut off" in problem
+
+
 def test_rows_are_what_the_analysis_says(folder: Path, table: list[Row]) -> None:
     trial = analyse(Recording.open(folder / "b.mcap"))
     rows = [row for row in table if row["file"] == "b.mcap"]
