@@ -7,7 +7,7 @@ like the joint's own turn to every sensor there is, and is not seen.
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,10 @@ SLIP_FLOOR = math.radians(4.0)
 """Smallest slip that is told, rad: skin and non-hinge motion turn the axis of one stroke by about 1.2 deg
 (one sigma in each of two directions, simulated clinic), the difference of two strokes to six by 0.9, of
 which 4 deg is 4.5 sigma. It moves an end angle by 4 deg at most, the MDC95 of a knee on kept straps."""
+
+OTHER_TASK = 2.0
+"""How many times as far a slip must be between the calibration's movement and the test: skin shifts with the
+range that is moved through, by 2 to 3 deg (algorithm reference 3)."""
 
 SLIP_SPREADS = 4.5
 """The same in the spreads of this person's own strokes, where they are larger."""
@@ -59,6 +63,19 @@ REMOUNTED = math.radians(20.0)
 axes and up to 10 deg of skin over a large movement (`calibration.alignment`, algorithm reference 3)."""
 
 
+SAME_SHARE = 0.25
+"""Share of the proximal segment in the turn that may change: a half squat is another movement than a kick."""
+
+
+class _Seen(NamedTuple):
+    """A stroke as it is remembered: axes (2, 3), its end, s, if both are sure, if it was part of a test."""
+
+    axes: FloatArray
+    stop: float
+    sure: bool
+    measured: bool
+
+
 class StrapWatch:
     """Judge the strokes of a joint.
 
@@ -73,11 +90,10 @@ class StrapWatch:
     def __init__(self, calibration: JointCalibration, component: int) -> None:
         self._ends = (calibration.proximal, calibration.distal)
         self._laws = _laws(calibration, component)
-        self._axes: list[FloatArray] = []
-        self._stops: list[float] = []
-        self._sure: list[bool] = []
+        self._seen: list[_Seen] = []
         self._headings: list[float] = []
         self._up = np.zeros(3)
+        self._share = 0.0
         self._wrong_way = 0
         self._off: list[float] = []
         self._told: list[str] = []
@@ -90,18 +106,20 @@ class StrapWatch:
         if self._headings and self._anew(stroke):
             self._headings = []
             self._forget(0)
-        self._up = stroke.up
+        self._up, self._share = stroke.up, _share(stroke)
         self._headings = [*self._headings[-LAG:], stroke.heading]
         axes = stroke.seen_with(self._headings[0])
-        if self._axes and float((axes[1] * self._axes[-1][1]).sum()) < 0.0:
+        if self._seen and float((axes[1] * self._seen[-1].axes[1]).sum()) < 0.0:
             axes = -axes
-        slipped = self._slipped(stroke, axes)
+        self._seen.append(_Seen(axes, stroke.stop, stroke.heading_sigma < HEADING_KNOWN, measured))
+        slipped = self._slipped(stroke)
         return slipped + (self._remounted(stroke) if measured else [])
 
     def _anew(self, stroke: Stroke) -> bool:
         """Return whether a stroke cannot be compared with those before."""
         found = abs(math.remainder(stroke.heading - self._headings[-1], math.tau)) > FOUND_ANEW
-        return found or float((stroke.up * self._up).sum()) < math.cos(SAME_POSTURE)
+        leans = float((stroke.up * self._up).sum()) < math.cos(SAME_POSTURE)
+        return found or leans or abs(_share(stroke) - self._share) > SAME_SHARE
 
     def _swapped(self, stroke: Stroke, *, measured: bool) -> list[Alert]:
         """Tell of two strokes in which the proximal segment turned: in every test the distal one does."""
@@ -128,14 +146,12 @@ class StrapWatch:
             )
         ]
 
-    def _slipped(self, stroke: Stroke, axes: FloatArray) -> list[Alert]:
+    def _slipped(self, stroke: Stroke) -> list[Alert]:
         """Compare the last two strokes with those before."""
-        self._axes.append(axes)
-        self._stops.append(stroke.stop)
-        self._sure.append(stroke.heading_sigma < HEADING_KNOWN)
-        if len(self._axes) < LEAST_REMEMBERED + 2:
+        if len(self._seen) < LEAST_REMEMBERED + 2:
             return []
-        before, after = np.stack(self._axes[:-2]), np.stack(self._axes[-2:])
+        every = np.stack([seen.axes for seen in self._seen])
+        before, after = every[:-2], every[-2:]
         reference = before.sum(axis=0)
         reference /= np.sqrt((reference * reference).sum(axis=1, keepdims=True))
         spread = np.sqrt((_apart(before, reference) ** 2).sum(axis=0) / (2.0 * len(before) - 2.0))
@@ -143,19 +159,21 @@ class StrapWatch:
         latest /= np.sqrt((latest * latest).sum(axis=1, keepdims=True))
         shift = _apart(latest[None], reference)[0]
         each = _apart(after, reference).min(axis=0)
-        least = np.maximum(SLIP_FLOOR, SLIP_SPREADS * spread * math.sqrt(0.5 + 1.0 / len(before)))
+        tasks = {seen.measured for seen in self._seen}
+        floor = SLIP_FLOOR * (OTHER_TASK if len(tasks) > 1 else 1.0)
+        least = np.maximum(floor, SLIP_SPREADS * spread * math.sqrt(0.5 + 1.0 / len(before)))
         if shift.min() > SAME_MOVEMENT:
             self._forget(2)
             return []
         moved = int(np.argmax(shift))
         far = bool(shift[moved] > least[moved] and each[moved] > 0.6 * shift[moved])
-        sure = moved == 1 or all(self._sure)
+        sure = moved == 1 or all(seen.sure for seen in self._seen)
         if not (far and sure and shift[1 - moved] < ALONE * shift[moved]):
             self._forget(REMEMBERED + 1)
             return []
         touched = (_apart(before, reference) > ALONE * shift[moved]).any(axis=1).tolist()
         last = max(k for k in range(len(before)) if k < 2 or not touched[k])
-        end, since, size = self._ends[moved], self._stops[last], float(shift[moved])
+        end, since, size = self._ends[moved], self._seen[last].stop, float(shift[moved])
         self._forget(2)
         self._off = []
         return [
@@ -203,15 +221,13 @@ class StrapWatch:
         ]
 
     def _forget(self, kept: int) -> None:
-        first = len(self._axes) - kept if kept < len(self._axes) else 0
-        self._axes, self._stops, self._sure = self._axes[first:], self._stops[first:], self._sure[first:]
+        self._seen = self._seen[max(len(self._seen) - kept, 0) :]
 
     def save(self) -> dict[str, Any]:
         """Return the state as plain values."""
         return {
-            "axes": [axes.tolist() for axes in self._axes],
-            "stops": list(self._stops),
-            "sure": list(self._sure),
+            "seen": [[seen.axes.tolist(), *seen[1:]] for seen in self._seen],
+            "share": self._share,
             "headings": list(self._headings),
             "up": self._up.tolist(),
             "wrong_way": self._wrong_way,
@@ -221,14 +237,21 @@ class StrapWatch:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self._axes = [np.array(axes, dtype=np.float64) for axes in state["axes"]]
-        self._stops = [float(t) for t in state["stops"]]
-        self._sure = [bool(sure) for sure in state["sure"]]
+        self._seen = [
+            _Seen(np.array(axes, dtype=np.float64), float(stop), bool(sure), bool(measured))
+            for axes, stop, sure, measured in state["seen"]
+        ]
+        self._share = float(state["share"])
         self._headings = [float(heading) for heading in state["headings"]]
         self._up = np.array(state["up"], dtype=np.float64)
         self._wrong_way = int(state["wrong_way"])
         self._off = [float(angle) for angle in state["off"]]
         self._told = [str(kind) for kind in state["told"]]
+
+
+def _share(stroke: Stroke) -> float:
+    """Return how much of the joint's turn the proximal segment did."""
+    return stroke.own_turns[0] / stroke.turn
 
 
 def _laws(calibration: JointCalibration, component: int) -> list[tuple[int, FloatArray]]:
