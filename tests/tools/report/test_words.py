@@ -135,6 +135,10 @@ def test_phrases_of_other_rooms_are_known_in_german() -> None:
     assert GERMAN.phrase(said) == (
         "Wiederholung 3 zählt nicht: darin fehlen Messwerte; sie dauerte 0,7 s, nicht 0,8 bis 60 s"
     )
+    assert GERMAN.phrase("the uncertainty was too large for a statement in 12% of it") == (
+        "die Unsicherheit war in 12% davon zu groß für eine Aussage"
+    )
+    assert GERMAN.phrase("sharp pain during it, at 3.2 s") == "stechender Schmerz währenddessen, bei 3,2 s"
     assert GERMAN.phrase("something new") == "something new"
     assert ENGLISH.phrase(said) == said
 
