@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from imu.block import FloatArray, ImuBlock, join
+from imu.compiled import sequential
 from imu.gaps import COAST
 from imu.sync import PATIENCE
 from rom.alert import Alert, place
@@ -64,27 +65,32 @@ class SensorWatch:
         spans = np.floor(rows[:, 0] / SPAN)
         bounds = [0, *(np.flatnonzero(np.diff(spans) > 0.0) + 1).tolist()]
         found: list[Alert] = []
-        for first, last in pairwise(bounds):
+        seen = np.empty((len(bounds) - 1, 5))
+        _survey(rows, np.array(bounds, dtype=np.float64), self._limit, self._known, seen)
+        for (first, last), what in zip(pairwise(bounds), seen.tolist(), strict=True):
             self._border = SPAN * (float(spans[first]) + 1.0)
-            found += self._judge(rows[first:last])
+            found += self._judge(rows[first:last], what)
         self._border = SPAN * (float(spans[-1]) + 1.0)
         self._held = [block[int(block.t.searchsorted(rows[bounds[-1], 0])) :]]
         return found
 
-    def _judge(self, rows: FloatArray) -> list[Alert]:
-        """Return what a stretch of rows (n, 10) shows: time, rate, force, field."""
-        rate, force = rows[:, 1:4], rows[:, 4:7]
-        square = rate[:, 0] * rate[:, 0] + rate[:, 1] * rate[:, 1] + rate[:, 2] * rate[:, 2]
-        known = np.isfinite(square)
-        felt = np.isfinite(force).all(axis=1)
-        size = np.abs(rate).max(axis=1)
-        clipped = (known & (size >= self._limit)) | (~known & felt)
-        found = self._gaps(rows[known & felt, 0]) + self._range(rows[clipped, 0])
+    def _judge(self, rows: FloatArray, seen: list[float]) -> list[Alert]:
+        """Return what a stretch of rows (n, 10) shows (time, rate, force, field) of which `_survey` wrote."""
+        level, largest, hole, doubtful, until = seen
+        found: list[Alert] = []
+        rate = rows[:, 1:4]
+        if doubtful or hole > COAST:
+            known, felt = np.isfinite(rate).all(axis=1), np.isfinite(rows[:, 4:7]).all(axis=1)
+            clipped = np.where(known, np.abs(rate).max(axis=1) >= self._limit, felt)
+            found += self._gaps(rows[known & felt, 0]) + self._range(rows[clipped, 0])
+        self._known = until
         index = round(self._border / SPAN)
         self.levels.pop(index - REMEMBERED, None)
-        self.levels[index] = float(square[known].mean()) if known.any() else math.nan
-        whole = bool((known & ~clipped).all())
-        found += self._soft(self._mount.judge(rows[:, 0], rate) if whole else self._mount.interrupt())
+        self.levels[index] = level
+        if doubtful:
+            self._mount.interrupt()
+        else:
+            found += self._soft(self._mount.judge(rows[:, :4], largest))
         field = rows[-1, 7:10]
         if np.isfinite(field).all():
             found += self._magnetic(self._field.judge(field), float(rows[-1, 0]))
@@ -103,11 +109,7 @@ class SensorWatch:
 
     def _gaps(self, t: FloatArray) -> list[Alert]:
         """Tell of gaps after which the filter takes its inclination anew and the relative heading is lost."""
-        if not len(t):
-            return []
-        before = t[0] if math.isnan(self._known) else self._known
-        holes = np.diff(t, prepend=before)
-        self._known = float(t[-1])
+        holes = np.diff(t, prepend=t[:1] if math.isnan(self._known) else self._known)
         found: list[Alert] = []
         for k in np.flatnonzero(holes > COAST).tolist():
             hole, stop = float(holes[k]), float(t[k])
@@ -180,6 +182,35 @@ class SensorWatch:
         self._field.restore(state["field"])
 
 
+@sequential("(n,m),(b),(),()->(k,5)")
+def _survey(rows: FloatArray, bounds: FloatArray, limit: float, known: float, out: FloatArray) -> None:
+    """Write what there is to see of each stretch of rows, from bound to bound.
+
+    Mean square rate, rad^2/s^2; largest rate about an axis, rad/s; longest time without a known sample, s;
+    whether any rate is not known or at the limit; time of the last known sample, s, `known` if none is.
+    """
+    for k in range(len(out)):
+        total, count, largest, hole, doubtful = 0.0, 0, 0.0, 0.0, 0.0
+        for i in range(int(bounds[k]), int(bounds[k + 1])):
+            x, y, z = rows[i, 1], rows[i, 2], rows[i, 3]
+            square = x * x + y * y + z * z
+            if not np.isfinite(square):
+                doubtful = 1.0
+                continue
+            total += square
+            count += 1
+            size = max(abs(x), abs(y), abs(z))
+            largest = max(largest, size)
+            if size >= limit:
+                doubtful = 1.0
+            if np.isfinite(rows[i, 4] + rows[i, 5] + rows[i, 6]):
+                if not np.isnan(known):
+                    hole = max(hole, rows[i, 0] - known)
+                known = rows[i, 0]
+        out[k, 0] = total / count if count else np.nan
+        out[k, 1], out[k, 2], out[k, 3], out[k, 4] = largest, hole, doubtful, known
+
+
 def _table(block: ImuBlock) -> FloatArray:
     field = np.full((len(block), 3), np.nan) if block.mag is None else block.mag
     return np.concatenate([block.t[:, None], block.gyr, block.acc, field], axis=1)
@@ -212,28 +243,32 @@ class _Mount:
 
     def __init__(self) -> None:
         self._before = np.zeros((0, 4))
+        self._brisk = False
         self._rings: list[float] = []
         self._told = False
 
-    def judge(self, t: FloatArray, rate: FloatArray) -> tuple[float, float] | None:
-        """Take the next stretch; return when it was sure and the frequency, Hz, once."""
-        table = np.concatenate([self._before, np.concatenate([t[:, None], rate], axis=1)])
-        self._before = table[table[:, 0] >= t[0] - 1e-9]
-        if self._told or float(np.abs(table[:, 1:]).max()) < JOLT / 2.0:
+    def judge(self, rows: FloatArray, largest: float) -> tuple[float, float] | None:
+        """Take the next stretch of rows (n, 4): time and rate; and its largest rate about an axis, rad/s.
+
+        Return when it was sure and the frequency, Hz, once.
+        """
+        before, brisk = self._before, self._brisk
+        self._before, self._brisk = rows, largest >= JOLT / 2.0
+        if self._told or not (brisk or self._brisk):
             return None
-        ring = self._ring(table)
+        ring = self._ring(np.concatenate([before, rows]))
         if ring is None:
             return None
         self._rings = [*self._rings, ring]
-        self._before = np.zeros((0, 4))
+        self.interrupt()
         if len(self._rings) < RINGS:
             return None
         self._told = True
-        return float(t[-1]), float(np.median(self._rings))
+        return float(rows[-1, 0]), float(np.median(self._rings))
 
     def interrupt(self) -> None:
         """Take note that samples are missing: nothing can be told across."""
-        self._before = np.zeros((0, 4))
+        self._before, self._brisk = np.zeros((0, 4)), False
 
     def _ring(self, table: FloatArray) -> float | None:
         """Return the frequency of the ringing after the first stop in a second of rows; None without."""
@@ -268,10 +303,16 @@ class _Mount:
         return None
 
     def save(self) -> dict[str, Any]:
-        return {"before": self._before.tolist(), "rings": list(self._rings), "told": self._told}
+        return {
+            "before": self._before.tolist(),
+            "brisk": self._brisk,
+            "rings": list(self._rings),
+            "told": self._told,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._before = np.array(state["before"], dtype=np.float64).reshape(-1, 4)
+        self._brisk = bool(state["brisk"])
         self._rings = [float(ring) for ring in state["rings"]]
         self._told = bool(state["told"])
 
