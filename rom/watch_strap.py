@@ -2,7 +2,8 @@
 
 Whatever a person does with a joint, both segments see the axis of the turn; a sensor that has moved on its
 limb sees it elsewhere than before while the other one does not. A slip about the joint's own axis looks
-like the joint's own turn to every sensor there is, and is not seen.
+like the joint's own turn to every sensor there is, and is not seen. Nor is one of the proximal sensor of a
+joint with three axes, where no law holds the relative heading from stroke to stroke.
 """
 
 import math
@@ -90,6 +91,7 @@ class StrapWatch:
     def __init__(self, calibration: JointCalibration, component: int) -> None:
         self._ends = (calibration.proximal, calibration.distal)
         self._laws = _laws(calibration, component)
+        self._held = calibration.freedom in (1, 2)
         self._seen: list[_Seen] = []
         self._headings: list[float] = []
         self._up = np.zeros(3)
@@ -167,7 +169,7 @@ class StrapWatch:
             return []
         moved = int(np.argmax(shift))
         far = bool(shift[moved] > least[moved] and each[moved] > 0.6 * shift[moved])
-        sure = moved == 1 or all(seen.sure for seen in self._seen)
+        sure = moved == 1 or (self._held and all(seen.sure for seen in self._seen))
         if not (far and sure and shift[1 - moved] < ALONE * shift[moved]):
             self._forget(REMEMBERED + 1)
             return []
