@@ -31,6 +31,8 @@ from tools.app.theme import Theme, Themed
 from tools.app.widgets import button, words
 
 FRAME_MS = 30
+MEASURING_S = 0.2
+"""What is measured beside is drawn no more often, or drawing would hold it up; the clock and keys are."""
 SLIDER_PER_SECOND = 100
 STEP_S = 0.1
 HERE = "To where the clock is"
@@ -45,6 +47,7 @@ class ReviewPage(Themed, QWidget):
         self.model = ReviewModel(catalogue)
         self._theme = theme
         self._last = time.monotonic()
+        self._drawn = 0.0
         self._shown: tuple = ()
         self._title = words(role="title")
         self._legend = QLabel()
@@ -97,7 +100,7 @@ class ReviewPage(Themed, QWidget):
     def open(self, *paths: Path) -> None:
         """Open one recording, or two to compare."""
         self.model.open(*paths)
-        self._shown = ()
+        self._shown, self._drawn = (), 0.0
         if self.model.first is not None:
             self._figure.face(self.model.first.recording.header.side)
         self._plots.begin(self.model)
@@ -121,14 +124,17 @@ class ReviewPage(Themed, QWidget):
         """Take what is new, let the clock run, draw."""
         now = time.monotonic()
         model = self.model
-        fresh = model.pull()
         model.advance(now - self._last)
         self._last = now
+        state = (model.at, model.playing, model.speed, model.chosen, model.problem, model.sentence)
+        moved = state != self._shown
+        if not moved and now - self._drawn < MEASURING_S:
+            return
+        fresh = model.pull()
         if fresh:
             self._plots.show_overview(model)
-        state = (model.at, model.playing, model.speed, model.chosen, model.problem, model.sentence)
-        if fresh or model.job is not None or state != self._shown:
-            self._shown = state
+        if moved or fresh or model.job is not None:
+            self._shown, self._drawn = state, now
             self._draw(fresh=fresh)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name

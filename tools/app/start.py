@@ -4,10 +4,13 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from traceback import extract_tb
 from types import TracebackType
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from imu.errors import RomcapError
@@ -15,6 +18,7 @@ from tools.app.setting import Setting
 from tools.app.window import Window
 
 SIZE = (1400, 860)
+PRELOAD_MS = 300
 
 
 def application() -> QApplication:
@@ -25,6 +29,12 @@ def application() -> QApplication:
     made = QApplication(sys.argv[:1])
     made.setApplicationName("romcap")
     return made
+
+
+def preload() -> None:
+    """Load, beside the window, what the next page needs."""
+    for name in ("tools.app.review_page", "rom.live"):
+        Thread(target=import_module, args=(name,), name="loading", daemon=True).start()
 
 
 def told(error: BaseException, place: TracebackType | None) -> str:
@@ -56,6 +66,7 @@ def run(setting: Setting, files: Sequence[Path] = ()) -> int:
     survive(window.say_problem)
     window.resize(*SIZE)
     window.show()
+    QTimer.singleShot(PRELOAD_MS, preload)
     if files:
         window.review(*files)
     return app.exec()

@@ -69,7 +69,7 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
     assert model is not None
     window.show_patient()
     screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=20_000)
-    assert model.pose.caption, "nothing is acted out while no angle is known"
+    screen.waitUntil(lambda: model.pose.caption != "", timeout=20_000)
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_7)
