@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from calibration import magnetic
 from calibration import pose as still_pose
 from calibration.axes import Hinge, candidates, tangent
 from calibration.directions import Direction, align, fit_frame
@@ -116,11 +117,15 @@ def calibrate_limb(
                     f"{plan.joint}: the pose holds sensors {sorted(up)}, expected {sensor} on {segment} too; "
                     "record the pose with every sensor on"
                 )
-    seen = [_look(movement, by_name) for movement in movements]
+    offsets = magnetic.offsets_of([pose, *(movement.blocks for movement in movements)])
+    seen = [_look(movement, by_name, offsets) for movement in movements]
     chosen = _choose(seen, up)
     segments = {s: segment for plan in plans for s, segment in (plan.proximal, plan.distal)}
     known = _known(up, chosen)
-    alignments = {sensor: align(sensor, segment, known[sensor]) for sensor, segment in segments.items()}
+    alignments = {
+        sensor: replace(align(sensor, segment, known[sensor]), magnetometer=offsets[sensor])
+        for sensor, segment in segments.items()
+    }
     return [
         _joint(
             plan,
@@ -132,7 +137,9 @@ def calibrate_limb(
     ]
 
 
-def _look(movement: Movement, plans: Mapping[str, JointPlan]) -> _Seen:
+def _look(
+    movement: Movement, plans: Mapping[str, JointPlan], offsets: Mapping[str, magnetic.Offset]
+) -> _Seen:
     """Return the readings of one movement, or refuse it."""
     if movement.joint not in plans or movement.axis not in AXES:
         raise CalibrationError(
@@ -151,10 +158,13 @@ def _look(movement: Movement, plans: Mapping[str, JointPlan]) -> _Seen:
     still_pose.refuse_swapped(label, frames, plan.proximal, plan.distal)
     free = JointCalibration.uncalibrated(plan.joint, 3, plan.proximal, plan.distal)
     free = replace(free, centre_fixed=not _shoulder(plan))
-    heading = HeadingEstimator(free, rate).feed(frames)
+    heading = HeadingEstimator(free, rate).feed(replace(frames, mag=None))
     known = np.flatnonzero(np.isfinite(frames.q).all(axis=(1, 2)))
     first, last = int(known[0]), int(known[-1])
-    looks = [still_pose.magnetic_heading(frames, sensors, movement.blocks)]
+    looks: list[tuple[float, float] | None] = []
+    if frames.mag is not None:
+        pair = offsets[sensors[0]], offsets[sensors[1]]
+        looks.append(magnetic.middle(magnetic.looks(frames.q, frames.mag, pair)))
     if math.isfinite(heading.delta[last]):
         looks.append((float(heading.delta[last]), float(heading.sigma[last])))
     prior = _merged([look for look in looks if look is not None])

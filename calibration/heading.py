@@ -18,8 +18,9 @@ from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.axes import find_hinge
 from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows, seen
+from calibration.guess import Guess
 from calibration.heading_params import HeadingParams
-from calibration.heading_series import AxisShift, Heading
+from calibration.heading_series import AxisShift, Heading, from_rows, row_of
 from calibration.intake import WIDTH, Intake, intake, packed
 from calibration.relative import Moment
 from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance, unknown
@@ -27,13 +28,8 @@ from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
-from imu.compiled import compiled
 from imu.errors import CalibrationError
 from imu.sync import Frames
-
-_SHOWN = 22
-"""Delta, sigma, whether observable, turn 4, covariance 9 and axes 6: what is shown at a frame."""
-
 
 LARGEST_MISFIT = math.radians(8.0)
 """Axes found in the past that two sensors see farther apart than this are not believed, rad."""
@@ -92,6 +88,7 @@ class HeadingEstimator:
         self._past: list[FloatArray] = []
         self._searched = 0.0
         self._fresh = False
+        self._guess = Guess(calibration, self._pair)
         missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
         self._resolved = not (missing or _square(calibration.azimuth_sigma) > self.params.open_azimuth**2)
         self._hinge_variance = self.params.hinge_sigma**2
@@ -99,6 +96,9 @@ class HeadingEstimator:
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
+        self._guess.begin(frames, self.seconds)
+        if not self._known:
+            self._relative.turn = self._guess.turn()
         index = np.rint(frames.t * self.rate).astype(np.int64)
         kept = self._index.shape[0]
         whole = np.concatenate([self._index, index])
@@ -109,7 +109,9 @@ class HeadingEstimator:
             held = (self.params.held_rate, self.params.neutral_tilt)
             span = rows[borders[0] : borders[-1] + 1]
             inputs = intake(span, self.calibration, self.stride, self.rate, held)
+            fields = self._guess.fields(frames, borders[1:] - kept)
             for k, border in enumerate(borders[1:].tolist()):
+                self._guess.take_field(fields, k, self.seconds)
                 self._step(inputs, k)
                 shown.append(self._shown())
                 starts.append(max(border - kept, 0))
@@ -119,7 +121,7 @@ class HeadingEstimator:
             self._moved = moved[-1]
         self._index, self._rows = whole, rows
         lasting = [stop - start for start, stop in pairwise([*starts, frames.t.shape[0]])]
-        heading = _as_heading(np.repeat(np.stack(shown), lasting, axis=0))
+        heading = from_rows(np.repeat(np.stack(shown), lasting, axis=0))
         return self._shift.carry(heading, np.repeat(moved, lasting, axis=0), frames, self._pair)
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
@@ -157,6 +159,7 @@ class HeadingEstimator:
             "acquisition": self._acquisition.save(),
             "relative": self._relative.to_document(),
             "known": self._known,
+            "guess": self._guess.save(),
             "since": self._since,
             "age": self._age,
             "held": self._held,
@@ -176,6 +179,7 @@ class HeadingEstimator:
         self._relative = RelativeState.from_document(state["relative"])
         self._moved = self._shift.moved(self._relative.axes)
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
+        self._guess.restore(state["guess"])
         self._held = int(state["held"])
         self._past = [np.array(both, dtype=np.float64) for both in state["past"]]
         self._searched = float(state["searched"])
@@ -188,7 +192,7 @@ class HeadingEstimator:
         """Return what is known now as a row, in the order of `_as_heading`."""
         s = self._relative
         hidden = 0.0 if self._resolved else _square(self.calibration.azimuth_sigma)
-        return _row(s.values, s.covariance, hidden, self._known, self._since < self.params.recent)
+        return row_of(s.values, s.covariance, hidden, self._known, self._since < self.params.recent)
 
     def _step(self, i: Intake, k: int) -> None:
         p, s, dt = self.params, self._relative, self.seconds
@@ -209,18 +213,17 @@ class HeadingEstimator:
                     self._since = 0.0
         looked = s.copy() if self.tape is not None else s
         way = relative.predict(s, p.relative, stretch, self._rate_sigma(float(i.bias[k])))
+        if not self._known:
+            s.turn = self._guess.turn()
         predicted = s.values.copy()
         if self.calibration.freedom == 1:
             self._search(i, k)
         self._obey(i, k)
-        if self._age == 1 and math.isfinite(i.laws.likely[k]):
+        if self._age == 1 and math.isfinite(i.laws.likely[k]) and not self._guess.has_limits:
             self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
         pose = self._pose(i.laws, k)
-        if self._age % max(1, round(1.0 / dt)) == 0 or pose:
-            limits = self.calibration.limits
-            if i.known[k] and np.isfinite(limits).any():
-                upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._shift.moved(axes))
-                self._acquisition.limits(upper, lower, limits, 2.0 * p.evidence_time)
+        if not self._known or self._age % max(1, round(1.0 / dt)) == 0 or pose:
+            self._posture(i, k, axes)
             if self._acquire():
                 was_known = False
         if self._fresh:
@@ -236,6 +239,8 @@ class HeadingEstimator:
     def _lose(self, sigma: float) -> None:
         """Take note that a gap cost `sigma` rad of heading."""
         if sigma > 1.0:
+            if self._known:
+                self._guess.hold(heading_of(self._relative.values))
             self._known = False
             self._acquisition = Acquisition()
         else:
@@ -322,6 +327,12 @@ class HeadingEstimator:
             relative.look(self._relative, slope, error, trust * sigma**2)
         return True
 
+    def _posture(self, i: Intake, k: int, axes: FloatArray) -> None:
+        """Let the joint's limits speak of where both segments are, seen with these axes (2, 3)."""
+        if i.known[k] and self._guess.has_limits:
+            upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._shift.moved(axes))
+            self._guess.take_posture(upper, lower, self.seconds)
+
     def _acquire(self) -> bool:
         """Start, or start again where the circle contradicts what is followed; return whether it did."""
         p, s = self.params, self._relative
@@ -333,13 +344,18 @@ class HeadingEstimator:
         weight, centres = self._acquisition.solve(
             self.seconds, math.sqrt(s.force_variance), p.relative.force_time
         )
+        weight = self._guess.weighed(weight)
         at, delta, spread = best(weight)
         sure = spread < p.acquired
         if self._known and (
             not sure or share_near(weight, heading_of(s.values), math.radians(30.0)) > CONTRADICTED
         ):
             return False
-        s.turn = quaternion.about_vertical(delta)
+        if sure:
+            self._guess.hold(delta)
+        else:
+            self._guess.settle(weight)
+        s.turn = self._guess.turn()
         s.centre = centres[at] if sure else np.zeros(6)
         s.rate = 0.0
         axes = s.covariance[AXES, AXES].copy()
@@ -349,38 +365,6 @@ class HeadingEstimator:
             s.covariance[AXES, AXES] = axes
         self._known = sure
         return True
-
-
-@compiled
-def _row(
-    values: FloatArray, covariance: FloatArray, hidden: float, known: bool, observable: bool
-) -> FloatArray:
-    """Return what is known as a row (_SHOWN,); `hidden` is heading variance that the state has no part in."""
-    row = np.empty(_SHOWN)
-    row[0], row[1], row[2] = math.nan, math.pi, 0.0
-    for k in range(4):
-        row[3 + k] = values[k]
-    for i in range(3):
-        for j in range(3):
-            row[7 + 3 * i + j] = covariance[i, j]
-    row[15] += hidden
-    for k in range(6):
-        row[16 + k] = values[23 + k]
-    if known:
-        row[0], row[1], row[2] = heading_of(values), math.sqrt(row[15]), 1.0 if observable else 0.0
-    return row
-
-
-def _as_heading(page: FloatArray) -> Heading:
-    """Return rows (M, _SHOWN) of `_row` as a heading."""
-    return Heading(
-        delta=page[:, 0],
-        sigma=page[:, 1],
-        observable=page[:, 2] > 0.0,
-        q_earth1_from_earth2=page[:, 3:7],
-        covariance=page[:, 7:16].reshape(-1, 3, 3),
-        axes=page[:, 16:22].reshape(-1, 2, 3),
-    )
 
 
 def _square(sigma: float) -> float:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.relative_state import HEADING
-from calibration.rotation import Quaternion, conjugate, product, put_quaternion, quaternion_at
+from calibration.rotation import Quaternion, conjugate, heading_of, product, put_quaternion, quaternion_at
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.compiled import compiled, rowwise
 from imu.sync import Frames
+
+SHOWN = 22
+"""Delta, sigma, whether observable, turn 4, covariance 9 and axes 6: what is shown at a frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +38,9 @@ class Heading:
     axes : (M, 2, 3)
         The joint's axes in the proximal and the distal segment, as refined while the session runs; NaN where
         the calibration has none. Already part of `q_earth1_from_earth2`.
+    q_earth1_from_shown : (M, 4)
+        Turns the proximal segment as its alignment shows it to where its refined axis says that it lies; no
+        turn where nothing was refined. `covariance` speaks of the segment so turned.
     """
 
     delta: FloatArray
@@ -43,6 +49,12 @@ class Heading:
     q_earth1_from_earth2: FloatArray
     covariance: FloatArray
     axes: FloatArray
+    q_earth1_from_shown: FloatArray
+
+
+def unmoved(size: int) -> FloatArray:
+    """Return turns (size, 4) by nothing."""
+    return np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (size, 1))
 
 
 def blank(size: int) -> Heading:
@@ -56,6 +68,40 @@ def blank(size: int) -> Heading:
         np.full((size, 4), np.nan),
         covariance,
         np.full((size, 2, 3), np.nan),
+        unmoved(size),
+    )
+
+
+@compiled
+def row_of(
+    values: FloatArray, covariance: FloatArray, hidden: float, known: bool, observable: bool
+) -> FloatArray:
+    """Return what is known as a row (SHOWN,); `hidden` is heading variance that the state has no part in."""
+    row = np.empty(SHOWN)
+    row[0], row[1], row[2] = math.nan, math.pi, 0.0
+    for k in range(4):
+        row[3 + k] = values[k]
+    for i in range(3):
+        for j in range(3):
+            row[7 + 3 * i + j] = covariance[i, j]
+    row[15] += hidden
+    for k in range(6):
+        row[16 + k] = values[23 + k]
+    if known:
+        row[0], row[1], row[2] = heading_of(values), math.sqrt(row[15]), 1.0 if observable else 0.0
+    return row
+
+
+def from_rows(page: FloatArray) -> Heading:
+    """Return rows (M, SHOWN) of `row_of` as a heading."""
+    return Heading(
+        delta=page[:, 0],
+        sigma=page[:, 1],
+        observable=page[:, 2] > 0.0,
+        q_earth1_from_earth2=page[:, 3:7],
+        covariance=page[:, 7:16].reshape(-1, 3, 3),
+        axes=page[:, 16:22].reshape(-1, 2, 3),
+        q_earth1_from_shown=unmoved(len(page)),
     )
 
 
@@ -102,12 +148,12 @@ class AxisShift:
         if not self._known:
             return heading
         upper, lower = frames.q[:, pair[0]], frames.q[:, pair[1]]
-        turn = _carried(
+        turn, shown = _carried(
             heading.q_earth1_from_earth2,
             *(upper, self._alignments[0], moved[:, 0]),
             *(lower, self._alignments[1], moved[:, 1]),
         )
-        return replace(heading, q_earth1_from_earth2=turn)
+        return replace(heading, q_earth1_from_earth2=turn, q_earth1_from_shown=shown)
 
 
 @rowwise("(c),(c)->()")
@@ -125,7 +171,7 @@ def _seen(q: Quaternion, alignment: Quaternion, moved: Quaternion) -> Quaternion
     return product(segment, product(moved, conjugate(segment)))
 
 
-@rowwise("(n),(n),(n),(n),(n),(n),(n)->(n)")
+@rowwise("(n),(n),(n),(n),(n),(n),(n)->(n),(n)")
 def _carried(  # noqa: PLR0917 -- a ufunc has no keywords
     turn: FloatArray,
     upper: FloatArray,
@@ -135,7 +181,10 @@ def _carried(  # noqa: PLR0917 -- a ufunc has no keywords
     lower_alignment: FloatArray,
     lower_moved: FloatArray,
     out: FloatArray,
+    shown: FloatArray,
 ) -> None:
+    """Fill the turn that carries the axes of both segments, and by how much the proximal one was turned."""
     first = _seen(quaternion_at(upper), quaternion_at(upper_alignment), quaternion_at(upper_moved))
     second = _seen(quaternion_at(lower), quaternion_at(lower_alignment), quaternion_at(lower_moved))
+    put_quaternion(shown, first)
     put_quaternion(out, product(product(conjugate(first), quaternion_at(turn)), second))

@@ -1,9 +1,12 @@
 """What is known of healthy joints: ranges that none leaves, and how far from straight it is in the pose."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from calibration.evidence import beyond_limits
+from calibration.segment import JointCalibration
 from imu.block import FloatArray
 
 LIMITS_DEG = {
@@ -19,6 +22,15 @@ clinical reference, section 1.4, with 15 to 20 deg to spare. A shoulder's are to
 ZERO_SIGMA_DEG = {"shank": 3.5, "forearm": 7.0, "hand": 6.0, "thigh": 5.0, "foot": 5.0, "upperarm": 6.0}
 """One sigma of a joint's bend in the standing neutral pose between people, by distal segment, deg: a knee
 stands against its ligaments, an elbow hangs bent by 5 to 15 deg (assumed from healthy posture, to verify)."""
+
+LIMIT_SIGMA = math.radians(10.0)
+"""How far a healthy joint and the upright of its segments may exceed textbook limits, one sigma, rad."""
+
+MEMORY = 120.0
+"""Seconds after which a posture counts a third: the heading drifts on."""
+
+HEADINGS = np.radians(np.arange(0.0, 360.0, 5.0))
+"""Relative headings that are tried, rad: the grid of `calibration.acquire`."""
 
 ZERO_SIGMA_ELSEWHERE_DEG = 5.0
 """The same of neck and trunk (assumed, to verify)."""
@@ -51,3 +63,41 @@ def widest_ranges(distal_segment: str, side: str, flexion_sign: int) -> FloatArr
     if side == "left":
         widest[1:] = -widest[1:, ::-1]
     return widest
+
+
+class Overreach:
+    """How far beyond its limits a joint would have been, for every heading; log-likelihood (G,).
+
+    The alignments err alike in every look, so the worst posture counts, once: a limb that rests beyond a
+    textbook limit does not become less likely with every second. How open the calibration left the segments
+    about their lengths widens the limits.
+    """
+
+    def __init__(self, joint: JointCalibration) -> None:
+        self.table = np.zeros(HEADINGS.size)
+        self._limits = joint.limits
+        self._known = bool(np.isfinite(joint.limits).any())
+        self._sigma = math.sqrt(LIMIT_SIGMA**2 + float(joint.proximal.covariance[1, 1]))
+
+    @property
+    def known(self) -> bool:
+        """Whether the joint has limits that tell anything."""
+        return self._known
+
+    def likelihood(self) -> FloatArray:
+        """Return the likelihood (G,), 1 for the likeliest."""
+        return np.exp(self.table - self.table.max())
+
+    def take(self, upper: FloatArray, lower: FloatArray, dt: float) -> None:
+        """Take the segments (4,), each in its sensor's own earth frame, dt seconds after the last time."""
+        r = beyond_limits(upper, lower, HEADINGS, self._limits) / self._sigma
+        now = -np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0)
+        self.table = np.minimum(self.table * math.exp(-dt / MEMORY), now)
+
+    def save(self) -> list[float]:
+        """Return the memory."""
+        return self.table.tolist()
+
+    def restore(self, state: Sequence[float]) -> None:
+        """Take up the memory of `save`."""
+        self.table = np.array(state, dtype=np.float64)

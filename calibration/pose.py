@@ -1,11 +1,9 @@
 """The static neutral pose: which way is up in each sensor, and what cannot be a pose."""
 
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from imu import quaternion
 from imu.block import STANDARD_GRAVITY, FloatArray, ImuBlock
 from imu.errors import CalibrationError
 from imu.sync import Frames
@@ -18,14 +16,6 @@ LARGEST_RATE = math.radians(12.0)
 
 LARGEST_FORCE_ERROR = 0.6
 """Mean specific force may differ from gravity by so much, m/s^2: 60 mg, three data-sheet offsets (BMI270)."""
-
-MAGNETIC_SIGMA = 0.2
-"""One sigma of the direction of an uncalibrated magnetometer's field indoors, rad: hard iron and steel
-furniture
-(a dipole gives 10 to 15 deg in the simulated clinic, algorithms.md 5a)."""
-
-SAME_STRENGTH = 0.25
-"""Two magnetometers see one field if its strength agrees within this share."""
 
 SWAPPED = 2.0
 """The distal sensor turns less than the proximal one by this factor: they are likely swapped."""
@@ -91,35 +81,3 @@ def refuse_swapped(label: str, frames: Frames, proximal: tuple[str, str], distal
             f"{distal[0]} on {distal[1]}; the two are swapped, or the sensor sits on the other "
             f"side: exchange them"
         )
-
-
-def magnetic_heading(
-    frames: Frames, sensors: Sequence[str], blocks: Mapping[str, ImuBlock]
-) -> tuple[float, float] | None:
-    """Return relative heading and its sigma, rad, from two magnetometers that see the same field.
-
-    Else None.
-    """
-    fields: list[FloatArray] = []
-    for k, sensor in enumerate(sensors):
-        block = blocks[sensor]
-        if block.mag is None:
-            return None
-        at = np.clip(np.searchsorted(block.t, frames.t), 0, len(block) - 1)
-        fields.append(quaternion.rotate(frames.q[:, k], block.mag[at]))
-    first, second = fields
-    good = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
-    if np.count_nonzero(good) < 20:
-        return None
-    first, second = first[good], second[good]
-    size1, size2 = (np.sqrt((v * v).sum(axis=1)) for v in (first, second))
-    flat1, flat2 = (np.hypot(v[:, 0], v[:, 1]) for v in (first, second))
-    strength = float(np.median(np.abs(size1 - size2) / (0.5 * (size1 + size2))))
-    dip1, dip2 = np.arctan2(first[:, 2], flat1), np.arctan2(second[:, 2], flat2)
-    flat = float(np.median(np.minimum(flat1 / size1, flat2 / size2)))
-    sigma = math.hypot(MAGNETIC_SIGMA, float(np.median(np.abs(dip1 - dip2)))) / max(flat, 1e-3)
-    if strength > SAME_STRENGTH or sigma > 1.0:
-        return None
-    apart = np.arctan2(first[:, 1], first[:, 0]) - np.arctan2(second[:, 1], second[:, 0])
-    heading = math.atan2(float(np.sin(apart).mean()), float(np.cos(apart).mean()))
-    return heading, sigma

@@ -64,8 +64,7 @@ class RelativeParams(NamedTuple):
         One sigma of a gyroscope's sensitivity before it is learnt (data sheets: 0.4 to 1 %).
     offset_sigma, offset_walk
         One sigma of an accelerometer's offset before it is learnt, m/s^2, and its wander, m/s^2/sqrt(s): 20
-        mg
-        (BMI270) or less; warming by 10 K over half an hour at 0.25 mg/K.
+        mg (BMI270 data sheet); warming by 10 K over half an hour at 0.25 mg/K.
     axis_walk
         Wander of an axis in its segment, rad/sqrt(s): skin creeps by some degrees in half an hour.
     quiet_rate, quiet_sigma
@@ -86,7 +85,7 @@ class RelativeParams(NamedTuple):
     force_memory: float = 10.0
     lever_walk: float = 0.003
     scale_sigma: float = 0.005
-    offset_sigma: float = 0.15
+    offset_sigma: float = 0.2
     offset_walk: float = 0.003
     axis_walk: float = math.radians(0.1)
     quiet_rate: float = math.radians(15.0)

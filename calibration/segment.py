@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from calibration.document import FORMAT_VERSION, expect, read, written
+from calibration.magnetic import OFFSET_SHARE, Offset
 from imu import quaternion
 from imu.block import FloatArray
 from imu.errors import CalibrationError
@@ -41,6 +42,8 @@ class SegmentAlignment:
         movements agree with a person's anatomy, not only sensor noise.
     residual
         Root mean square disagreement of the directions it was fitted to, rad; 0 where exactly determined.
+    magnetometer
+        What the sensor's magnetometer reads without a field, as the calibration's movements showed it.
     """
 
     sensor: str
@@ -48,6 +51,7 @@ class SegmentAlignment:
     q_sensor_from_segment: FloatArray
     covariance: FloatArray
     residual: float = 0.0
+    magnetometer: Offset = field(default_factory=Offset.unknown)
 
     def __post_init__(self) -> None:
         """Refuse what is not a rotation."""
@@ -76,6 +80,8 @@ class SegmentAlignment:
             "q_sensor_from_segment": self.q_sensor_from_segment.tolist(),
             "covariance_rad2": self.covariance.tolist(),
             "residual_rad": self.residual,
+            "magnetometer_offset": self.magnetometer.value.tolist(),
+            "magnetometer_sigma_share": self.magnetometer.sigma,
         }
 
     @classmethod
@@ -88,6 +94,10 @@ class SegmentAlignment:
                 np.array(document["q_sensor_from_segment"], dtype=np.float64),
                 np.array(document["covariance_rad2"], dtype=np.float64),
                 float(document["residual_rad"]),
+                Offset(
+                    np.array(document.get("magnetometer_offset", [0.0, 0.0, 0.0]), dtype=np.float64),
+                    float(document.get("magnetometer_sigma_share", OFFSET_SHARE)),
+                ),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CalibrationError(

@@ -6,13 +6,14 @@ C. T. Striebel, AIAA Journal 3:1445, 1965, on the estimator's own error state.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
-from calibration.heading_series import AxisShift, Heading
+from calibration.heading_series import AxisShift, Heading, unmoved
 from calibration.linear import backward, forward, mirror, product, root
 from calibration.relative import Moment, Way, advance, apart, carry, move
 from calibration.relative_state import HEADING, SIZE, RelativeState
@@ -38,14 +39,18 @@ def smooth(
     """Return the relative heading at every frame of a recording, each in the light of all others.
 
     Parameters are those of `HeadingEstimator`, `pair` its two sensors; where it never finds a heading, its
-    own
-    answer is returned.
+    likeliest one is held throughout: two plain 6-axis orientations a constant turn apart.
     """
     first = HeadingEstimator(calibration, rate, *pair, params=params)
     first.tape = []
     live = first.feed(frames)
     starts = [k for k, moment in enumerate(first.tape) if moment.fresh]
-    if not np.isfinite(live.delta).any() or not starts or live.sigma[-1] > RESTART_SIGMA:
+    shift = AxisShift(calibration)
+    if not np.isfinite(live.delta).any():
+        held, count = first.state, len(live.delta)
+        guess = replace(live, q_earth1_from_earth2=np.tile(held.turn, (count, 1)))
+        return shift.carry(guess, np.tile(shift.moved(held.axes), (count, 1, 1)), frames, pair)
+    if not starts or live.sigma[-1] > RESTART_SIGMA:
         return live
     second = HeadingEstimator(calibration, rate, *pair, params=params)
     second.start_from(first, _carried_back(first.tape, starts[-1], first.state), RESTART_SIGMA)
@@ -59,7 +64,6 @@ def smooth(
     if borders.size != len(states):
         return again
     between, at = _between(borders, states, live)
-    shift = AxisShift(calibration)
     moved = shift.moved(np.stack([state.axes for state in states]))
     return shift.carry(between, moved[at], frames, pair)
 
@@ -149,4 +153,4 @@ def _between(
     delta = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
     sigma = np.sqrt(np.maximum(covariance[:, HEADING, HEADING], 0.0))
     axes = np.stack([state.axes for state in states])[at]
-    return Heading(delta, sigma, live.observable, turn, covariance, axes), at
+    return Heading(delta, sigma, live.observable, turn, covariance, axes, unmoved(count)), at

@@ -16,8 +16,9 @@ PATIENCE = 60.0
 """A sensor this far behind the newest one, s, no longer holds the others back: its instants become NaN.
 Bounds the memory; far beyond any burst or reconnection in order of arrival that a capture lives with."""
 
-_Q, _GYR, _ACC, _REST, _SIGMA, _LOST = slice(0, 4), slice(4, 7), slice(7, 10), 10, 11, 12
-_WIDTH = 13
+_Q, _GYR, _ACC, _REST, _SIGMA = slice(0, 4), slice(4, 7), slice(7, 10), 10, 11
+_MAG, _LOST = slice(12, 15), 15
+_WIDTH = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,8 @@ class Frames:
         Standard deviation of the bias that was taken off, rad/s. NaN inside gaps.
     lost_heading : (M, S) or None
         One-sigma heading that a gap before this instant has cost, rad; 0 where there was none. None: no gaps.
+    mag : (M, S, 3) or None
+        Magnetic field in the sensor frame, in the sensor's own unit. NaN where not known; None: nowhere.
     """
 
     t: FloatArray
@@ -49,6 +52,7 @@ class Frames:
     acc: FloatArray
     gyr_bias_sigma: FloatArray
     lost_heading: FloatArray | None = None
+    mag: FloatArray | None = None
 
     def __len__(self) -> int:
         """Return the number of instants."""
@@ -57,6 +61,7 @@ class Frames:
     def __getitem__(self, span: slice) -> "Frames":
         """Return the instants of a slice, in time order."""
         lost = None if self.lost_heading is None else self.lost_heading[span]
+        mag = None if self.mag is None else self.mag[span]
         return Frames(
             self.t[span],
             self.q[span],
@@ -65,6 +70,7 @@ class Frames:
             self.acc[span],
             self.gyr_bias_sigma[span],
             lost,
+            mag,
         )
 
 
@@ -114,6 +120,7 @@ class Synchroniser:
             np.zeros((0, size, 3)),
             np.zeros((0, size)),
             np.zeros((0, size)),
+            np.zeros((0, size, 3)),
         )
 
     def feed(self, orientation: Orientation, block: ImuBlock) -> Frames:
@@ -168,6 +175,7 @@ class Synchroniser:
             rows[..., _ACC],
             rows[..., _SIGMA],
             rows[..., _LOST],
+            rows[..., _MAG],
         )
 
     def save(self) -> dict[str, Any]:
@@ -205,14 +213,16 @@ class _Track:
         self.seen = float(block.t[-1])
         self._t, self._rows, lost = _appended(
             *(self._t, self._rows, block.t, orientation.q, block.gyr, orientation.gyr_bias, block.acc),
-            *(orientation.rest.astype(np.float64), orientation.gyr_bias_sigma, orientation.lost_heading),
+            *(orientation.rest.astype(np.float64), orientation.gyr_bias_sigma),
+            np.full_like(block.acc, np.nan) if block.mag is None else block.mag,
+            orientation.lost_heading,
         )
         self._any_lost = self._any_lost or lost
         if len(self._t):
             self.begin = min(self.begin, float(self._t[0]))
 
     def fill(self, t: FloatArray, out: FloatArray) -> None:
-        """Write the values at instants into `out` (M, 13), NaN where not known."""
+        """Write the values at instants into `out` (M, 16), NaN where not known."""
         _place(t, self._t, self._rows, self._reach, out)
         if self._any_lost:
             self._note_lost(t, out[:, _LOST])
@@ -242,7 +252,7 @@ class _Track:
         self._any_lost = bool(self._rows[:, _LOST].any())
 
 
-@sequential("(k),(k,w),(n),(n,q),(n,c),(n,c),(n,c),(n),(n),(n)")
+@sequential("(k),(k,w),(n),(n,q),(n,c),(n,c),(n,c),(n),(n),(n,c),(n)")
 def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
     times: FloatArray,
     rows: FloatArray,
@@ -253,6 +263,7 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
     acc: FloatArray,
     rest: FloatArray,
     gyr_bias_sigma: FloatArray,
+    mag: FloatArray,
     lost_heading: FloatArray,
 ) -> tuple[FloatArray, FloatArray, bool]:
     """Return times and rows with those samples added whose orientation is known, and if any lost heading."""
@@ -264,7 +275,7 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
         if math.isfinite(q[i, 0]):
             row = all_rows[kept]
             row[:4], row[4:7], row[7:10] = q[i], gyr[i] - gyr_bias[i], acc[i]
-            row[10], row[11], row[12] = rest[i], gyr_bias_sigma[i], lost_heading[i]
+            row[10], row[11], row[12:15], row[15] = rest[i], gyr_bias_sigma[i], mag[i], lost_heading[i]
             all_times[kept] = t[i]
             kept += 1
             lost = lost or lost_heading[i] > 0.0

@@ -168,15 +168,12 @@ class _Joint:
         segments = quaternion.multiply(frames.q, self._mounting)
         upper = segments[:, 0]
         lower = quaternion.multiply(heading.q_earth1_from_earth2, segments[:, 1])
-        covariance = heading.covariance.copy()
-        covariance[:, 0, 0] += 2.0 * TILT_SIGMA**2
-        covariance[:, 1, 1] += 2.0 * TILT_SIGMA**2
         errors = angle_errors(
             self._setup.rule,
             self._setup.side,
-            q_earth_from_proximal=upper,
+            q_earth_from_proximal=quaternion.multiply(heading.q_earth1_from_shown, upper),
             q_proximal_from_distal=quaternion.multiply(quaternion.conjugate(upper), lower),
-            turn_covariance=covariance,
+            turn_covariance=heading.covariance,
             proximal_covariance=self._covariances[0],
             distal_covariance=self._covariances[1],
         )

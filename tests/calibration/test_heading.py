@@ -1,12 +1,14 @@
 """The relative heading: found from nothing, followed, and never believed beyond what the joint shows."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from calibration.heading import HeadingEstimator
 from calibration.heading_series import Heading
+from calibration.limits import Overreach
 from calibration.segment import JointCalibration, SegmentAlignment
 from calibration.smoother import smooth
 from imu import quaternion
@@ -232,3 +234,27 @@ def test_the_neutral_pose_tells_the_heading_when_it_is_held() -> None:
     heading = HeadingEstimator(pose, RATE).feed(frames)
     assert off(heading, 1.2)[-1] < math.radians(12.0)
     assert heading.sigma[-1] < math.radians(25.0)
+
+
+def test_a_posture_beyond_a_limit_counts_once_however_long_it_lasts() -> None:
+    joint = replace(BALL, limits=np.radians([[-10.0, 120.0], [-20.0, 20.0], [-40.0, 40.0]]))
+    upper = np.array([1.0, 0.0, 0.0, 0.0])
+    lower = quaternion.about_vertical(1.3)
+    once, long, other = Overreach(joint), Overreach(joint), Overreach(joint)
+    once.take(upper, lower, 0.2)
+    for _ in range(500):
+        long.take(upper, lower, 0.2)
+    np.testing.assert_array_equal(once.table, long.table)
+    other.take(quaternion.about_vertical(0.4), lower, 0.2)
+    long.take(quaternion.about_vertical(0.4), lower, 0.2)
+    assert (long.table <= other.table).all()
+    assert once.table.min() < 0.0
+    assert once.likelihood().max() == 1.0
+    assert not Overreach(BALL).known
+
+
+def test_a_guess_stays_where_it_is_until_the_evidence_moves_it() -> None:
+    rng = np.random.default_rng(8)
+    still = hinge_world(rng, 1.0, axis_up=math.pi / 2.0, seconds=20.0)
+    shown = HeadingEstimator(replace(BALL, centre_fixed=False), RATE).feed(still).q_earth1_from_earth2
+    np.testing.assert_array_equal(shown, np.tile(shown[:1], (len(shown), 1)))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu.quaternion import conjugate
@@ -44,19 +43,20 @@ def series(
     return join_series([step.series for step in played.steps(seconds)])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_whole_recording_knows_more_than_its_past(seed: int, tmp_path: Path) -> None:
-    limb = simulate_limb(LimbSpec(programme=PROGRAMME, side="left", heading=1.0), seed)
-    recording = recorded(limb, tmp_path / "r.mcap")
-    live, best = series(recording, "live"), series(recording, "best")
-    np.testing.assert_array_equal(live.t, best.t)
-    truth = np.interp(live.t, limb.truth.t, limb.truth.angle_sensor[:, 0])
-    moving = live.t > 8.0
-    errors = [np.abs(each.angle[moving, 0] - truth[moving]) for each in (live, best)]
-    known = np.isfinite(errors[0]) & np.isfinite(errors[1])
-    rms = [math.sqrt(float(np.mean(error[known] ** 2))) for error in errors]
-    assert rms[1] <= rms[0] + math.radians(0.1)
-    assert np.isfinite(errors[1]).mean() >= np.isfinite(errors[0]).mean()
+def test_the_whole_recording_knows_more_than_its_past(tmp_path: Path) -> None:
+    squares = np.zeros(2)
+    for seed in (1, 2, 3, 4):
+        limb = simulate_limb(LimbSpec(programme=PROGRAMME, side="left", heading=1.0), seed)
+        recording = recorded(limb, tmp_path / f"{seed}.mcap")
+        live, best = series(recording, "live"), series(recording, "best")
+        np.testing.assert_array_equal(live.t, best.t)
+        truth = np.interp(live.t, limb.truth.t, limb.truth.angle_sensor[:, 0])
+        moving = live.t > 8.0
+        errors = [np.abs(each.angle[moving, 0] - truth[moving]) for each in (live, best)]
+        known = np.isfinite(errors[0]) & np.isfinite(errors[1])
+        squares += [float(np.mean(error[known] ** 2)) for error in errors]
+        assert np.isfinite(errors[1]).mean() >= np.isfinite(errors[0]).mean()
+    assert squares[1] < squares[0]
 
 
 def test_cuts_change_no_bit_of_it(tmp_path: Path) -> None:

@@ -316,8 +316,8 @@ def test_the_other_leg_is_told() -> None:
 
 @cache
 def faulty() -> tuple[LimbRecording, tuple[ImuBlock, ...]]:
-    """Return a limb with a slip, a gap and a saturated bout, and its samples, one block a sensor."""
-    of = knee(Slip(SLIP_AT, 9.0 * DEG))
+    """Return a limb with a slip between two strokes, a gap and a saturated bout; one block a sensor."""
+    of = knee(Slip(SLIP_AT - 1.2, 9.0 * DEG))
     blocks: list[ImuBlock] = []
     for number, sensor in enumerate(of.sensors):
         block = of.blocks[sensor]

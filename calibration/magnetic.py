@@ -1,0 +1,220 @@
+"""Two magnetometers as a pair: the heading between their sensors, where both see one undisturbed field.
+
+Neither is trusted alone. Their fields, seen from the two inclinations, must agree in strength and in dip; how
+far they do not is how far the field differs between the two places, and the heading is as unsure. Iron in
+the sensor itself shifts its readings by a constant, which shows as soon as the sensor turns in the field:
+movements made for a calibration tell it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calibration.gather import rate_of
+from imu import quaternion
+from imu.block import FloatArray, ImuBlock
+from imu.fusion import make_filter
+
+OFFSET_SHARE = 0.2
+"""One sigma of an uncalibrated magnetometer's offset, share of the field: hard iron of the board and steel
+furniture (a dipole gives 10 to 15 deg in the simulated clinic, algorithms.md 5a)."""
+
+FIELD_SIGMA = math.radians(3.0)
+"""One sigma by which the direction of a field that seems undisturbed differs between two places of a limb,
+rad: what a pair of dips that agree can't show (assumed, to verify)."""
+
+SAME_STRENGTH = 0.25
+"""Two magnetometers see one field if its strength agrees within this share."""
+
+WIDEST = 1.0
+"""A heading less sure than this, rad, is none."""
+
+UNSEEN = 0.05
+"""Share of the looks at a pair that agrees and is wrong all the same: iron near both sensors (assumed)."""
+
+MEMORY = 60.0
+"""Seconds over which looks count together: the heading between two 6-axis frames drifts by some 3 deg in
+them, and a limb that moves on comes to another field."""
+
+FIELD_TIME = 4.0
+"""How long a place's disturbance stays alike, s: it follows the movement and returns with it."""
+
+STEP = 0.1
+"""Grid on which an offset is fitted, s."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offset:
+    """What a magnetometer reads without a field.
+
+    Parameters
+    ----------
+    value : (3,)
+        Sensor frame, in the sensor's own unit; 0 where nothing is known.
+    sigma
+        One sigma of each component, share of the field's strength.
+    """
+
+    value: FloatArray
+    sigma: float
+
+    @classmethod
+    def unknown(cls) -> "Offset":
+        """Return what is known of an uncalibrated magnetometer."""
+        return cls(np.zeros(3), OFFSET_SHARE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """Relative heading from a pair of magnetometers at M instants; NaN where they don't see one field.
+
+    Parameters
+    ----------
+    heading, sigma : (M,)
+        As of `Heading.delta`, and its one sigma; rad.
+    """
+
+    heading: FloatArray
+    sigma: FloatArray
+
+
+def looks(q: FloatArray, mag: FloatArray, offsets: tuple[Offset, Offset]) -> Looks:
+    """Return what a pair of magnetometers says at M instants, each instant by itself.
+
+    Parameters
+    ----------
+    q : (M, 2, 4)
+        `q_earth_from_sensor`, proximal first, each in its own earth frame.
+    mag : (M, 2, 3)
+        Fields in the sensor frames, each in its sensor's own unit.
+    offsets
+        Of the two magnetometers.
+    """
+    field = quaternion.rotate(q, mag - np.stack([offset.value for offset in offsets]))
+    x, y, z = field[..., 0], field[..., 1], field[..., 2]
+    level = np.sqrt(x * x + y * y)
+    size = np.maximum(np.sqrt(level * level + z * z), np.finfo(np.float64).tiny)
+    dip = np.arctan2(z, level)
+    flat = np.minimum(level[:, 0] / size[:, 0], level[:, 1] / size[:, 1])
+    own = FIELD_SIGMA**2 + offsets[0].sigma ** 2 + offsets[1].sigma ** 2
+    sigma = np.sqrt(own + (dip[:, 0] - dip[:, 1]) ** 2) / np.maximum(flat, 1e-3)
+    strength = 2.0 * np.abs(size[:, 0] - size[:, 1]) / (size[:, 0] + size[:, 1])
+    one = (strength < SAME_STRENGTH) & (sigma < WIDEST)
+    heading = quaternion.wrap(np.arctan2(y[:, 0], x[:, 0]) - np.arctan2(y[:, 1], x[:, 1]))
+    return Looks(np.where(one, heading, np.nan), np.where(one, sigma, np.nan))
+
+
+def middle(seen: Looks) -> tuple[float, float] | None:
+    """Return the heading of a whole movement and its sigma, rad; None if the pair mostly saw two fields."""
+    known = np.isfinite(seen.heading)
+    if np.count_nonzero(known) < max(20, len(known) // 2):
+        return None
+    heading = seen.heading[known]
+    mean = math.atan2(float(np.sin(heading).mean()), float(np.cos(heading).mean()))
+    return mean, float(np.median(seen.sigma[known]))
+
+
+class FieldLook:
+    """What a pair of magnetometers has said lately, as one look: its error stays, so that more don't help."""
+
+    def __init__(self) -> None:
+        self._cosine = self._sine = self._weight = self._time = 0.0
+
+    def take(self, heading: float, sigma: float, dt: float) -> None:
+        """Take the look at one instant, rad, NaN where there is none, dt seconds after the one before."""
+        keep = math.exp(-dt / MEMORY)
+        known = math.isfinite(sigma)
+        share = dt / sigma**2 if known else 0.0
+        self._cosine = keep * self._cosine + (share * math.cos(heading) if known else 0.0)
+        self._sine = keep * self._sine + (share * math.sin(heading) if known else 0.0)
+        self._weight = keep * self._weight + share
+        self._time = keep * self._time + dt
+
+    def heading(self) -> tuple[float, float] | None:
+        """Return the heading and its sigma, rad; None if the pair has not seen one field."""
+        if self._weight <= 0.0:
+            return None
+        alike = min(1.0, math.hypot(self._cosine, self._sine) / self._weight)
+        sigma = math.sqrt(self._time / self._weight - 2.0 * math.log(max(alike, 1e-9)))
+        return (math.atan2(self._sine, self._cosine), sigma) if sigma < WIDEST else None
+
+    def weighed(self, weight: FloatArray) -> FloatArray:
+        """Return likelihoods (G,) of headings around the circle, from 0, in the light of the pair."""
+        found = self.heading()
+        if found is None:
+            return weight / weight.sum()
+        middle_of, sigma = found
+        circle: FloatArray = np.arange(weight.size, dtype=np.float64) * (2.0 * math.pi / weight.size)
+        apart = quaternion.wrap(circle - middle_of) / sigma
+        seen = weight * (UNSEEN + (1.0 - UNSEEN) * np.exp(-0.5 * apart * apart))
+        return seen / seen.sum()
+
+    def save(self) -> list[float]:
+        """Return the memory."""
+        return [self._cosine, self._sine, self._weight, self._time]
+
+    def restore(self, state: Sequence[float]) -> None:
+        """Take up the memory of `save`."""
+        self._cosine, self._sine, self._weight, self._time = (float(value) for value in state)
+
+
+def offsets_of(recordings: Iterable[Mapping[str, ImuBlock]]) -> dict[str, Offset]:
+    """Return the offset of every sensor that recordings of one strapping hold, by its id."""
+    parts: dict[str, list[tuple[FloatArray, FloatArray, float]]] = {}
+    for blocks in recordings:
+        for sensor, block in blocks.items():
+            parts.setdefault(sensor, [])
+            if block.mag is not None:
+                rate = rate_of(block)
+                parts[sensor].append((make_filter("vqf", rate).feed(block).q, block.mag, rate))
+    return {sensor: fit_offset(each) for sensor, each in parts.items()}
+
+
+def fit_offset(parts: Iterable[tuple[FloatArray, FloatArray, float]]) -> Offset:
+    """Return the offset of one magnetometer from movements, each in its own field.
+
+    What the sensor reads less its offset, seen from the earth, is one constant vector for every movement: a
+    linear least-squares problem, with a prior of `OFFSET_SHARE`. A movement whose field is not constant
+    counts less.
+
+    Parameters
+    ----------
+    parts
+        Of each movement `q_earth_from_sensor` (N, 4), readings (N, 3), samples per second.
+    """
+    normals: list[FloatArray] = []
+    rights: list[FloatArray] = []
+    scatters: list[tuple[float, float]] = []
+    sizes: list[float] = []
+    for q, mag, rate in parts:
+        stride = max(1, round(STEP * rate))
+        good = np.isfinite(q).all(axis=1) & np.isfinite(mag).all(axis=1)
+        some, read = q[good][::stride], mag[good][::stride]
+        if len(read) < 10:
+            continue
+        turn, seen = quaternion.to_matrix(some), quaternion.rotate(some, read)
+        turn, seen = turn - turn.mean(axis=0), seen - seen.mean(axis=0)
+        normals.append(np.einsum("nij,nik->jk", turn, turn))
+        rights.append(np.einsum("nij,ni->j", turn, seen))
+        scatters.append((float((seen * seen).sum()), float(len(read))))
+        sizes.append(float(np.median(np.sqrt((read * read).sum(axis=1)))))
+    if not sizes:
+        return Offset.unknown()
+    strength = float(np.median(sizes))
+    least = (FIELD_SIGMA * strength) ** 2
+    weights = np.full(len(normals), 1.0 / least)
+    value, covariance = np.zeros(3), np.eye(3)
+    for _ in range(4):
+        shares = weights / max(1.0, 2.0 * FIELD_TIME / STEP)
+        normal = np.eye(3) / (OFFSET_SHARE * strength) ** 2
+        normal = normal + (np.stack(normals) * shares[:, None, None]).sum(axis=0)
+        covariance = np.asarray(np.linalg.inv(normal), np.float64)
+        value = covariance @ (np.stack(rights) * shares[:, None]).sum(axis=0)
+        left = [
+            (total - 2.0 * float(value @ right) + float(value @ n @ value)) / (3.0 * count)
+            for n, right, (total, count) in zip(normals, rights, scatters, strict=True)
+        ]
+        weights = 1.0 / np.maximum(np.array(left), least)
+    return Offset(value, math.sqrt(float(np.trace(covariance)) / 3.0) / strength)
