@@ -11,7 +11,6 @@ Rules and thresholds: the project's sensor reference C.3 and C.4, rules 2, 3 and
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from imu.block import FloatArray
 from imu.compiled import compiled
 from imu.envelope import ENOUGH_BINS
 from imu.errors import InputError
+from imu.lateness import Lateness
 from imu.sensors.driver import DeviceClock
 from imu.time_base import HISTORY_S, TimeBase
 
@@ -33,7 +33,6 @@ RAISED_FOR_S = 5.0
 STEP_S, STEP_COUNTED_S = 1.0, 0.25
 """Lateness that stays raised by this much for `RAISED_FOR_S` means the count stood still meanwhile."""
 LOSS_PERIODS = 1.5
-AT_ONCE = 1000
 RATE_LIMIT, RATE_LIMIT_COUNTED = 200e-6, 2e-2
 LEARNT_SIGMA, LEARNT_SIGMA_COUNTED = 5e-6, 2e-4
 """How far a learnt rate is trusted next time: three recordings of one WitMotion agree within 1e-4."""
@@ -153,7 +152,7 @@ class SensorClock:
             self._memory = _Memory(learnt, LEARNT_SIGMA_COUNTED if device.counted else LEARNT_SIGMA)
         self._shared = shared
         self._base = self._own_base()
-        self._late = _Lateness()
+        self._late = Lateness()
 
     def _own_base(self) -> TimeBase:
         return TimeBase(self._period, self._memory.skew, self._memory.skew_sigma, self._limit)
@@ -348,7 +347,7 @@ class SensorClock:
         self._memory = _Memory(**saved["memory"])
         self._base = self._shared if self._shared and saved["on_shared_base"] else self._own_base()
         self._base.restore(saved["base"])
-        self._late = _Lateness(saved["late_ms"])
+        self._late = Lateness(saved["late_ms"])
 
 
 def shared_base(device: DeviceClock, rate_hz: float) -> TimeBase:
@@ -363,42 +362,6 @@ def shared_base(device: DeviceClock, rate_hz: float) -> TimeBase:
     """
     limit = RATE_LIMIT_COUNTED if device.counted else RATE_LIMIT
     return TimeBase(1.0 / rate_hz, 0.0, device.rate_sigma, limit, HISTORY_S)
-
-
-class _Lateness:
-    """How late samples came, counted by the millisecond."""
-
-    def __init__(self, counted: Sequence[tuple[int, int]] = ()) -> None:
-        self._counted = Counter(dict(counted))
-        self._fresh: list[tuple[float, FloatArray]] = []
-
-    def add(self, arrival: float, times: FloatArray) -> None:
-        """Take samples of some times (N,) that arrived together, s; many packets are counted at once."""
-        self._fresh.append((arrival, times))
-        if len(self._fresh) >= AT_ONCE:
-            self._count()
-
-    def quantile(self, share: float) -> float:
-        """Return how late, s, a share of the samples came at most; NaN without any."""
-        self._count()
-        wanted = share * self._counted.total()
-        seen = 0
-        for value in sorted(self._counted):
-            seen += self._counted[value]
-            if seen >= wanted:
-                return value / 1e3
-        return math.nan
-
-    def save(self) -> list[tuple[int, int]]:
-        """Return (milliseconds, samples)."""
-        self._count()
-        return sorted(self._counted.items())
-
-    def _count(self) -> None:
-        if self._fresh:
-            late = np.concatenate([arrival - times for arrival, times in self._fresh])
-            self._counted.update(np.maximum(np.rint(late * 1e3), 0.0).astype(int).tolist())
-            self._fresh.clear()
 
 
 @compiled
