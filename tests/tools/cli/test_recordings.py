@@ -11,7 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from imu.errors import InputError, RomcapError
-from imu.recording import Recording
+from imu.recording import RawPacket, Recording, RecordingHeader, RecordingWriter, SensorInfo
+from imu.sensors.driver import Reading
+from imu.sensors.registry import driver_named
+from imu.streams import StreamLog, StreamPlan
 from tools.cli.main import build
 
 
@@ -136,6 +139,33 @@ def test_a_wrong_option_is_one_sentence(
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         rom("import", tmp_path / "none.npz", "-o", tmp_path / "x.mcap")
+
+
+def test_samples_are_made_again_from_raw_bytes_or_it_says_why_not(trial: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.mcap"
+    rom("import", trial, "-o", out)
+    with pytest.raises(RomcapError, match="holds no raw bytes with their settings"):
+        rom("repair", "--from-raw", out)
+    assert not (tmp_path / "x.rebuilt.mcap").exists()
+
+    driver = driver_named("open")
+    settings = driver.settings()
+    sensor = SensorInfo("left_shank", "left_shank", "open", settings.rate_hz)
+    raw = tmp_path / "raw.mcap"
+    log = StreamLog({"left_shank": StreamPlan(driver, settings)}, 0)
+    stream, turning = driver.peripheral(), Reading(None, None, (0.1, 0.0, 0.0), (0.0, 0.0, 9.8))
+    for write in (*driver.configure(settings), *driver.start(settings)):
+        stream.write(write.characteristic, write.payload)
+    with RecordingWriter(raw, RecordingHeader(sensors=(sensor,), simulated=True)) as writer:
+        log.begin(writer, {"left_shank": 0.0})
+        for k in range(300):
+            for note in stream.sample(k / settings.rate_hz, turning):
+                arrival = round((k / settings.rate_hz + 0.02) * 1e9)
+                log.take(RawPacket("left_shank", arrival, note.characteristic, note.payload), writer)
+    made = rom_json("repair", "--from-raw", raw)
+    (told,) = made["sensors"]
+    assert (told["sensor"], told["recorded"], told["first"]) == ("left_shank", 0, None)
+    assert told["rebuilt"] == sum(Recording.open(Path(made["written"])).samples.values()) > 250
 
 
 @pytest.mark.parametrize("command", ["info", "repair"])
