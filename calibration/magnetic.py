@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.gather import rate_of
+from calibration.rotation import minus, quaternion_at, rotated, vector_at, wrapped
 from imu import quaternion
 from imu.block import FloatArray, ImuBlock
+from imu.compiled import compiled
 from imu.fusion import make_filter
 
 OFFSET_SHARE = 0.2
@@ -92,18 +94,32 @@ def looks(q: FloatArray, mag: FloatArray, offsets: tuple[Offset, Offset]) -> Loo
     offsets
         Of the two magnetometers.
     """
-    field = quaternion.rotate(q, mag - np.stack([offset.value for offset in offsets]))
-    x, y, z = field[..., 0], field[..., 1], field[..., 2]
-    level = np.sqrt(x * x + y * y)
-    size = np.maximum(np.sqrt(level * level + z * z), np.finfo(np.float64).tiny)
-    dip = np.arctan2(z, level)
-    flat = np.minimum(level[:, 0] / size[:, 0], level[:, 1] / size[:, 1])
+    both = np.stack([offset.value for offset in offsets])
     own = FIELD_SIGMA**2 + offsets[0].sigma ** 2 + offsets[1].sigma ** 2
-    sigma = np.sqrt(own + (dip[:, 0] - dip[:, 1]) ** 2) / np.maximum(flat, 1e-3)
-    strength = 2.0 * np.abs(size[:, 0] - size[:, 1]) / (size[:, 0] + size[:, 1])
-    one = (strength < SAME_STRENGTH) & (sigma < WIDEST)
-    heading = quaternion.wrap(np.arctan2(y[:, 0], x[:, 0]) - np.arctan2(y[:, 1], x[:, 1]))
-    return Looks(np.where(one, heading, np.nan), np.where(one, sigma, np.nan))
+    return Looks(*_looks(q, mag, both, own, (SAME_STRENGTH, WIDEST)))
+
+
+@compiled
+def _looks(
+    q: FloatArray, mag: FloatArray, offsets: FloatArray, own: float, limits: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Return headings and their sigmas; `own` is the variance of both directions where the dips agree."""
+    same, widest = limits
+    heading, sigma = np.full(len(q), np.nan), np.full(len(q), np.nan)
+    for k in range(len(q)):
+        x1, y1, z1 = rotated(quaternion_at(q[k, 0]), minus(vector_at(mag[k, 0]), vector_at(offsets[0])))
+        x2, y2, z2 = rotated(quaternion_at(q[k, 1]), minus(vector_at(mag[k, 1]), vector_at(offsets[1])))
+        level1, level2 = math.hypot(x1, y1), math.hypot(x2, y2)
+        size1, size2 = math.hypot(level1, z1), math.hypot(level2, z2)
+        if not (size1 > 0.0 and size2 > 0.0):
+            continue
+        flat = max(min(level1 / size1, level2 / size2), 1e-3)
+        dips = math.atan2(z1, level1) - math.atan2(z2, level2)
+        spread = math.sqrt(own + dips * dips) / flat
+        if 2.0 * abs(size1 - size2) < same * (size1 + size2) and spread < widest:
+            heading[k] = wrapped(math.atan2(y1, x1) - math.atan2(y2, x2))
+            sigma[k] = spread
+    return heading, sigma
 
 
 def middle(seen: Looks) -> tuple[float, float] | None:
