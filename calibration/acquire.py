@@ -97,14 +97,11 @@ class Acquisition:
         lasting
             How long such a disagreement lasts, s.
         """
-        variance = noise**2
-        misfit, centre = _solve(self._sums, self._loads, self._total, variance / REACH**2)
-        least = max(float(misfit.min()), 0.0) / max(3.0 * self.count, 1.0)
-        weak = (variance + least) * max(1.0, 2.0 * lasting / seconds)
-        weak += OFFSET**2 * max(1.0, 2.0 * OFFSET_LASTING / seconds)
-        score = self.table - 0.5 * (misfit - misfit.min()) / weak
-        weight = np.exp(score - score.max())
-        return weight / weight.sum(), centre
+        lasts = max(1.0, 2.0 * lasting / seconds)
+        offset = OFFSET**2 * max(1.0, 2.0 * OFFSET_LASTING / seconds)
+        return _weighed(
+            self.table, self._sums, self._loads, self._total, self.count, noise * noise, lasts, offset
+        )
 
     def save(self) -> dict[str, Any]:
         """Return the memory, JSON-serialisable."""
@@ -188,32 +185,75 @@ def _add_vector(total: FloatArray, v: Vector) -> None:
 
 
 @compiled
+def _weighed(  # noqa: PLR0917 -- a compiled function has no keywords
+    table: FloatArray,
+    sums: FloatArray,
+    loads: FloatArray,
+    total: FloatArray,
+    count: float,
+    variance: float,
+    lasting: float,
+    offset: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6).
+
+    `variance` of the forces lasts so many stretches; that of an offset is added, both in m^2/s^4.
+    """
+    misfit, centre = _solve(sums, loads, total, variance / REACH**2)
+    lowest = misfit.min()
+    weak = (variance + max(lowest, 0.0) / max(3.0 * count, 1.0)) * lasting + offset
+    weight = table - 0.5 * (misfit - lowest) / weak
+    weight = np.exp(weight - weight.max())
+    return weight / weight.sum(), centre
+
+
+@compiled
 def _solve(
     sums: FloatArray, loads: FloatArray, total: FloatArray, prior: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the least sum of squares (72,), m^2/s^4, and its (r1, r2), (72, 6), m, for each delta.
 
-    `prior` is the variance of the forces over that of the joint centre's place, 1/s^4.
+    `prior` is the variance of the forces over that of the joint centre's place, 1/s^4. The root of the six by
+    six sums goes by blocks: that of r1 is the same for every delta, and what it does to the rest is the sum
+    of a part that is free of delta, one with cos(delta) and one with sin(delta).
     """
     misfit, centre = np.empty(_COS.size), np.empty((_COS.size, 6))
-    normal, right = np.zeros((6, 6)), np.empty((6, 1))
-    for i in range(3):
-        for j in range(3):
-            normal[i, j], normal[3 + i, 3 + j] = sums[0, i, j], sums[1, i, j]
-        normal[i, i] += prior
-        normal[3 + i, 3 + i] += prior
+    first, rest = sums[0].copy(), np.empty((3, 12))
+    for k in range(3):
+        first[k, k] += prior
+        rest[:, 4 * k : 4 * k + 3] = -sums[2 + k]
+        rest[:, 4 * k + 3] = -loads[1 + k]
+    rest[:, 3] += loads[0]
+    upper = root(first)
+    white = forward(upper, rest)
+    second, place = np.empty((3, 3)), np.empty((3, 1))
+    both = np.empty((3, 4))
     for g in range(_COS.size):
         cos, sin = _COS[g], _SIN[g]
+        misfit[g] = total[0] - 2.0 * (cos * total[1] + sin * total[2])
+        for i in range(3):
+            for j in range(4):
+                both[i, j] = white[i, j] + cos * white[i, 4 + j] + sin * white[i, 8 + j]
+            misfit[g] -= both[i, 3] * both[i, 3]
         for i in range(3):
             for j in range(3):
-                normal[i, 3 + j] = -(sums[2, i, j] + cos * sums[3, i, j] + sin * sums[4, i, j])
-            right[i, 0] = loads[0, i] - (loads[1, i] + cos * loads[2, i] + sin * loads[3, i])
-            right[3 + i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
-        upper = root(normal)
-        white = forward(upper, right)
-        place = backward(upper, white)
-        misfit[g] = total[0] - 2.0 * (cos * total[1] + sin * total[2])
-        for i in range(6):
-            centre[g, i] = place[i, 0]
-            misfit[g] -= white[i, 0] * white[i, 0]
+                second[i, j] = sums[1, i, j]
+                for k in range(3):
+                    second[i, j] -= both[k, i] * both[k, j]
+            second[i, i] += prior
+            place[i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
+            for k in range(3):
+                place[i, 0] -= both[k, i] * both[k, 3]
+        last = root(second)
+        seen = forward(last, place)
+        distal = backward(last, seen)
+        for i in range(3):
+            misfit[g] -= seen[i, 0] * seen[i, 0]
+            centre[g, 3 + i] = distal[i, 0]
+            place[i, 0] = both[i, 3]
+            for j in range(3):
+                place[i, 0] -= both[i, j] * distal[j, 0]
+        proximal = backward(upper, place)
+        for i in range(3):
+            centre[g, i] = proximal[i, 0]
     return misfit, centre

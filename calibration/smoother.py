@@ -72,10 +72,9 @@ def _carried_back(tape: list[Moment], start: int, end: RelativeState) -> FloatAr
     """Return the turn at the beginning from the one that the filter started with at a step."""
     values = end.values
     for moment in reversed(tape[start + 1 :]):
-        ahead = apart(values, moment.predicted)
-        values = moment.looked.values.copy()
+        later, values = values, moment.looked.values.copy()
         if not moment.fresh:
-            _values_back(values, moment.looked.covariance, moment.way, ahead)
+            _values_back(values, moment.looked.covariance, moment.way, moment.predicted, later)
     turn = values[:4]
     for moment in reversed(tape[: start + 1]):
         inner = quaternion.multiply(quaternion.conjugate(moment.begin), turn)
@@ -89,41 +88,58 @@ def _swept(tape: list[Moment], end: RelativeState) -> list[RelativeState]:
     for moment in reversed(tape):
         later, state = states[-1], moment.looked.copy()
         if not moment.fresh:
-            ahead = apart(later.values, moment.predicted)
-            _values_back(state.values, state.covariance, moment.way, ahead)
-            _covariance_back(state.covariance, moment.way, later.covariance)
+            _back(
+                *(state.values, state.covariance, moment.way, moment.predicted),
+                *(later.values, later.covariance),
+            )
         states.append(state)
     return states[::-1]
 
 
 @compiled
-def _values_back(values: FloatArray, covariance: FloatArray, way: Way, ahead: FloatArray) -> None:
-    """Move the values at the start of a step by what the end is `ahead` (SIZE,) of its prediction.
+def _values_back(
+    values: FloatArray, covariance: FloatArray, way: Way, predicted: FloatArray, later: FloatArray
+) -> None:
+    """Move the values at the start of a step by what its end was found to be away from its prediction.
 
     With the transition F and the predicted covariance M of a covariance P, that is P F' M^-1 times it.
     """
     moved, foreseen = _foreseen(covariance, way)
     upper = root(foreseen)
-    pull = backward(upper, forward(upper, ahead.reshape(-1, 1)))
-    step = np.zeros(SIZE)
-    for row in range(SIZE):
-        for e in range(SIZE):
-            step[e] += moved[row, e] * pull[row, 0]
-    move(values, step)
+    pull = backward(upper, forward(upper, apart(later, predicted).reshape(-1, 1)))
+    _pull(values, moved, pull[:, 0])
 
 
 @compiled
-def _covariance_back(covariance: FloatArray, way: Way, later: FloatArray) -> None:
-    """Add G (later - M) G' to a covariance P at the start of a step, where G = P F' M^-1."""
+def _back(  # noqa: PLR0917 -- a compiled function has no keywords
+    values: FloatArray,
+    covariance: FloatArray,
+    way: Way,
+    predicted: FloatArray,
+    later: FloatArray,
+    later_covariance: FloatArray,
+) -> None:
+    """Do that, and add G (later - M) G' to the covariance P, where G = P F' M^-1."""
     moved, foreseen = _foreseen(covariance, way)
     upper = root(foreseen)
     gain = backward(upper, forward(upper, moved))
-    gained = product(later - foreseen, gain)
+    _pull(values, gain, apart(later, predicted))
+    gained = product(later_covariance - foreseen, gain)
     for row in range(SIZE):
         for i in range(SIZE):
             for j in range(i, SIZE):
                 covariance[i, j] += gain[row, i] * gained[row, j]
     mirror(covariance)
+
+
+@compiled
+def _pull(values: FloatArray, by: FloatArray, ahead: FloatArray) -> None:
+    """Move values by the transpose of a matrix (SIZE, SIZE) times an error vector."""
+    step = np.zeros(SIZE)
+    for row in range(SIZE):
+        for e in range(SIZE):
+            step[e] += by[row, e] * ahead[row]
+    move(values, step)
 
 
 @compiled
