@@ -148,7 +148,7 @@ class SensorWatch:
             "which counts as range",
             "Strap it tightly on firm ground, without foam or clothes, and calibrate again",
         )
-        return [self._alert("soft_mount", "warning", (t, 0.0, math.inf), words, frequency)]
+        return [self._alert("soft_mount", "note", (t, 0.0, math.inf), words, frequency)]
 
     def _magnetic(self, bent: float | None, t: float) -> list[Alert]:
         if bent is None:
@@ -230,8 +230,11 @@ clinic); a spring keeps most of it. Above, the movement itself goes on."""
 RING_HZ = (4.0, 20.0)
 """Voluntary movement ends at about 5 Hz; a mount that rings above 20 Hz sags less than 2 deg."""
 
-RINGS = 2
-"""Stops after which it must ring: one may be a knock."""
+RINGS = 3
+"""Stops after which it must ring, at one frequency within `UNEVEN`: a spring knows no other, muscle does."""
+
+UNEVEN = 0.15
+"""Spread of the half periods of one ringing, and of the frequencies of several, as a share."""
 
 SAG, SAG_HZ = math.radians(6.0), 10.0
 """A sensor of 11 g, 36 x 30 x 11 mm, its middle 8 mm above a spring, that rings at 10 Hz on it sags by 6 deg
@@ -261,10 +264,12 @@ class _Mount:
             return None
         self._rings = [*self._rings, ring]
         self.interrupt()
-        if len(self._rings) < RINGS:
+        middle = float(np.median(self._rings))
+        alike = sum(abs(each - middle) < UNEVEN * middle for each in self._rings)
+        if alike < max(RINGS, 0.75 * len(self._rings)):
             return None
         self._told = True
-        return float(rows[-1, 0]), float(np.median(self._rings))
+        return float(rows[-1, 0]), middle
 
     def interrupt(self) -> None:
         """Take note that samples are missing: nothing can be told across."""
@@ -293,12 +298,14 @@ class _Mount:
             along = swing[:, 0] * axis[0] + swing[:, 1] * axis[1] + swing[:, 2] * axis[2]
             size = np.abs(along)
             turns = np.flatnonzero(np.diff(np.sign(along)) != 0)
-            if len(turns) < 3:
+            if len(turns) < 4:
                 continue
-            frequency = 0.5 * (len(turns) - 1) / float(t[i + turns[-1]] - t[i + turns[0]])
-            half = len(size) // 2
-            fading = float(size[half:].max()) < 0.85 * float(size[:half].max())
-            if fading and RING_HZ[0] <= frequency <= RING_HZ[1]:
+            halves = np.diff(t[i + turns])
+            frequency = 0.5 / float(halves.mean())
+            peaks = np.array([size[m:n].max() for m, n in pairwise((turns + 1).tolist())])
+            even = float(halves.std()) < 1.5 * UNEVEN * float(halves.mean())
+            fading = float(peaks[-1]) < 0.7 * float(peaks[0])
+            if even and fading and RING_HZ[0] <= frequency <= RING_HZ[1]:
                 return frequency
         return None
 
