@@ -188,11 +188,13 @@ class PassDetector:
         """
         passes: list[Pass] = []
         reps: list[Rep] = []
-        for moment, value in zip(t.tolist(), angle.tolist(), strict=True):
-            look = math.floor(moment / self.params.grid_s)
-            if look > self._last_look and math.isfinite(value):
-                self._last_look = look
-                self._look(moment, value, passes, reps)
+        known = np.isfinite(angle)
+        looks = np.floor(t[known] / self.params.grid_s)
+        first = np.flatnonzero(np.diff(looks, prepend=self._last_look) > 0.0)
+        for moment, value in zip(t[known][first].tolist(), angle[known][first].tolist(), strict=True):
+            self._look(moment, value, passes, reps)
+        if len(looks):
+            self._last_look = float(looks[-1])
         return Detected(tuple(passes), tuple(reps))
 
     def finish(self) -> Detected:

@@ -27,6 +27,9 @@ MOVING = math.radians(8.0)
 LEAST_TURN = math.radians(25.0)
 """Shorter strokes tell an axis too poorly, rad: 1 deg beside the axis turns it by 2.3 deg at 25 deg."""
 
+_Pose = tuple[float, FloatArray]
+"""Instant, s, and the orientation (2, 4) of both sensors."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stroke:
@@ -81,8 +84,8 @@ class StrokeFinder:
         self._mounting = np.stack(
             [calibration.proximal.q_sensor_from_segment, calibration.distal.q_sensor_from_segment]
         )
-        self._still: tuple[float, FloatArray] | None = None
-        self._begin: tuple[float, FloatArray] | None = None
+        self._still: _Pose | None = None
+        self._begin: _Pose | None = None
         self._way = [0.0] * 6
 
     def feed(self, frames: Frames, heading: Heading) -> list[Stroke]:
@@ -90,28 +93,27 @@ class StrokeFinder:
         if not len(frames):
             return []
         first = int(frames.t[0] * self._rate + 0.5)
+        rows = slice(-first % self._stride, None, self._stride)
         found: list[Stroke] = []
-        for row in range(-first % self._stride, len(frames), self._stride):
-            stroke = self._step(frames, row, heading)
-            if stroke is not None:
-                found.append(stroke)
+        poses = zip(frames.t[rows].tolist(), frames.q[rows], strict=True)
+        for k, (here, rates) in enumerate(zip(poses, frames.gyr[rows].reshape(-1, 6).tolist(), strict=True)):
+            ended = self._step(here, rates)
+            if ended is not None:
+                stroke = self._between(ended, here, heading, rows.start + k * self._stride)
+                found += [] if stroke is None else [stroke]
         return found
 
-    def _step(self, frames: Frames, row: int, heading: Heading) -> Stroke | None:
-        rates = frames.gyr[row].ravel().tolist()
-        q = frames.q[row]
-        t = float(frames.t[row])
+    def _step(self, here: _Pose, rates: list[float]) -> _Pose | None:
+        """Take the next pose and both sensors' rates; return where the stroke began that it ends."""
         upper, lower = (math.hypot(*rates[:3]), math.hypot(*rates[3:]))
         if math.isnan(upper + lower):
             self._still = self._begin = None
             return None
         along = sum(a * b for a, b in zip(rates, self._way, strict=True))
-        here = (t, q.copy())
         moving = max(upper, lower) > MOVING and along >= 0.0
         ended = None
         if self._begin is not None and not moving:
-            ended = self._between(self._begin, here, heading, row)
-            self._begin, self._way = None, [0.0] * 6
+            ended, self._begin, self._way = self._begin, None, [0.0] * 6
         elif moving and self._begin is None:
             self._begin = self._still or here
         if self._begin is not None:
@@ -121,8 +123,8 @@ class StrokeFinder:
 
     def _between(
         self,
-        begin: tuple[float, FloatArray],
-        end: tuple[float, FloatArray],
+        begin: _Pose,
+        end: _Pose,
         heading: Heading,
         row: int,
     ) -> Stroke | None:
@@ -164,9 +166,9 @@ class StrokeFinder:
         self._way = [float(value) for value in state["way"]]
 
 
-def _plain(pose: tuple[float, FloatArray] | None) -> list[Any] | None:
+def _plain(pose: _Pose | None) -> list[Any] | None:
     return None if pose is None else [pose[0], pose[1].tolist()]
 
 
-def _pose(plain: list[Any] | None) -> tuple[float, FloatArray] | None:
+def _pose(plain: list[Any] | None) -> _Pose | None:
     return None if plain is None else (float(plain[0]), np.array(plain[1], dtype=np.float64))
