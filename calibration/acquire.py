@@ -73,7 +73,7 @@ class Acquisition:
     def laws(self, rows: Sequence[Circle], inflation: float) -> None:
         """Take the circle rows of one instant, whose errors last `inflation` instants."""
         for row in rows:
-            _speak(self.table, row, inflation)
+            speak(self.table, row, inflation)
 
     def limits(self, upper: FloatArray, lower: FloatArray, limits: FloatArray, inflation: float) -> None:
         """Take the ranges (3, 2) that a joint's angles stay in; see `evidence.beyond_limits`."""
@@ -138,7 +138,7 @@ def share_near(weight: FloatArray, delta: float, reach: float) -> float:
 
 
 @compiled
-def _speak(table: FloatArray, row: Circle, inflation: float) -> None:
+def speak(table: FloatArray, row: Circle, inflation: float) -> None:
     """Take the residual a + b cos(delta) + c sin(delta): beyond two sigma it counts in proportion only."""
     a, b, c, sigma = row
     for g in range(table.size):

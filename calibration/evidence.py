@@ -94,13 +94,15 @@ def seen(earth_from_segment: FloatArray, direction: FloatArray) -> Vector:
     return applied(matrix_at(earth_from_segment), vector_at(direction))
 
 
-def hinge_rows(first: Vector, second: Vector, sigma: float) -> list[Circle]:
+@compiled
+def hinge_rows(first: Vector, second: Vector, sigma: float) -> tuple[Circle, Circle]:
     """Return the circle rows of one axis seen from both segments: its two horizontal components agree."""
     (ux, uy, uz), (vx, vy, vz) = first, second
     spread = math.hypot(sigma, uz - vz)
-    return [(ux, -vx, vy, spread), (uy, -vy, -vx, spread)]
+    return (ux, -vx, vy, spread), (uy, -vy, -vx, spread)
 
 
+@compiled
 def carrying_row(first: Vector, second: Vector, carrying: float, sigma: float) -> Circle:
     """Return the circle row of two axes with a constant angle between them."""
     (ux, uy, uz), (vx, vy, vz) = first, second

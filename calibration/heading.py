@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from calibration import relative
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.axes import find_hinge
-from calibration.evidence import Laws, carrying_row, heading_rows, hinge_rows, seen
+from calibration.evidence import Laws, heading_rows
+from calibration.follow import Law, Pages, Stretches, follow, known_variance, obey, pages, pass_time
 from calibration.guess import Guess
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, from_rows, row_of
 from calibration.intake import WIDTH, Intake, intake, packed
-from calibration.relative import Moment
-from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance, unknown
+from calibration.relative import Moment, Way, look
+from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance
 from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
 from imu import quaternion
-from imu.block import FloatArray
+from imu.block import BoolArray, FloatArray
 from imu.errors import CalibrationError
 from imu.sync import Frames
 
@@ -68,7 +68,7 @@ class HeadingEstimator:
         self.params = params or HeadingParams()
         self.stride = max(1, round(rate / self.params.step_hz))
         self.seconds = self.stride / rate
-        self._nothing = unknown(self.seconds)
+        self._second = max(1, round(1.0 / self.seconds))
         self._pair = (proximal, distal)
         self._rows = np.zeros((0, 2, WIDTH))
         self._index = np.zeros(0, dtype=np.int64)
@@ -90,45 +90,52 @@ class HeadingEstimator:
         self._fresh = False
         self._guess = Guess(calibration, self._pair)
         missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
-        self._resolved = not (missing or _square(calibration.azimuth_sigma) > self.params.open_azimuth**2)
+        self._resolved = not (
+            missing or known_variance(calibration.azimuth_sigma) > self.params.open_azimuth**2
+        )
         self._hinge_variance = self.params.hinge_sigma**2
+        self._law = Law.of(calibration, self.params, self.seconds)
         self.tape: list[Moment] | None = None
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
         self._guess.begin(frames, self.seconds)
-        if not self._known:
-            self._relative.turn = self._guess.turn()
+        self._hold_guess()
         index = np.rint(frames.t * self.rate).astype(np.int64)
         kept = self._index.shape[0]
         whole = np.concatenate([self._index, index])
         rows = np.concatenate([self._rows, packed(frames, self._pair)])
         borders = np.flatnonzero(whole % self.stride == 0)
-        shown, starts, moved = [self._shown()], [0], self._moved[None]
-        if borders.size > 1:
+        count = max(borders.size - 1, 0)
+        page, moved = pages(count, taped=self.tape is not None), self._moved[None]
+        page.shown[0] = self._shown()
+        if count:
             held = (self.params.held_rate, self.params.neutral_tilt)
             span = rows[borders[0] : borders[-1] + 1]
             inputs = intake(span, self.calibration, self.stride, self.rate, held)
             fields = self._guess.fields(frames, borders[1:] - kept)
-            for k, border in enumerate(borders[1:].tolist()):
-                self._guess.take_field(fields, k, self.seconds)
-                self._step(inputs, k)
-                shown.append(self._shown())
-                starts.append(max(border - kept, 0))
+            k, stretches, decisive = 0, inputs.stretches(), inputs.decisive
+            while k < count:
+                stop = self._run(decisive, k)
+                for each in range(k, stop):
+                    self._guess.take_field(fields, each, self.seconds)
+                self._step(inputs, stretches, k, stop, page)
+                page.shown[stop] = self._shown()
+                k = stop
             whole, rows = whole[borders[-1] :], rows[borders[-1] :]
-            learnt = np.stack(shown[1:])[:, 16:22].reshape(-1, 2, 3)
-            moved = np.concatenate([moved, self._shift.moved(learnt)])
+            moved = np.concatenate([moved, self._shift.moved(page.shown[1:, 16:22].reshape(-1, 2, 3))])
             self._moved = moved[-1]
         self._index, self._rows = whole, rows
-        lasting = [stop - start for start, stop in pairwise([*starts, frames.t.shape[0]])]
-        heading = from_rows(np.repeat(np.stack(shown), lasting, axis=0))
+        starts = [0, *np.maximum(borders[1:] - kept, 0).tolist(), frames.t.shape[0]]
+        lasting = [stop - start for start, stop in pairwise(starts)]
+        heading = from_rows(np.repeat(page.shown, lasting, axis=0))
         return self._shift.carry(heading, np.repeat(moved, lasting, axis=0), frames, self._pair)
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
         """Return the covariance to start with; the proximal axis is open about the segment's length."""
         joint, p = self.calibration, self.params
-        variances = np.full(6, max(_square(joint.axis_sigma), p.pair_sigma**2))
-        variances[1] = max(variances[1], p.azimuth_sigma**2, _square(joint.azimuth_sigma))
+        variances = np.full(6, max(known_variance(joint.axis_sigma), p.pair_sigma**2))
+        variances[1] = max(variances[1], p.azimuth_sigma**2, known_variance(joint.azimuth_sigma))
         return first_covariance(p.relative, heading_sigma, reach, variances)
 
     @property
@@ -189,52 +196,91 @@ class HeadingEstimator:
         self._hinge_variance = float(state["hinge_variance"])
 
     def _shown(self) -> FloatArray:
-        """Return what is known now as a row, in the order of `_as_heading`."""
+        """Return what is known now as a row, in the order of `row_of`."""
         s = self._relative
-        hidden = 0.0 if self._resolved else _square(self.calibration.azimuth_sigma)
-        return row_of(s.values, s.covariance, hidden, self._known, self._since < self.params.recent)
+        return row_of(s.values, s.covariance, self._hidden, self._known, self._since < self.params.recent)
 
-    def _step(self, i: Intake, k: int) -> None:
-        p, s, dt = self.params, self._relative, self.seconds
-        axes = s.axes
-        self._since += dt
-        self._age += 1
+    @property
+    def _hidden(self) -> float:
+        """Heading variance that the state has no part in, rad^2: the axes' own, until they are resolved."""
+        return 0.0 if self._resolved else known_variance(self.calibration.azimuth_sigma)
+
+    @property
+    def _searching(self) -> bool:
+        """Whether a hinge's axes may still be found in the past."""
+        young = self._age * self.seconds <= self.params.longest_search
+        return self.calibration.freedom == 1 and not self._resolved and (young or bool(self._past))
+
+    def _hold_guess(self) -> None:
+        """While no heading is known, hold the likeliest."""
+        if not self._known:
+            self._relative.turn = self._guess.turn()
+
+    def _run(self, decisive: BoolArray, k: int) -> int:
+        """Return where the run of stretches from k on ends that asks for no decision before its end."""
+        if not self._known or self._searching or self._age == 0 or decisive[k]:
+            return k + 1
+        stop = k + self._second - self._age % self._second
+        ahead = decisive[k:stop].tolist()
+        return k + (ahead.index(True) if True in ahead else len(ahead))
+
+    def _step(self, i: Intake, stretches: Stretches, k: int, stop: int, page: Pages) -> None:
+        """Take the stretches from k to `stop`, and decide what there is to decide at the end."""
+        p, s, dt, last = self.params, self._relative, self.seconds, stop - 1
+        self._age += stop - k
         was_known = self._known
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
-        stretch = i.stretch(k) if i.known[k] else self._nothing
-        if i.known[k]:
-            if self.calibration.centre_fixed:
-                self._felt.append((stretch.force, stretch.lever))
-            if self._known:
-                relative.feel(s, p.relative, stretch, self.calibration.centre_fixed)
-                brisk = math.hypot(stretch.force[0, 0], stretch.force[0, 1]) > p.brisk
-                if brisk and self.calibration.centre_fixed:
-                    self._since = 0.0
-        looked = s.copy() if self.tape is not None else s
-        way = relative.predict(s, p.relative, stretch, self._rate_sigma(float(i.bias[k])))
-        if not self._known:
-            s.turn = self._guess.turn()
-        predicted = s.values.copy()
-        if self.calibration.freedom == 1:
+        if self.calibration.centre_fixed:
+            self._felt += [(i.force[each], i.lever[each]) for each in range(k, stop) if i.known[each]]
+        memory = self._since, self._hinge_variance
+        held, before = (s.values, s.covariance), (p.relative, self._law)
+        if self._searching:
+            self._since = pass_time(*held, self._since, self._known, stretches, k, *before, page)
+            self._hold_guess()
             self._search(i, k)
-        self._obey(i, k)
+            held, memory = (s.values, s.covariance), (self._since, self._hinge_variance)
+            table = self._acquisition.table
+            self._since, self._hinge_variance = obey(
+                *held, table, memory, self._known, stretches, k, self._law, self._believed
+            )
+        else:
+            table = self._acquisition.table
+            self._since, self._hinge_variance = follow(
+                *held,
+                table,
+                memory,
+                self._known,
+                stretches,
+                (k, stop),
+                *before,
+                self._believed,
+                self._hidden,
+                page,
+            )
+            self._hold_guess()
         if self._age == 1 and math.isfinite(i.laws.likely[k]) and not self._guess.has_limits:
             self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
-        pose = self._pose(i.laws, k)
-        if not self._known or self._age % max(1, round(1.0 / dt)) == 0 or pose:
-            self._posture(i, k, axes)
+        pose = self._pose(i.laws, last)
+        if not self._known or self._age % self._second == 0 or pose:
+            self._posture(i, last, page.shown[last, 16:22].reshape(2, 3))
             if self._acquire():
                 was_known = False
         if self._fresh:
             was_known = self._fresh = False
         if self.tape is not None:
-            fresh = not (was_known and self._known)
-            self.tape.append(Moment(looked, predicted, way, fresh, stretch.begin, stretch.end))
-
-    def _rate_sigma(self, bias_sigma: float) -> float:
-        limit = self.params.relative.rate_sigma
-        return min(bias_sigma, limit) if math.isfinite(bias_sigma) else limit
+            fade = math.exp(-dt / p.relative.rate_time)
+            for each in range(k, stop):
+                self.tape.append(
+                    Moment(
+                        RelativeState(page.looked[each], page.looked_covariance[each]),
+                        page.predicted[each],
+                        Way(dt, fade, page.swept[each], page.noise[each]),
+                        each == last and not (was_known and self._known),
+                        i.begin[each],
+                        i.end[each],
+                    )
+                )
 
     def _lose(self, sigma: float) -> None:
         """Take note that a gap cost `sigma` rad of heading."""
@@ -250,7 +296,7 @@ class HeadingEstimator:
         """Find a hinge's axes and heading together in the past, where they are open; keep it for that."""
         p, s, joint = self.params, self._relative, self.calibration
         seen = self._age * self.seconds
-        if self._resolved or seen > p.longest_search:
+        if seen > p.longest_search:
             self._past = []
             return
         self._past.append(np.concatenate([np.stack([i.upper[k], i.lower[k]]), i.rate[k]], axis=1))
@@ -276,37 +322,7 @@ class HeadingEstimator:
         self._acquisition.laws(heading_rows(found.heading, p.search_sigma), 1.0)
         self._known, self._since = True, 0.0
         self._fresh = self._resolved = True
-
-    def _obey(self, i: Intake, k: int) -> None:
-        """Let the joint's axes speak: on the circle, and to the turn that is followed."""
-        joint, p, s = self.calibration, self.params, self._relative
-        if not s.has_axes or math.isnan(i.upper_matrix[k, 0, 0] + i.lower_matrix[k, 0, 0]):
-            return
-        upper, lower = i.upper_matrix[k], i.lower_matrix[k]
-        inflation = max(1.0, 2.0 * p.evidence_time / self.seconds)
-        lasting = max(1.0, 2.0 * p.axis_time / self.seconds)
-        weakened = self._hinge_variance * inflation + _square(joint.carrying_sigma) * lasting
-        first, second = seen(upper, self._believed[0]), seen(lower, self._believed[1])
-        level = math.hypot(first[0], first[1]) * math.hypot(second[0], second[1]) > p.horizontal_floor
-        if level:
-            sigma = math.sqrt(self._hinge_variance + _square(joint.axis_sigma))
-            rows = (
-                hinge_rows(first, second, sigma)
-                if joint.freedom == 1
-                else [carrying_row(first, second, joint.carrying, sigma)]
-            )
-            self._acquisition.laws(rows, lasting if joint.freedom == 2 else inflation)
-            self._since = 0.0
-        if not self._known:
-            return
-        error, slope = relative.axis_rows(s, upper, lower, joint.carrying)
-        if not level:
-            slope[:, HEADING] = 0.0
-        size = math.fsum(e * e for e in error.tolist()) / (2.0 if joint.freedom == 1 else 1.0)
-        trust = max(1.0, math.sqrt(size / (weakened / inflation)) / 2.0)
-        relative.look(s, slope, error, weakened * trust)
-        learnt = min(max(size, p.hinge_floor**2), 9.0 * self._hinge_variance)
-        self._hinge_variance += (learnt - self._hinge_variance) * self.seconds / p.hinge_memory
+        self._past = []
 
     def _pose(self, law: Laws, k: int) -> bool:
         """Let the neutral pose speak, once each time it is taken; return whether it did."""
@@ -320,11 +336,12 @@ class HeadingEstimator:
         self._acquisition.laws(heading_rows(heading, sigma), 1.0)
         self._since = 0.0
         if self._known:
-            error = np.array([wrapped(heading - heading_of(self._relative.values))])
-            trust = max(1.0, abs(float(error[0])) / sigma / 2.0)
+            s = self._relative
+            error = wrapped(heading - heading_of(s.values))
+            trust = max(1.0, abs(error) / sigma / 2.0)
             slope = np.zeros((1, SIZE))
             slope[0, HEADING] = 1.0
-            relative.look(self._relative, slope, error, trust * sigma**2)
+            look(s.values, s.covariance, slope, np.array([[error]]), trust * sigma**2)
         return True
 
     def _posture(self, i: Intake, k: int, axes: FloatArray) -> None:
@@ -365,7 +382,3 @@ class HeadingEstimator:
             s.covariance[AXES, AXES] = axes
         self._known = sure
         return True
-
-
-def _square(sigma: float) -> float:
-    return sigma * sigma if math.isfinite(sigma) else 0.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.evidence import Laws, laws
+from calibration.follow import Stretches
 from calibration.motion import BIAS, FORCE, LOST, RATE, WIDTH, motion
-from calibration.relative_state import Stretch
 from calibration.rotation import (
     angle_of,
     apiece,
@@ -44,7 +44,7 @@ class Intake:
     lever, carried, swept : (K, 2, 3, 3)
     turned : (K, 2)
     known : (K,)
-        Whether every sample of the stretch was.
+        Whether every sample of the stretch was; what was not turns nothing, and its forces mean nothing.
     laws
         What the joint's laws say at the end of each.
     upper, lower : (K, 4)
@@ -77,17 +77,16 @@ class Intake:
     lost: FloatArray
     seconds: float
 
-    def stretch(self, k: int) -> Stretch:
-        """Return one stretch."""
-        return Stretch(
-            self.force[k],
-            self.lever[k],
-            self.carried[k],
-            self.swept[k],
-            self.begin[k],
-            self.end[k],
-            self.turned[k],
-            self.seconds,
+    @property
+    def decisive(self) -> BoolArray:
+        """Whether a stretch brings what the estimator has to decide upon: a gap or the neutral pose, (K,)."""
+        return (self.lost > 0.0) | np.isfinite(self.laws.neutral)
+
+    def stretches(self) -> Stretches:
+        """Return what is walked through."""
+        return Stretches(
+            *(self.begin, self.end, self.force, self.lever, self.carried, self.swept, self.turned),
+            *(self.known, self.upper_matrix, self.lower_matrix, self.bias, self.seconds),
         )
 
 
@@ -127,6 +126,10 @@ def intake(
     slow = turned < held_rate * stride / rate
     (upper, lower), (upper_matrix, lower_matrix) = segment, matrix
     (force, rates), (lever, carried, swept) = vectors, maps
+    known: BoolArray = np.isfinite(own[:, :, 0].sum(axis=0) + force.sum(axis=(1, 2)))
+    own[:, ~known] = (1.0, 0.0, 0.0, 0.0)
+    for each in (force, lever, carried, swept, turned):
+        each[~known] = 0.0
     return Intake(
         begin=own[0],
         end=own[1],
@@ -135,7 +138,7 @@ def intake(
         carried=carried,
         swept=swept,
         turned=turned,
-        known=np.isfinite(own[:, :, 0].sum(axis=0) + force.sum(axis=(1, 2))),
+        known=known,
         laws=laws(calibration, upper, lower, slow[:, 0] & slow[:, 1], tilt),
         upper=upper,
         lower=lower,

@@ -111,19 +111,15 @@ class Moment(NamedTuple):
     end: FloatArray
 
 
-def predict(state: RelativeState, params: RelativeParams, stretch: Stretch, rate_sigma: float) -> Way:
-    """Let the time of a stretch pass, with what the sensors did in it; return the way of the error state."""
-    return Way(*_predict(state.values, state.covariance, params, stretch, rate_sigma))
-
-
 @compiled
-def _predict(
+def predict(
     values: FloatArray,
     covariance: FloatArray,
     p: RelativeParams,
     stretch: Stretch,
     rate_sigma: float,
 ) -> tuple[float, float, FloatArray, FloatArray]:
+    """Let the time of a stretch pass, with what the sensors did in it; return what `Way` holds."""
     dt = stretch.seconds
     fade = math.exp(-dt / p.rate_time)
     turn = rotate_by((0.0, 0.0, values[RATE + 1] * dt), quaternion_at(values))
@@ -175,19 +171,15 @@ def carry(covariance: FloatArray, dt: float, fade: float, swept: FloatArray, noi
         covariance[e, e] += noise[e]
 
 
-def feel(state: RelativeState, params: RelativeParams, stretch: Stretch, centre_fixed: bool) -> None:
-    """Take the forces of a stretch; where the joint's centre travels they say nothing about heading."""
-    _feel(state.values, state.covariance, params, stretch, centre_fixed)
-
-
 @compiled
-def _feel(
+def feel(
     values: FloatArray,
     covariance: FloatArray,
     p: RelativeParams,
     stretch: Stretch,
     centre_fixed: bool,
 ) -> None:
+    """Take the forces of a stretch; where the joint's centre travels they say nothing about heading."""
     c = matrix_of(quaternion_at(values))
     f1, l1, m1 = vector_at(stretch.force[0]), matrix_at(stretch.lever[0]), matrix_at(stretch.carried[0])
     f2 = applied(c, vector_at(stretch.force[1]))
@@ -240,18 +232,14 @@ def _weigh(values: FloatArray, covariance: FloatArray, p: RelativeParams, stretc
         offset = dot(up, _held(values, _OFFSET1 + 3 * k))
         error[k, 0] = stretch.force[k, 2] - STANDARD_GRAVITY - offset
     lasting = max(1.0, 2.0 * p.force_time / stretch.seconds)
-    _look(values, covariance, slope, error, p.quiet_sigma**2 * lasting)
-
-
-def look(state: RelativeState, slope: FloatArray, error: FloatArray, variance: float) -> None:
-    """Take rows (n,) whose slope is (n, SIZE), with a variance of each."""
-    _look(state.values, state.covariance, slope, error.reshape(-1, 1), variance)
+    look(values, covariance, slope, error, p.quiet_sigma**2 * lasting)
 
 
 @compiled
-def _look(
+def look(
     values: FloatArray, covariance: FloatArray, slope: FloatArray, error: FloatArray, variance: float
 ) -> None:
+    """Take rows with their errors (n, 1), whose slope is (n, SIZE), with a variance of each."""
     across = product(slope, covariance)
     total = gram(across, slope)
     for row in range(error.shape[0]):
@@ -259,8 +247,9 @@ def _look(
     _correct(values, covariance, across, total, error)
 
 
+@compiled
 def axis_rows(
-    state: RelativeState, upper: FloatArray, lower: FloatArray, carrying: float
+    values: FloatArray, upper: FloatArray, lower: FloatArray, carrying: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return what the joint's axes demand: error (n,), slope (n, SIZE).
 
@@ -271,13 +260,6 @@ def axis_rows(
     carrying
         Constant angle between two axes, rad; NaN for a hinge, whose axis is one seen from both segments.
     """
-    return _axis_rows(state.values, upper, lower, carrying)
-
-
-@compiled
-def _axis_rows(
-    values: FloatArray, upper: FloatArray, lower: FloatArray, carrying: float
-) -> tuple[FloatArray, FloatArray]:
     one, two = _held(values, _AXIS1), _held(values, _AXIS2)
     to_earth = matrix_at(upper)
     turned = times(matrix_of(quaternion_at(values)), matrix_at(lower))

@@ -209,12 +209,6 @@ class Stretch(NamedTuple):
     seconds: float
 
 
-def unknown(seconds: float) -> Stretch:
-    """Return the stretch of which nothing is known: it turns nothing, and its forces mean nothing."""
-    maps, still = np.zeros((3, 2, 3, 3)), np.array([1.0, 0.0, 0.0, 0.0])
-    return Stretch(np.zeros((2, 3)), maps[0], maps[1], maps[2], still, still, np.zeros(2), seconds)
-
-
 def first_covariance(
     params: RelativeParams, heading_sigma: float, reach: float, axis_variances: FloatArray
 ) -> FloatArray:
