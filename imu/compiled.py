@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TypeVar, cast
 
 import numba
@@ -82,7 +83,11 @@ def one_compiler() -> FileLock:
     numba keeps a `rowwise` function on disk in two parts that fit each other only if one process made both;
     parts of two, begun at once on a fresh machine, would crash every later process.
     """
-    return FileLock(user_cache_path("romcap", ensure_exists=True) / "compiling.lock")
+    try:
+        folder = user_cache_path("romcap", ensure_exists=True)
+    except OSError:  # a home that is missing or read-only
+        folder = Path(gettempdir())
+    return FileLock(folder / "compiling.lock")
 
 
 def compiled(function: _Function) -> _Function:
