@@ -1,0 +1,148 @@
+"""Where the degrees against an anatomical frame come from: skin, alignment, sensors, not knowing yet.
+
+    python tests/bench/error_budget.py --data ../shared/data/upperlimb_dot
+
+Every trial of the folder that is no calibration is scored four times against the anatomical frames `_ref`:
+
+skin
+    The marker clusters on the sensors, with the constant rotations that fit this very trial best: what is
+    left is skin that moves on the bone.
+alignment
+    The same clusters, as perfect orientation sensors, with romcap's alignment.
+review, live
+    romcap with its own orientations and the same alignment.
+
+A cluster's place on its sensor comes from the angular rates of all trials. RMSE / error of the range of
+half-cycles, deg; the angle is flexion (elbow) or the angle between the long axes.
+"""
+
+import argparse
+import math
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+
+from calibration.alignment import calibrate_limb
+from calibration.gather import frames_of
+from calibration.heading import HeadingEstimator
+from calibration.plan import JointPlan, Movement
+from calibration.segment import JointCalibration
+from calibration.smoother import smooth
+from imu import quaternion
+from imu.block import BoolArray, FloatArray
+from tools.bench.optical import Joint, Trial, relative
+from tools.bench.scoring import fit, nearest, rms, rom_error
+from tools.bench.trials import FUNCTIONAL
+
+STEP = 6
+"""Samples over which a cluster's angular rate is taken."""
+
+Score = tuple[float, float]
+
+
+def main() -> None:
+    """Print a line a trial and joint, and the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/upperlimb_dot"))
+    trials = [Trial(path) for path in sorted(parser.parse_args().data.glob("*.npz"))]
+    calibrations = _calibrated(trials)
+    clusters = {segment: _cluster(trials, segment) for segment in trials[0].segments}
+    table: dict[str, list[dict[str, Score]]] = {}
+    for trial in trials:
+        for joint in trial.joints if "Cali" not in trial.name and "cali" not in trial.name else []:
+            row = _row(trial, joint, calibrations[joint.name], clusters)
+            table.setdefault(joint.name, []).append(row)
+            print(f"{trial.name:22s} {joint.name:9s} {_told(row)}")
+    for name, rows in table.items():
+        medians = {key: (_median(rows, key, 0), _median(rows, key, 1)) for key in rows[0]}
+        print(f"{'median':22s} {name:9s} {_told(medians)}")
+
+
+def _calibrated(trials: list[Trial]) -> dict[str, JointCalibration]:
+    pose = next(trial for trial in trials if "_N_" in trial.name)
+    plans = [
+        JointPlan(j.name, j.freedom, "right", (j.parent, j.parent), (j.child, j.child)) for j in pose.joints
+    ]
+    movements = [
+        Movement(joint, axis, trial.blocks, one_way)
+        for (joint, word), (axis, one_way) in FUNCTIONAL.items()
+        for trial in trials
+        if f"_{joint[0]}{word.capitalize()}Cali" in trial.name and joint in {plan.joint for plan in plans}
+    ]
+    return {found.joint: found for found in calibrate_limb(plans, pose.blocks, movements)}
+
+
+def _cluster(trials: list[Trial], segment: str) -> FloatArray:
+    """Return `q_cluster_from_sensor` (4,): both turn alike in every trial."""
+    profile = np.zeros((3, 3))
+    for trial in trials:
+        block = trial.blocks[segment]
+        if not trial.has(segment, "refc") or "ref_shift_s" not in trial.meta:
+            continue
+        q, ok = trial.reference(segment, "refc", block.t)
+        turned = quaternion.multiply(quaternion.conjugate(q[:-STEP]), q[STEP:])
+        seen = quaternion.to_rotation_vector(turned) * (trial.rate / STEP)
+        summed = np.cumsum(np.vstack([np.zeros((1, 3)), block.gyr]), axis=0)
+        felt = (summed[STEP:-1] - summed[: -STEP - 1]) / STEP
+        good = ok[:-STEP] & ok[STEP:] & np.isfinite(seen).all(axis=1) & np.isfinite(felt).all(axis=1)
+        profile += seen[good].T @ felt[good]
+    return nearest(profile)
+
+
+def _row(
+    trial: Trial, joint: Joint, calibration: JointCalibration, clusters: dict[str, FloatArray]
+) -> dict[str, Score]:
+    sensors = [joint.parent, joint.child]
+    frames, rate = frames_of(sensors, trial.blocks)
+    anatomical, ok = relative(trial, sensors, "ref", frames.t)
+    cluster, also = relative(trial, sensors, "refc", frames.t)
+    ok &= also
+    back = quaternion.conjugate(clusters[joint.parent])
+    seen = quaternion.multiply(quaternion.multiply(back, cluster), clusters[joint.child])
+    before, after, _ = fit(cluster[ok][::10], anatomical[ok][::10])
+    angles = {"skin": quaternion.multiply(quaternion.multiply(before, cluster), after)}
+    angles["alignment"] = _aligned(calibration, seen)
+    for name, heading in (
+        ("review", smooth(calibration, frames, rate)),
+        ("live", HeadingEstimator(calibration, rate).feed(frames)),
+    ):
+        lower = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
+        own = quaternion.multiply(quaternion.conjugate(frames.q[:, 0]), lower)
+        angles[name] = _aligned(calibration, own)
+    target = _angle(joint.name, anatomical)
+    return {name: _score(_angle(joint.name, q), target, ok) for name, q in angles.items()}
+
+
+def _aligned(calibration: JointCalibration, q: FloatArray) -> FloatArray:
+    """Return the distal segment in the proximal one from the distal sensor in the proximal one."""
+    up = quaternion.conjugate(calibration.proximal.q_sensor_from_segment)
+    return quaternion.multiply(quaternion.multiply(up, q), calibration.distal.q_sensor_from_segment)
+
+
+def _angle(joint: str, q: FloatArray) -> FloatArray:
+    m = quaternion.to_matrix(q)
+    if joint == "elbow":
+        return np.arctan2(-m[:, 0, 1], m[:, 1, 1])
+    return np.arccos(np.clip(m[:, 1, 1], -1.0, 1.0))
+
+
+def _score(angle: FloatArray, target: FloatArray, ok: BoolArray) -> Score:
+    ranges = rom_error(np.unwrap(angle[ok]), np.unwrap(target[ok]))
+    return math.degrees(rms(quaternion.wrap(angle - target)[ok])), math.nan if ranges is None else ranges
+
+
+def _median(rows: list[dict[str, Score]], key: str, part: int) -> float:
+    return float(np.median([row[key][part] for row in rows]))
+
+
+def _told(row: dict[str, Score]) -> str:
+    return "  ".join(f"{key} {rmse:4.1f}/{ranges:4.1f}" for key, (rmse, ranges) in row.items())
+
+
+if __name__ == "__main__":
+    main()
