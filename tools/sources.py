@@ -68,6 +68,7 @@ def worn_sensors(
     @contextmanager
     def begin() -> Generator[Opened]:
         from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
+        from rom.prepared import prepare
         from tools.cli.capture_steps import useful_segments
 
         file = pairing or pairing_file()
@@ -77,7 +78,8 @@ def worn_sensors(
             needed = " ".join(movement.segments(side))
             raise InputError(f"no sensor of this movement is paired; run `rom pair {needed}` first")
         learnt = {sensor.address: sensor.rate_error for sensor in worn if sensor.rate_error is not None}
-        requests, notes = _prepared([sensor.request() for sensor in worn], synchronise, None)
+        prepare()
+        requests, notes = _synchronised([sensor.request() for sensor in worn], synchronise, None)
         with Acquisition(requests, learnt=learnt) as acquisition:
             yield Opened(acquisition, notes=notes)
             save_pairing(file, with_rates(sensors, acquisition.learnt()))
@@ -116,19 +118,21 @@ def virtual_sensors(
     @contextmanager
     def begin() -> Generator[Opened]:
         from imu.sensors.registry import driver_named
+        from rom.prepared import prepare
         from tools.emulator.limbs import world_of, worn_parts
         from tools.emulator.stage import on_air
 
+        prepare()
         limbs = worn_parts(driver_named(kind), world_of(movement, side, pace), 2, seed)
         with on_air([item.part for item in limbs.sensors]) as backend:
-            requests, notes = _prepared([item.request() for item in limbs.sensors], synchronise, backend)
+            requests, notes = _synchronised([item.request() for item in limbs.sensors], synchronise, backend)
             with Acquisition(requests, backend=backend) as acquisition:
                 yield Opened(acquisition, limbs, notes)
 
     return begin
 
 
-def _prepared(
+def _synchronised(
     requests: Sequence[SensorRequest], synchronise: Say | None, backend: Backend | None
 ) -> tuple[Sequence[SensorRequest], tuple[Mapping[str, Any], ...]]:
     """Return what to ask of the sensors, synchronised by radio if that is wanted, and notes on that."""

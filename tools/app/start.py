@@ -33,8 +33,10 @@ def application() -> QApplication:
 
 def preload() -> None:
     """Load, beside the window, what the next page needs."""
-    for name in ("tools.app.review_page", "rom.live"):
-        Thread(target=import_module, args=(name,), name="loading", daemon=True).start()
+    from rom.prepared import prepare
+
+    for work in (prepare, lambda: import_module("tools.app.review_page"), lambda: import_module("rom.live")):
+        Thread(target=work, name="loading", daemon=True).start()
 
 
 def told(error: BaseException, place: TracebackType | None) -> str:

@@ -68,6 +68,7 @@ def capture(
             if virtual
             else worn_sensors(chosen, side, pairing, synchronise=say)
         )
+        screen.prompt("Getting ready: once after installing this takes half a minute")
         with source() as opened:
             record(order, opened, screen, keys, given=given)
     if not as_json:
