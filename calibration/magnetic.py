@@ -96,7 +96,8 @@ def looks(q: FloatArray, mag: FloatArray, offsets: tuple[Offset, Offset]) -> Loo
     """
     both = np.stack([offset.value for offset in offsets])
     own = FIELD_SIGMA**2 + offsets[0].sigma ** 2 + offsets[1].sigma ** 2
-    return Looks(*_looks(q, mag, both, own, (SAME_STRENGTH, WIDEST)))
+    plain = np.ascontiguousarray(q), np.ascontiguousarray(mag)
+    return Looks(*_looks(*plain, both, own, (SAME_STRENGTH, WIDEST)))
 
 
 @compiled
