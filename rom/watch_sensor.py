@@ -155,7 +155,7 @@ class SensorWatch:
             return []
         words = (
             f"{place(self.segment)} sensor: the magnetic field changed by {bent:.0%} from place to place",
-            "Steel or a magnet is near; angles do not use the field unless that was asked for",
+            "Steel or a magnet is near; only the first heading leans on the field, unless more was asked for",
             "Move away from it before a calibration, or leave magnetometers out",
         )
         return [self._alert("magnetic", "note", (t, t, math.inf), words, bent)]
