@@ -103,8 +103,11 @@ class Pages(NamedTuple):
     ----------
     shown : (K + 1, SHOWN)
         What is known before each stretch and after the last, as of `heading_series.row_of`.
-    looked : (K, 34), looked_covariance : (K, SIZE, SIZE)
-        The state after the looks at the start of each; as all that follows without rows if nobody asks.
+    fresh : (K,)
+        Whether a stretch started anew, so that nothing may be carried back across it.
+    looked : (K + 1, 34), looked_covariance : (K + 1, SIZE, SIZE)
+        The state after the looks at the start of each, with a last row for the end; as all that follows
+        without rows if nobody asks.
     predicted : (K, 34)
         Its values as predicted for the end.
     swept : (K, 3, 6), noise : (K, SIZE)
@@ -112,6 +115,7 @@ class Pages(NamedTuple):
     """
 
     shown: FloatArray
+    fresh: BoolArray
     looked: FloatArray
     looked_covariance: FloatArray
     predicted: FloatArray
@@ -119,13 +123,24 @@ class Pages(NamedTuple):
     noise: FloatArray
 
 
+class Tape(NamedTuple):
+    """What a smoother needs of K stretches: what was written down, their turns (K, 4), and of every `Way`."""
+
+    pages: Pages
+    begin: FloatArray
+    end: FloatArray
+    dt: float
+    fade: float
+
+
 def pages(count: int, *, taped: bool) -> Pages:
     """Return empty pages for so many stretches."""
     kept = count if taped else 0
     return Pages(
         np.empty((count + 1, SHOWN)),
-        np.empty((kept, 34)),
-        np.empty((kept, SIZE, SIZE)),
+        np.zeros(count, dtype=np.bool_),
+        np.empty((kept + taped, 34)),
+        np.empty((kept + taped, SIZE, SIZE)),
         np.empty((kept, 34)),
         np.empty((kept, 3, 6)),
         np.empty((kept, SIZE)),

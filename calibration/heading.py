@@ -17,12 +17,12 @@ import numpy as np
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.axes import find_hinge
 from calibration.evidence import Laws, heading_rows
-from calibration.follow import Law, Pages, Stretches, follow, known_variance, obey, pages, pass_time
+from calibration.follow import Law, Pages, Stretches, Tape, follow, known_variance, obey, pages, pass_time
 from calibration.guess import Guess
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, from_rows, row_of
 from calibration.intake import WIDTH, Intake, intake, packed
-from calibration.relative import Moment, Way, look
+from calibration.relative import look
 from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance
 from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
@@ -95,7 +95,7 @@ class HeadingEstimator:
         )
         self._hinge_variance = self.params.hinge_sigma**2
         self._law = Law.of(calibration, self.params, self.seconds)
-        self.tape: list[Moment] | None = None
+        self.tape: list[Tape] | None = None
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
@@ -125,6 +125,9 @@ class HeadingEstimator:
             whole, rows = whole[borders[-1] :], rows[borders[-1] :]
             moved = np.concatenate([moved, self._shift.moved(page.shown[1:, 16:22].reshape(-1, 2, 3))])
             self._moved = moved[-1]
+            if self.tape is not None:
+                fade = math.exp(-self.seconds / self.params.relative.rate_time)
+                self.tape.append(Tape(page, inputs.begin, inputs.end, self.seconds, fade))
         self._index, self._rows = whole, rows
         starts = [0, *np.maximum(borders[1:] - kept, 0).tolist(), frames.t.shape[0]]
         lasting = [stop - start for start, stop in pairwise(starts)]
@@ -226,7 +229,7 @@ class HeadingEstimator:
 
     def _step(self, i: Intake, stretches: Stretches, k: int, stop: int, page: Pages) -> None:
         """Take the stretches from k to `stop`, and decide what there is to decide at the end."""
-        p, s, dt, last = self.params, self._relative, self.seconds, stop - 1
+        p, s, last = self.params, self._relative, stop - 1
         self._age += stop - k
         was_known = self._known
         if i.lost[k] > 0.0:
@@ -268,19 +271,7 @@ class HeadingEstimator:
                 was_known = False
         if self._fresh:
             was_known = self._fresh = False
-        if self.tape is not None:
-            fade = math.exp(-dt / p.relative.rate_time)
-            for each in range(k, stop):
-                self.tape.append(
-                    Moment(
-                        RelativeState(page.looked[each], page.looked_covariance[each]),
-                        page.predicted[each],
-                        Way(dt, fade, page.swept[each], page.noise[each]),
-                        each == last and not (was_known and self._known),
-                        i.begin[each],
-                        i.end[each],
-                    )
-                )
+        page.fresh[last] = not (was_known and self._known)
 
     def _lose(self, sigma: float) -> None:
         """Take note that a gap cost `sigma` rad of heading."""

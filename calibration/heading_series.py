@@ -6,7 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.relative_state import HEADING
-from calibration.rotation import Quaternion, conjugate, heading_of, product, put_quaternion, quaternion_at
+from calibration.rotation import (
+    Quaternion,
+    conjugate,
+    heading_of,
+    product,
+    put_quaternion,
+    quaternion_at,
+    rotated,
+    shortest,
+    turn_about,
+    vector_at,
+)
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
@@ -131,9 +142,7 @@ class AxisShift:
         """
         if not self._known:
             return np.full((*axes.shape[:-1], 4), np.nan)
-        azimuth = _azimuth(axes, self._axes)
-        about = quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), azimuth)
-        return quaternion.multiply(quaternion.between(quaternion.rotate(about, self._axes), axes), about)
+        return _moved(axes, self._axes, self._alignments)
 
     def segments(
         self, upper: FloatArray, lower: FloatArray, moved: FloatArray
@@ -156,12 +165,17 @@ class AxisShift:
         return replace(heading, q_earth1_from_earth2=turn, q_earth1_from_shown=shown)
 
 
-@rowwise("(c),(c)->()")
-def _azimuth(axis: FloatArray, calibrated: FloatArray, out: FloatArray) -> None:
-    """Fill the turn about the segment's length (Y) from one axis to another; 0 for an axis along it."""
+@rowwise("(c),(c),(q)->(q)")
+def _moved(axis: FloatArray, calibrated: FloatArray, _alignment: FloatArray, out: FloatArray) -> None:
+    """Fill the turn from one axis to another: about the segment's length (Y), then the shortest way.
+
+    An axis along the length is only turned the shortest way.
+    """
     level = math.hypot(axis[0], axis[2]) * math.hypot(calibrated[0], calibrated[2])
     azimuth = math.atan2(axis[0], axis[2]) - math.atan2(calibrated[0], calibrated[2])
-    out[0] = azimuth if level > 0.1 else 0.0
+    about = turn_about((0.0, azimuth if level > 0.1 else 0.0, 0.0))
+    rest = shortest(rotated(about, vector_at(calibrated)), vector_at(axis))
+    put_quaternion(out, product(rest, about))
 
 
 @compiled

@@ -8,6 +8,7 @@ import numpy as np
 from calibration.evidence import beyond_limits
 from calibration.segment import JointCalibration
 from imu.block import FloatArray
+from imu.compiled import compiled
 
 LIMITS_DEG = {
     "forearm": ((-15.0, 160.0), (-35.0, 35.0), (-110.0, 110.0)),
@@ -90,9 +91,8 @@ class Overreach:
 
     def take(self, upper: FloatArray, lower: FloatArray, dt: float) -> None:
         """Take the segments (4,), each in its sensor's own earth frame, dt seconds after the last time."""
-        r = beyond_limits(upper, lower, HEADINGS, self._limits) / self._sigma
-        now = -np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0)
-        self.table = np.minimum(self.table * math.exp(-dt / MEMORY), now)
+        beyond = beyond_limits(upper, lower, HEADINGS, self._limits)
+        _speak(self.table, beyond, self._sigma, math.exp(-dt / MEMORY))
 
     def save(self) -> list[float]:
         """Return the memory."""
@@ -101,3 +101,11 @@ class Overreach:
     def restore(self, state: Sequence[float]) -> None:
         """Take up the memory of `save`."""
         self.table = np.array(state, dtype=np.float64)
+
+
+@compiled
+def _speak(table: FloatArray, beyond: FloatArray, sigma: float, keep: float) -> None:
+    """Let a table fade, and a posture speak where it is beyond anything seen before."""
+    for g in range(table.size):
+        r = beyond[g] / sigma
+        table[g] = min(table[g] * keep, -(0.5 * r * r if r < 2.0 else 2.0 * r - 2.0))

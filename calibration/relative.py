@@ -26,7 +26,6 @@ from calibration.relative_state import (
     SIZE,
     TURN,
     RelativeParams,
-    RelativeState,
     Stretch,
 )
 from calibration.rotation import (
@@ -84,31 +83,6 @@ class Way(NamedTuple):
     fade: float
     swept: FloatArray
     noise: FloatArray
-
-
-class Moment(NamedTuple):
-    """What a smoother needs of one step.
-
-    Parameters
-    ----------
-    looked
-        The state after the looks at its start.
-    predicted : (34,)
-        Its values as predicted for its end.
-    way
-        The way from the one to the other.
-    fresh
-        Whether the step started anew, so that nothing may be carried back across it.
-    begin, end : (4,)
-        As of the `Stretch`.
-    """
-
-    looked: RelativeState
-    predicted: FloatArray
-    way: Way
-    fresh: bool
-    begin: FloatArray
-    end: FloatArray
 
 
 @compiled

@@ -181,6 +181,18 @@ def turn_about(v: Vector) -> Quaternion:
 
 
 @compiled
+def shortest(v: Vector, w: Vector) -> Quaternion:
+    """Return the shortest rotation that turns a unit vector into another one."""
+    cosine = 1.0 + dot(v, w)
+    x, y, z = cross(v, w)
+    if cosine < 1e-12:
+        cosine = 0.0
+        x, y, z = (0.0, v[2], -v[1]) if abs(v[0]) < 0.8 else (-v[2], 0.0, v[0])
+    scale = 1.0 / math.sqrt(cosine * cosine + x * x + y * y + z * z)
+    return cosine * scale, x * scale, y * scale, z * scale
+
+
+@compiled
 def angle_of(q: Quaternion) -> float:
     """Return the rotation angle of a unit quaternion, rad, in [0, pi]."""
     return 2.0 * math.atan2(math.sqrt(q[1] * q[1] + q[2] * q[2] + q[3] * q[3]), abs(q[0]))

@@ -11,12 +11,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.follow import Tape
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, unmoved
 from calibration.linear import backward, forward, mirror, product, root
-from calibration.relative import Moment, Way, advance, apart, carry, move
-from calibration.relative_state import HEADING, SIZE, RelativeState
+from calibration.relative import Way, advance, apart, carry, move
+from calibration.relative_state import HEADING
+from calibration.rotation import Quaternion, conjugate, quaternion_at
+from calibration.rotation import product as turned
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
@@ -44,60 +47,66 @@ def smooth(
     first = HeadingEstimator(calibration, rate, *pair, params=params)
     first.tape = []
     live = first.feed(frames)
-    starts = [k for k, moment in enumerate(first.tape) if moment.fresh]
     shift = AxisShift(calibration)
     if not np.isfinite(live.delta).any():
         held, count = first.state, len(live.delta)
         guess = replace(live, q_earth1_from_earth2=np.tile(held.turn, (count, 1)))
         return shift.carry(guess, np.tile(shift.moved(held.axes), (count, 1, 1)), frames, pair)
+    starts = [k for tape in first.tape for k in np.flatnonzero(tape.pages.fresh).tolist()]
     if not starts or live.sigma[-1] > RESTART_SIGMA:
         return live
+    begun = _carried_back(first.tape[0], starts[-1], first.state.values)
     second = HeadingEstimator(calibration, rate, *pair, params=params)
-    second.start_from(first, _carried_back(first.tape, starts[-1], first.state), RESTART_SIGMA)
+    second.start_from(first, np.array(begun), RESTART_SIGMA)
     second.tape = []
     again = second.feed(frames)
     if not second.tape:
         return again
-    states = _swept(second.tape, second.state)
+    pages = second.tape[0].pages
+    pages.looked[-1], pages.looked_covariance[-1] = second.state.values, second.state.covariance
+    _sweep(second.tape[0])
+    states = pages.looked
     index = np.rint(frames.t * rate).astype(np.int64)
     borders = np.flatnonzero(index % second.stride == 0)
     if borders.size != len(states):
         return again
-    between, at = _between(borders, states, live)
-    moved = shift.moved(np.stack([state.axes for state in states]))
+    between, at = _between(borders, states, pages.looked_covariance[:, :3, :3], live)
+    moved = shift.moved(states[:, 23:29].reshape(-1, 2, 3))
     return shift.carry(between, moved[at], frames, pair)
 
 
-def _carried_back(tape: list[Moment], start: int, end: RelativeState) -> FloatArray:
-    """Return the turn at the beginning from the one that the filter started with at a step."""
-    values = end.values
-    for moment in reversed(tape[start + 1 :]):
-        later, values = values, moment.looked.values.copy()
-        if not moment.fresh:
-            _values_back(values, moment.looked.covariance, moment.way, moment.predicted, later)
-    turn = values[:4]
-    for moment in reversed(tape[: start + 1]):
-        inner = quaternion.multiply(quaternion.conjugate(moment.begin), turn)
-        turn = quaternion.multiply(inner, quaternion.conjugate(moment.end))
+@compiled
+def _carried_back(tape: Tape, start: int, end: FloatArray) -> Quaternion:
+    """Return the turn at the beginning from the one that the filter started with at a step.
+
+    `end` (34,) is the values at the end of the last.
+    """
+    t, values = tape.pages, end
+    for k in range(t.fresh.size - 1, start, -1):
+        later, values = values, t.looked[k].copy()
+        if not t.fresh[k]:
+            way = Way(tape.dt, tape.fade, t.swept[k], t.noise[k])
+            values_back(values, t.looked_covariance[k], way, t.predicted[k], later)
+    turn = quaternion_at(values)
+    for k in range(start, -1, -1):
+        inner = turned(conjugate(quaternion_at(tape.begin[k])), turn)
+        turn = turned(inner, conjugate(quaternion_at(tape.end[k])))
     return turn
 
 
-def _swept(tape: list[Moment], end: RelativeState) -> list[RelativeState]:
-    """Return the smoothed states at the start of every step and at the end of the last, which is known."""
-    states = [end]
-    for moment in reversed(tape):
-        later, state = states[-1], moment.looked.copy()
-        if not moment.fresh:
-            _back(
-                *(state.values, state.covariance, moment.way, moment.predicted),
-                *(later.values, later.covariance),
-            )
-        states.append(state)
-    return states[::-1]
+@compiled
+def _sweep(tape: Tape) -> None:
+    """Smooth the states at the start of every step; the one at the end of the last is known."""
+    t = tape.pages
+    for k in range(t.fresh.size - 1, -1, -1):
+        if not t.fresh[k]:
+            way = Way(tape.dt, tape.fade, t.swept[k], t.noise[k])
+            later, later_covariance = t.looked[k + 1], t.looked_covariance[k + 1]
+            state_back(t.looked[k], t.looked_covariance[k], way, t.predicted[k], later, later_covariance)
 
 
 @compiled
-def _values_back(
+def values_back(
     values: FloatArray, covariance: FloatArray, way: Way, predicted: FloatArray, later: FloatArray
 ) -> None:
     """Move the values at the start of a step by what its end was found to be away from its prediction.
@@ -111,7 +120,7 @@ def _values_back(
 
 
 @compiled
-def _back(  # noqa: PLR0917 -- a compiled function has no keywords
+def state_back(  # noqa: PLR0917 -- a compiled function has no keywords
     values: FloatArray,
     covariance: FloatArray,
     way: Way,
@@ -125,19 +134,19 @@ def _back(  # noqa: PLR0917 -- a compiled function has no keywords
     gain = backward(upper, forward(upper, moved))
     _pull(values, gain, apart(later, predicted))
     gained = product(later_covariance - foreseen, gain)
-    for row in range(SIZE):
-        for i in range(SIZE):
-            for j in range(i, SIZE):
+    for row in range(gain.shape[0]):
+        for i in range(covariance.shape[0]):
+            for j in range(i, covariance.shape[0]):
                 covariance[i, j] += gain[row, i] * gained[row, j]
     mirror(covariance)
 
 
 @compiled
 def _pull(values: FloatArray, by: FloatArray, ahead: FloatArray) -> None:
-    """Move values by the transpose of a matrix (SIZE, SIZE) times an error vector."""
-    step = np.zeros(SIZE)
-    for row in range(SIZE):
-        for e in range(SIZE):
+    """Move values by the transpose of a matrix times an error vector."""
+    step = np.zeros(ahead.size)
+    for row in range(ahead.size):
+        for e in range(ahead.size):
             step[e] += by[row, e] * ahead[row]
     move(values, step)
 
@@ -153,20 +162,18 @@ def _foreseen(covariance: FloatArray, way: Way) -> tuple[FloatArray, FloatArray]
 
 
 def _between(
-    borders: NDArray[np.intp], states: list[RelativeState], live: Heading
+    borders: NDArray[np.intp], states: FloatArray, covariances: FloatArray, live: Heading
 ) -> tuple[Heading, NDArray[np.intp]]:
     """Return the states at the borders of stretches, carried to every frame on the shorter arc.
 
     Also the border before each frame, (M,).
     """
-    turns = np.stack([state.turn for state in states])
-    covariances = np.stack([state.covariance[:3, :3] for state in states])
     count = len(live.delta)
     at = np.clip(np.searchsorted(borders, np.arange(count), side="right") - 1, 0, len(states) - 2)
     share = np.clip((np.arange(count) - borders[at]) / (borders[at + 1] - borders[at]), 0.0, 1.0)
-    turn = quaternion.slerp(turns[at], turns[at + 1], share)
-    covariance = covariances[at] + share[:, None, None] * (covariances[at + 1] - covariances[at])
+    turn = quaternion.slerp(states[at, :4], states[at + 1, :4], share)
+    covariance = covariances[at] + share[:, None, None] * np.diff(covariances, axis=0)[at]
     delta = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
     sigma = np.sqrt(np.maximum(covariance[:, HEADING, HEADING], 0.0))
-    axes = np.stack([state.axes for state in states])[at]
+    axes = states[at, 23:29].reshape(-1, 2, 3)
     return Heading(delta, sigma, live.observable, turn, covariance, axes, unmoved(count)), at

@@ -1,0 +1,207 @@
+"""The compiled steps of the follower, held to the textbook in plain numpy and scipy."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from calibration import relative, smoother
+from calibration.acquire import Acquisition
+from calibration.hinge_fit import Movement, refine
+from calibration.linear import backward, forward, root
+from calibration.relative_state import CENTRE, HEADING, RATE, SCALE, SIZE, RelativeParams, Stretch
+from calibration.rotation import matrix_of, quaternion_at
+from imu import quaternion
+from imu.block import FloatArray
+
+PARAMS = RelativeParams()
+
+
+def somewhere(seed: int) -> tuple[np.random.Generator, FloatArray, FloatArray]:
+    """Return the values and the covariance of some state."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=34) * 0.1
+    values[:4] = quaternion.normalise(rng.normal(size=4))
+    for start in (23, 26):
+        values[start : start + 3] /= np.linalg.norm(values[start : start + 3])
+    values[29], values[30] = 0.09, 0.03
+    spread = rng.normal(size=(SIZE, SIZE)) * 0.05
+    return rng, values, spread @ spread.T + np.eye(SIZE) * 1e-3
+
+
+def some_stretch(rng: np.random.Generator) -> Stretch:
+    """Return a stretch in which both sensors move."""
+    begin, end = quaternion.from_rotation_vector(rng.normal(size=(2, 3)) * 0.1)
+    force = rng.normal(size=(2, 3)) + np.array([0.0, 0.0, 9.8])
+    maps = rng.normal(size=(3, 2, 3, 3)) * 0.2
+    return Stretch(force, maps[0], maps[1], maps[2], begin, end, np.array([0.3, 0.5]), 0.2)
+
+
+def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
+    """Return values moved by an error vector, by scipy's rotations; axes to first order."""
+    out = values.copy()
+    turn = Rotation.from_quat(values[:4], scalar_first=True)
+    x, y, z = step[:3] / 2.0
+    small = Rotation.from_quat([math.sqrt(1.0 - x * x - y * y - z * z), x, y, z], scalar_first=True)
+    out[:4] = (small * turn).as_quat(scalar_first=True)
+    out[4:23] += step[3:22]
+    for at in (22, 25):
+        axis = values[at + 1 : at + 4]
+        axis = axis + np.cross(step[at : at + 3], axis)
+        out[at + 1 : at + 4] = axis / np.linalg.norm(axis)
+    return out
+
+
+def assert_same_state(values: FloatArray, expected: FloatArray) -> None:
+    sign = 1.0 if values[:4] @ expected[:4] > 0.0 else -1.0
+    np.testing.assert_allclose(values[:4], sign * expected[:4], atol=1e-12)
+    np.testing.assert_allclose(values[4:29], expected[4:29], atol=1e-12)
+
+
+def way_matrix(way: relative.Way) -> FloatArray:
+    """Return the transition of the error state as a matrix."""
+    matrix = np.eye(SIZE)
+    matrix[HEADING, RATE], matrix[RATE, RATE] = way.dt, way.fade
+    matrix[:3, SCALE] = way.swept
+    return matrix
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_look_is_kalmans(rows: int) -> None:
+    rng, values, covariance = somewhere(rows)
+    slope, error = rng.normal(size=(rows, SIZE)), rng.normal(size=(rows, 1)) * 0.05
+    before, prior = values.copy(), covariance.copy()
+    relative.look(values, covariance, slope, error, 0.04)
+    gain = prior @ slope.T @ np.linalg.inv(slope @ prior @ slope.T + 0.04 * np.eye(rows))
+    assert_same_state(values, moved_by(before, (gain @ error)[:, 0]))
+    np.testing.assert_allclose(covariance, (np.eye(SIZE) - gain @ slope) @ prior, atol=1e-12)
+    np.testing.assert_array_equal(covariance, covariance.T)
+    assert np.linalg.eigvalsh(covariance).min() > 0.0
+
+
+def test_time_takes_the_covariance_the_way_it_says() -> None:
+    rng, values, covariance = somewhere(4)
+    stretch, prior, before = some_stretch(rng), covariance.copy(), values.copy()
+    way = relative.Way(*relative.predict(values, covariance, PARAMS, stretch, 1e-3))
+    matrix = way_matrix(way)
+    np.testing.assert_allclose(covariance, matrix @ prior @ matrix.T + np.diag(way.noise), atol=1e-12)
+    np.testing.assert_array_equal(covariance, covariance.T)
+    assert way.noise.min() == 0.0
+    assert np.linalg.eigvalsh(covariance).min() > 0.0
+    drift = Rotation.from_rotvec([0.0, 0.0, before[4] * 0.2])
+    begin, turn, end = (
+        Rotation.from_quat(q, scalar_first=True) for q in (stretch.begin, before[:4], stretch.end)
+    )
+    then = begin * drift * turn * end
+    own, other = stretch.swept[0] @ before[11:14], then.as_matrix() @ stretch.swept[1] @ before[14:17]
+    expected = Rotation.from_rotvec(own - other) * then
+    assert (Rotation.from_quat(values[:4], scalar_first=True) * expected.inv()).magnitude() < 1e-3
+    np.testing.assert_allclose(values[4], before[4] * math.exp(-0.2 / PARAMS.rate_time))
+
+
+def test_the_slope_of_a_force_is_what_the_relation_loses_when_the_state_errs() -> None:
+    """A force felt without noise pulls the state, of which only the centre is open, to where it was."""
+    rng, values, _ = somewhere(5)
+    stretch = some_stretch(rng)
+    turn = np.array(matrix_of(quaternion_at(values)))
+    centre, offset = values[5:11], values[17:23]
+    carried = stretch.carried[1] @ offset[3:] + stretch.lever[1] @ centre[3:]
+    first = stretch.lever[0] @ centre[:3] + stretch.carried[0] @ offset[:3]
+    first = first + turn @ (stretch.force[1] - carried)
+    exact = stretch._replace(force=np.stack([first, stretch.force[1]]), turned=np.array([9.0, 9.0]))
+    believed = values.copy()
+    believed[5:8] += 0.01
+    believed[29], believed[30] = 1e-12, 0.0
+    covariance = np.diag(np.full(SIZE, 1e-14))
+    covariance[CENTRE, CENTRE] = np.diag([1.0, 1.0, 1.0, 1e-14, 1e-14, 1e-14])
+    relative.feel(believed, covariance, PARAMS._replace(force_floor=1e-6), exact, True)
+    np.testing.assert_allclose(believed[5:11], centre, atol=1e-4)
+
+
+@pytest.mark.parametrize("carrying", [math.nan, 1.3])
+def test_the_slope_of_the_axes_is_their_derivative(carrying: float) -> None:
+    _, values, _ = somewhere(6)
+    upper, lower = Rotation.from_rotvec(np.random.default_rng(1).normal(size=(2, 3))).as_matrix()
+    error, slope = relative.axis_rows(values, upper, lower, carrying)
+    for e in range(SIZE):
+        step = np.zeros(SIZE)
+        step[e] = 1e-6
+        ahead, _ = relative.axis_rows(moved_by(values, step), upper, lower, carrying)
+        back, _ = relative.axis_rows(moved_by(values, -step), upper, lower, carrying)
+        np.testing.assert_allclose(slope[:, e], (back - ahead) / 2e-6, atol=1e-8)
+    assert error.size == (3 if math.isnan(carrying) else 1)
+
+
+def test_the_sweep_back_is_that_of_rauch_tung_and_striebel() -> None:
+    rng, values, covariance = somewhere(7)
+    looked, prior = values.copy(), covariance.copy()
+    way = relative.Way(*relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3))
+    ahead, known = rng.normal(size=SIZE) * 0.01, covariance * 0.4
+    later = moved_by(values, ahead)
+    gain = prior @ way_matrix(way).T @ np.linalg.inv(covariance)
+    step = gain @ relative.apart(later, values)
+    back, spread, turned = looked.copy(), prior.copy(), looked.copy()
+    smoother.state_back(back, spread, way, values, later, known)
+    smoother.values_back(turned, prior, way, values, later)
+    assert_same_state(back, moved_by(looked, step))
+    assert_same_state(turned, moved_by(looked, step))
+    np.testing.assert_allclose(spread, prior + gain @ (known - covariance) @ gain.T, atol=1e-12)
+    np.testing.assert_array_equal(spread, spread.T)
+
+
+def test_roots_solve_what_numpy_solves() -> None:
+    rng = np.random.default_rng(8)
+    a, b = rng.normal(size=(9, 9)), rng.normal(size=(9, 4))
+    m = a @ a.T + np.eye(9)
+    upper = root(m)
+    np.testing.assert_allclose(backward(upper, forward(upper, b)), np.linalg.solve(m, b), atol=1e-10)
+
+
+def test_the_joint_centre_on_the_circle_is_the_least_squares_one() -> None:
+    rng = np.random.default_rng(9)
+    forces, levers = rng.normal(size=(40, 2, 3)), rng.normal(size=(40, 2, 3, 3))
+    circle = Acquisition()
+    for force, lever in zip(forces, levers, strict=True):
+        circle.force(force, lever)
+    noise, reach = 0.3, 0.3
+    _, centres = circle.solve(0.2, noise, 0.5)
+    for at in (0, 17, 50):
+        turn = Rotation.from_euler("z", 5.0 * at, degrees=True).as_matrix()
+        rows = np.concatenate([np.hstack([one, -turn @ two]) for one, two in levers])
+        errors = np.concatenate([one - turn @ two for one, two in forces])
+        rows = np.concatenate([rows, np.eye(6) * noise / reach])
+        expected = np.linalg.lstsq(rows, np.concatenate([errors, np.zeros(6)]), rcond=None)[0]
+        np.testing.assert_allclose(centres[at], expected, atol=1e-9)
+
+
+def test_a_refined_axis_is_where_no_small_step_costs_less() -> None:
+    rng = np.random.default_rng(10)
+    count = 200
+    bend = Rotation.from_rotvec(np.outer(np.sin(np.arange(count) * 0.2), [0.0, 0.0, 0.8]))
+    first = Rotation.from_rotvec(np.cumsum(rng.normal(size=(count, 3)) * 0.05, axis=0))
+    noise = Rotation.from_rotvec(rng.normal(size=(count, 3)) * 0.02)
+    second = Rotation.from_euler("z", -0.7) * first * bend * noise
+    rates = rng.normal(size=(2, count, 3)) * 0.01
+    rates[1] += first.apply(np.outer(np.cos(np.arange(count) * 0.2), [0.0, 0.0, 0.8]))
+    turned = Rotation.from_euler("z", -0.7)
+    rates[1] = turned.apply(rates[1])
+    lines = np.array([[0.1, 0.0, 1.0], [np.nan, np.nan, np.nan]])
+    lines[0] /= np.linalg.norm(lines[0])
+    place = np.linspace(0.0, 2.0, count)
+    data = Movement(first.as_matrix(), second.as_matrix(), rates, place, lines, 0.6, 0.2, 4.0)
+    fit = np.array([0.1, 0.2, 0.9, -0.1, 0.1, 0.9, 0.5, 0.6, 0.7])
+    fit[:3], fit[3:6] = fit[:3] / np.linalg.norm(fit[:3]), fit[3:6] / np.linalg.norm(fit[3:6])
+    cost, normal = refine(data, fit, 40)
+    np.testing.assert_allclose(np.abs(fit[[2, 5]]), 1.0, atol=0.01)
+    np.testing.assert_allclose(fit[6:], 0.7, atol=0.05)
+    np.testing.assert_array_equal(normal, normal.T)
+    assert np.linalg.eigvalsh(normal).min() > 0.0
+    for k in range(9):
+        for step in (-1e-2, 1e-2):
+            near = fit.copy()
+            near[k] += step
+            near[:3], near[3:6] = near[:3] / np.linalg.norm(near[:3]), near[3:6] / np.linalg.norm(near[3:6])
+            wander = 0.5 * (np.diff(near[6:]) ** 2).sum() / math.radians(1.0) ** 2 * data.inflation
+            held = 0.5 * (np.diff(fit[6:]) ** 2).sum() / math.radians(1.0) ** 2 * data.inflation
+            assert refine(data, near, 0)[0] + wander > cost + held - 1e-3
