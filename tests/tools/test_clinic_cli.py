@@ -9,9 +9,10 @@ from pyrage import x25519  # pyright: ignore[reportAttributeAccessIssue] -- comp
 from typer.testing import CliRunner
 
 from imu.errors import RomcapError
+from imu.whole_file import write_whole
 from rom.clinic import sealed
 from rom.clinic.screening import RULES
-from rom.clinic.sealed import IDENTITY_FILE, Keys, write_whole
+from rom.clinic.sealed import IDENTITY_FILE, Keys
 from rom.clinic.visit import State
 from tools.cli.main import build
 

@@ -33,7 +33,15 @@ def test_a_sensor_without_data_hides_the_angle(state: LinkState) -> None:
 
 def test_the_panel_shows_what_to_do_the_number_the_sensors_and_the_keys() -> None:
     view = View(
-        "Stand still", "s: link lost", 1.0, 0.05, 3, 2, 1.6, (health("a"), health("b", LinkState.LOST, 4.0))
+        words="Stand still",
+        notice="s: link lost",
+        warning="Strap slipped",
+        angle=1.0,
+        sigma=0.05,
+        reps=3,
+        passes=2,
+        left=1.6,
+        health=(health("a"), health("b", LinkState.LOST, 4.0)),
     )
     console = Console(width=90, record=True, force_terminal=False)
     console.print(panel(view))
@@ -41,6 +49,7 @@ def test_the_panel_shows_what_to_do_the_number_the_sensors_and_the_keys() -> Non
     for part in (
         "Stand still   2 s",
         "no data 4.0 s",
+        "Strap slipped",
         "3 reps   2 passes",
         "● a",
         "✕ b",

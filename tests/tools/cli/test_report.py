@@ -100,7 +100,7 @@ def test_one_test_from_its_recording_in_german(recordings: dict[str, Path], tmp_
     out = tmp_path / "trial.html"
     said = rom("report", "trial", recordings["post"], "--out", out, "--language", "de", "--ama")
     measured = json.loads(rom("measure", recordings["post"], "--json"))
-    assert re.match(r"Knie links: Streckung: \d+° \(95 % \d+ bis \d+\), Mittel", said)
+    assert re.match(r"Knie links: aktive Streckung \(AKE\): \d+° \(95-%-KI \d+ bis \d+\), Mittelwert", said)
     page = out.read_text(encoding="utf-8")
     assert "verworfen: a sneeze" in page
     for rep in measured["reps"]:
