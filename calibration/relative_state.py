@@ -48,7 +48,9 @@ class RelativeParams(NamedTuple):
         alike, s (bias instability of consumer gyroscopes; algorithms.md section 4).
     force_start, force_floor
         Noise of the force relation before it is learnt, and the least it can be, m/s^2: 30 mg for two
-        uncalibrated accelerometers; noise and quantisation of the best.
+        uncalibrated accelerometers; half the 20 mg of the BMI270 data sheet, because what an offset leaves
+        turns slowly with its segment and passes for agreement: with a still proximal segment and a vertical
+        axis it spoke of a heading that nothing shows.
     force_time
         How long an error of the force relation lasts until that is learnt, s: soft tissue and the wander of
         the
@@ -79,7 +81,7 @@ class RelativeParams(NamedTuple):
     rate_sigma: float = math.radians(0.05)
     rate_time: float = 300.0
     force_start: float = 0.3
-    force_floor: float = 0.03
+    force_floor: float = 0.1
     force_time: float = 0.5
     force_echo: tuple[float, float] = (0.2, 0.85)
     force_memory: float = 10.0
