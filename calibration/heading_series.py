@@ -65,7 +65,9 @@ class Heading:
 
 def unmoved(size: int) -> FloatArray:
     """Return turns (size, 4) by nothing."""
-    return np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (size, 1))
+    out = np.zeros((size, 4))
+    out[:, 0] = 1.0
+    return out
 
 
 def blank(size: int) -> Heading:

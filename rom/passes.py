@@ -189,12 +189,15 @@ class PassDetector:
         passes: list[Pass] = []
         reps: list[Rep] = []
         known = np.isfinite(angle)
-        looks = np.floor(t[known] / self.params.grid_s)
-        first = np.flatnonzero(np.diff(looks, prepend=self._last_look) > 0.0)
-        for moment, value in zip(t[known][first].tolist(), angle[known][first].tolist(), strict=True):
+        if not known.any():
+            return Detected()
+        t, angle = t[known], angle[known]
+        looks = np.empty(len(t) + 1)
+        looks[0], looks[1:] = self._last_look, np.floor(t / self.params.grid_s)
+        first = looks[1:] > looks[:-1]
+        for moment, value in zip(t[first].tolist(), angle[first].tolist(), strict=True):
             self._look(moment, value, passes, reps)
-        if len(looks):
-            self._last_look = float(looks[-1])
+        self._last_look = float(looks[-1])
         return Detected(tuple(passes), tuple(reps))
 
     def finish(self) -> Detected:

@@ -66,7 +66,7 @@ class SensorWatch:
         spans = np.floor(rows[:, 0] / SPAN)
         bounds = [0, *(np.flatnonzero(np.diff(spans) > 0.0) + 1).tolist()]
         found: list[Alert] = []
-        seen = np.empty((len(bounds) - 1, 5))
+        seen = np.empty((len(bounds) - 1, 6))
         _survey(rows, np.array(bounds, dtype=np.float64), self._limit, self._known, seen)
         for (first, last), what in zip(pairwise(bounds), seen.tolist(), strict=True):
             self._border = SPAN * (float(spans[first]) + 1.0)
@@ -77,7 +77,7 @@ class SensorWatch:
 
     def _judge(self, rows: FloatArray, seen: list[float]) -> list[Alert]:
         """Return what a stretch of rows (n, 10) shows (time, rate, force, field) of which `_survey` wrote."""
-        level, largest, hole, doubtful, until = seen
+        level, largest, hole, doubtful, until, has_field = seen
         found: list[Alert] = []
         rate = rows[:, 1:4]
         if doubtful or hole > COAST:
@@ -92,9 +92,8 @@ class SensorWatch:
             self._mount.interrupt()
         else:
             found += self._soft(self._mount.judge(rows[:, :4], largest))
-        field = rows[-1, 7:10]
-        if np.isfinite(field).all():
-            found += self._magnetic(self._field.judge(field), float(rows[-1, 0]))
+        if has_field:
+            found += self._magnetic(self._field.judge(rows[-1, 7:10]), float(rows[-1, 0]))
         return found
 
     def _alert(
@@ -183,12 +182,13 @@ class SensorWatch:
         self._field.restore(state["field"])
 
 
-@sequential("(n,m),(b),(),()->(k,5)")
+@sequential("(n,m),(b),(),()->(k,6)")
 def _survey(rows: FloatArray, bounds: FloatArray, limit: float, known: float, out: FloatArray) -> None:
     """Write what there is to see of each stretch of rows, from bound to bound.
 
     Mean square rate, rad^2/s^2; largest rate about an axis, rad/s; longest time without a known sample, s;
-    whether any rate is not known or at the limit; time of the last known sample, s, `known` if none is.
+    whether any rate is not known or at the limit; time of the last known sample, s, `known` if none is;
+    whether the last row has a field.
     """
     for k in range(len(out)):
         total, count, largest, hole, doubtful = 0.0, 0, 0.0, 0.0, 0.0
@@ -210,6 +210,8 @@ def _survey(rows: FloatArray, bounds: FloatArray, limit: float, known: float, ou
                 known = rows[i, 0]
         out[k, 0] = total / count if count else np.nan
         out[k, 1], out[k, 2], out[k, 3], out[k, 4] = largest, hole, doubtful, known
+        field = rows[int(bounds[k + 1]) - 1, 7:10]
+        out[k, 5] = 1.0 if np.isfinite(field).all() else 0.0
 
 
 def _table(block: ImuBlock) -> FloatArray:
