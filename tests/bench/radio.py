@@ -142,10 +142,10 @@ def ours(kind: str, count: int, rate: float, seconds: float, file: Path) -> None
     print(f"  arrival to angle: p50 {p50:.2f}, p95 {p95:.2f}, p99 {p99:.2f} ms (wanted: p99 below 10)")
     queueing = float(np.median(acquisition.enqueue_ns)) * 1e-3
     decoding, clock, blocks = costs(file, requests, acquisition.origin_ns)
-    total = queueing + decoding + clock + blocks
+    decoded = queueing + decoding
     print(
-        f"  a notification: queueing {queueing:.1f} (median) + decoding {decoding:.1f} + clock {clock:.1f} + "
-        f"blocks {blocks:.1f} (means) = {total:.1f} us (wanted: below 20)"
+        f"  a notification: queueing {queueing:.1f} (median) + decoding {decoding:.1f} = {decoded:.1f} us "
+        f"(wanted: below 20); with clock {clock:.1f} and blocks {blocks:.1f} {decoded + clock + blocks:.1f} us"
     )
 
 
