@@ -145,7 +145,7 @@ def ours(kind: str, count: int, rate: float, seconds: float, file: Path) -> None
     decoded = queueing + decoding
     print(
         f"  a notification: queueing {queueing:.1f} (median) + decoding {decoding:.1f} = {decoded:.1f} us "
-        f"(wanted: below 20); with clock {clock:.1f} and blocks {blocks:.1f} {decoded + clock + blocks:.1f} us"
+        f"(wanted: below 20); + clock {clock:.1f} + blocks {blocks:.1f} = {decoded + clock + blocks:.1f} us"
     )
 
 
