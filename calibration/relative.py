@@ -153,7 +153,11 @@ def feel(
     stretch: Stretch,
     centre_fixed: bool,
 ) -> None:
-    """Take the forces of a stretch; where the joint's centre travels they say nothing about heading."""
+    """Take the forces of a stretch.
+
+    Where the joint's centre travels, or the level force is no larger than what two accelerometers may make
+    up, they say nothing about heading: such errors turn with their segments and would add up to one.
+    """
     c = matrix_of(quaternion_at(values))
     f1, l1, m1 = vector_at(stretch.force[0]), matrix_at(stretch.lever[0]), matrix_at(stretch.carried[0])
     f2 = applied(c, vector_at(stretch.force[1]))
@@ -164,7 +168,7 @@ def feel(
     error = minus(minus(f1, own), felt)
     slope = np.zeros((3, SIZE))
     put_matrix(slope, 0, cross_matrix(scaled(felt, -1.0)))
-    if not centre_fixed:
+    if not centre_fixed or math.hypot(f1[0], f1[1]) < p.force_start:
         for i in range(3):
             slope[i, HEADING] = 0.0
     put_matrix(slope, _CENTRE1, l1)

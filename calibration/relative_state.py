@@ -47,10 +47,10 @@ class RelativeParams(NamedTuple):
         One sigma of the relative heading rate left by the orientation filters, rad/s, and how long it stays
         alike, s (bias instability of consumer gyroscopes; algorithms.md section 4).
     force_start, force_floor
-        Noise of the force relation before it is learnt, and the least it can be, m/s^2: 30 mg for two
-        uncalibrated accelerometers; half the 20 mg of the BMI270 data sheet, because what an offset leaves
-        turns slowly with its segment and passes for agreement: with a still proximal segment and a vertical
-        axis it spoke of a heading that nothing shows.
+        Noise of the force relation before it is learnt, which is also the least level force that speaks of
+        heading, and the least it can be, m/s^2: 30 mg for two uncalibrated accelerometers; half the 20 mg of
+        the BMI270 data sheet, because what an offset leaves turns slowly with its segment and passes for
+        agreement.
     force_time
         How long an error of the force relation lasts until that is learnt, s: soft tissue and the wander of
         the

@@ -7,9 +7,14 @@ from tools.bench.world_scores import score_world
 from tools.bench.worlds import GRADES, World
 
 
-@pytest.mark.parametrize("seed", [6100, 6202])
-def test_a_vertical_axis_and_a_still_thigh_leave_the_truth_in_the_interval(seed: int) -> None:
-    world = World(4.0, "vertical", GRADES["consumer"], still=True)
+@pytest.mark.parametrize(
+    ("minutes", "axis", "still", "seed"),
+    [(4.0, "vertical", True, 6100), (15.0, "near-vertical", False, 7101)],
+)
+def test_where_nothing_shows_the_heading_the_interval_holds_the_truth(
+    minutes: float, axis: str, still: bool, seed: int
+) -> None:
+    world = World(minutes, axis, GRADES["consumer"], still)
     scores = [score for score in score_world(world, seed, ahrs=False, qmt=False) if score.method in OWN]
     for score in scores:
         assert score.coverage > 0.95
