@@ -17,14 +17,6 @@ _FOUR, _THREE = np.zeros(4), np.zeros(3)
 """They only tell a compiled function how long the rows of its result are."""
 
 
-def columns(*parts: FloatArray) -> FloatArray:
-    """Return n arrays of shape (...) side by side, shape (..., n); for few values faster than stacking."""
-    out = np.empty((*np.shape(parts[0]), len(parts)))
-    for i, part in enumerate(parts):
-        out[..., i] = part
-    return out
-
-
 def multiply(q: FloatArray, p: FloatArray) -> FloatArray:
     """Return the product q p, shape (..., 4): first the rotation p, then q."""
     return _product(q, p)

@@ -1,14 +1,14 @@
 """A recording made again from its own raw bytes: what a better decoder or clock makes of an old capture."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from imu.block import ImuBlock
 from imu.errors import RecordingError
 from imu.recording import Recording, RecordingWriter
+from imu.recording_repair import take_over
 from imu.streams import rebuilt
 
 
@@ -65,25 +65,13 @@ def rebuild(path: Path) -> RebuildReport:
         raise RecordingError(path, "holds no raw bytes that give samples; there is nothing to make again")
     provenance = {**source.header.provenance, "rebuilt_from": {"file": path.name, "sha256": source.sha256}}
     with RecordingWriter(target, replace(source.header, provenance=provenance)) as writer:
-        for document in source.calibrations:
-            writer.write_calibration(document)
-        for told in source.streams:
-            writer.put_streams(told)
-        for event in source.events:
-            writer.write_event(event)
-        for status in source.statuses:
-            writer.write_status(status)
+        take_over(source, writer)
         for packet in source.raw():
             writer.write_raw(packet)
-        for block in _with_first(first, blocks):
+        for block in chain([first], blocks):
             writer.write(block)
     made = Recording.open(target)
     return RebuildReport(path, target, tuple(_difference(source, made, name) for name in source.samples))
-
-
-def _with_first(first: ImuBlock, others: Iterator[ImuBlock]) -> Iterator[ImuBlock]:
-    yield first
-    yield from others
 
 
 def _difference(source: Recording, made: Recording, sensor: str) -> Difference:

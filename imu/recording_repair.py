@@ -57,14 +57,7 @@ def repair(path: Path) -> RepairReport:
         raise RecordingError(finished, "exists already, and is not overwritten; move it away first")
     growing.with_name(f"{growing.name}.part").unlink(missing_ok=True)
     with RecordingWriter(growing, source.header) as writer:
-        for document in source.calibrations:
-            writer.write_calibration(document)
-        for told in source.streams:
-            writer.put_streams(told)
-        for event in source.events:
-            writer.write_event(event)
-        for status in source.statuses:
-            writer.write_status(status)
+        take_over(source, writer)
         for blocks, packets in source.pieces():
             for packet in packets:
                 writer.write_raw(packet)
@@ -76,3 +69,15 @@ def repair(path: Path) -> RepairReport:
         writer.put_document(REPAIR_DOCUMENT, note)
     growing.rename(finished)
     return RepairReport(path, finished, held, len(source.events), source.damage)
+
+
+def take_over(source: Recording, writer: RecordingWriter) -> None:
+    """Write what a recording tells beside its samples and raw bytes."""
+    for document in source.calibrations:
+        writer.write_calibration(document)
+    for told in source.streams:
+        writer.put_streams(told)
+    for event in source.events:
+        writer.write_event(event)
+    for status in source.statuses:
+        writer.write_status(status)
