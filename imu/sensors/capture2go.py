@@ -11,8 +11,9 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Unpack
 
-from imu.errors import InputError, PacketError
+from imu.errors import PacketError
 from imu.sensors.checks import battery_percent, settle
 from imu.sensors.driver import (
     UNKNOWN,
@@ -29,6 +30,7 @@ from imu.sensors.driver import (
     Reading,
     Settings,
     Vector,
+    Wish,
     Write,
 )
 
@@ -80,6 +82,8 @@ CAPABILITY = Capability(
     acc_ranges_g=(16.0,),
     streams="acceleration + angular rate + magnetic field + quaternion, 8 samples a frame",
     clock="int64 nanoseconds in every frame",
+    modes=tuple(MODES),
+    magnetic_modes=("packed", "fixed", "real-time"),
     sync="by radio: one sender, the others receive; or by a round trip of four time stamps",
     cannot=(
         "Its angular rate has the sensor's own bias estimate already removed.",
@@ -102,26 +106,11 @@ class Capture2Go:
         named = advertisement.name.startswith("IMU_") and len(advertisement.name) == 10
         return SERVICE in advertisement.services or named
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is a key of `MODES`."""
-        mode = mode or "packed"
-        if mode not in MODES:
-            raise InputError(f"a capture2go IMU has no mode {mode!r}; choose one of {', '.join(MODES)}")
-        return settle(
-            CAPABILITY,
-            rate_hz=50.0 if rate_hz is None and mode == "real-time" else rate_hz,
-            gyr_range_dps=gyr_range_dps,
-            acc_range_g=acc_range_g,
-            mode=mode,
-            magnetometer=not mode.endswith("6d"),
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings; its real-time channel does 50 Hz unless another rate is wished for."""
+        if wish.get("mode") == "real-time" and wish.get("rate_hz") is None:
+            wish["rate_hz"] = 50.0
+        return settle(CAPABILITY, wish)
 
     def clock(self, _: Settings) -> DeviceClock:
         """Return nanoseconds that never wrap."""

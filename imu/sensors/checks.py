@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from imu.errors import InputError, PacketError
-from imu.sensors.driver import Battery, Capability, Quaternion, Settings, Vector
+from imu.sensors.driver import Battery, Capability, Quaternion, Settings, Vector, Wish
 
 HEADROOM = 1.25
 """A calibrated float up to this multiple of full scale is a saturated sample; beyond, a broken packet."""
@@ -73,26 +73,26 @@ def battery_percent(percent: float, payload: bytes, charging: bool | None = None
     return Battery(float(percent), charging)
 
 
-def settle(
-    capability: Capability,
-    *,
-    rate_hz: float | None,
-    gyr_range_dps: float | None,
-    acc_range_g: float | None,
-    mode: str = "",
-    magnetometer: bool = False,
-) -> Settings:
-    """Return complete settings within a family's capability; None takes its default.
+def settle(capability: Capability, wish: Wish) -> Settings:
+    """Return complete settings within a family's capability.
 
     Raises
     ------
     InputError
-        If the family cannot do what is asked; the message lists what it can.
+        If the family cannot do what is wished for; the message lists what it can.
     """
-    rate = _pick(capability, "a rate in Hz", rate_hz, capability.rates_hz, capability.default_rate_hz)
-    gyr = _pick_range(capability, "a gyroscope range in deg/s", gyr_range_dps, capability.gyr_ranges_dps)
-    acc = _pick_range(capability, "an accelerometer range in g", acc_range_g, capability.acc_ranges_g)
-    return Settings(rate, gyr, acc, mode, magnetometer)
+    rates, modes = capability.rates_hz, capability.modes
+    rate = _pick(capability, "a rate in Hz", wish.get("rate_hz"), rates, capability.default_rate_hz)
+    gyr = _pick_range(
+        capability, "a gyroscope range in deg/s", wish.get("gyr_range_dps"), capability.gyr_ranges_dps
+    )
+    acc = _pick_range(
+        capability, "an accelerometer range in g", wish.get("acc_range_g"), capability.acc_ranges_g
+    )
+    mode = wish.get("mode") or modes[0]
+    if mode not in modes:
+        raise InputError(f"{capability.title} has no mode {mode!r}; choose one of {', '.join(modes)}")
+    return Settings(rate, gyr, acc, mode, magnetometer=mode in capability.magnetic_modes)
 
 
 def _pick_range(

@@ -21,7 +21,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict, Unpack
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -149,6 +149,15 @@ class DeviceClock:
     counted: bool = False
 
 
+class Wish(TypedDict, total=False):
+    """What is wanted of a stream, in the units of `Settings`; left out or None is the family's default."""
+
+    rate_hz: float | None
+    gyr_range_dps: float | None
+    acc_range_g: float | None
+    mode: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a stream is set to; made by `Driver.settings`, so that every field is what the family can do.
@@ -188,6 +197,9 @@ class Capability:
         What can be set; the first range is the default.
     default_rate_hz
         What is set if nothing is asked for.
+    modes, magnetic_modes
+        What a stream may hold, in the family's own words, and in which of these a magnetic field in uT
+        comes along; the first is the default.
     cannot
         What the family cannot do, each one sentence.
     to_verify
@@ -209,6 +221,8 @@ class Capability:
     cannot: tuple[str, ...]
     to_verify: tuple[str, ...]
     source: str
+    modes: tuple[str, ...]
+    magnetic_modes: tuple[str, ...] = ()
 
 
 class Decoder(Protocol):
@@ -292,15 +306,8 @@ class Driver(Protocol):
         """Tell whether an advertisement is of this family."""
         ...
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; None is the family's default. Raises InputError if it cannot do that."""
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings. Raises InputError if the family cannot do what is wished for."""
         ...
 
     def clock(self, settings: Settings, /) -> DeviceClock:

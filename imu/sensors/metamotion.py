@@ -8,8 +8,9 @@ import math
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Unpack
 
-from imu.errors import InputError, PacketError
+from imu.errors import PacketError
 from imu.sensors.checks import battery_percent, expect_length, in_range, settle, unit_quaternion
 from imu.sensors.driver import (
     BATTERY_LEVEL,
@@ -25,6 +26,7 @@ from imu.sensors.driver import (
     Reading,
     Settings,
     Vector,
+    Wish,
     Write,
 )
 from imu.sensors.merge import Merger, Timed
@@ -61,6 +63,7 @@ CAPABILITY = Capability(
     gyr_ranges_dps=tuple(GYR_CODES),
     acc_ranges_g=(16.0, 8.0, 4.0, 2.0),
     streams="acceleration + angular rate, three samples a message, in two separate streams",
+    modes=("bmi270", "bmi160"),
     clock="none in the raw stream: samples are counted",
     sync="none",
     cannot=(
@@ -88,21 +91,9 @@ class MetaMotion:
         """Tell whether an advertisement is of a MetaMotion."""
         return SERVICE in advertisement.services or advertisement.name.startswith(("MetaWear", "MetaMotion"))
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is the chip, `bmi270` (MetaMotionS) or `bmi160` (R, RL)."""
-        mode = mode or "bmi270"
-        if mode not in ACC_CODES:
-            raise InputError(f"a MetaMotion has a bmi270 or a bmi160, not {mode!r}; choose one of these")
-        return settle(
-            CAPABILITY, rate_hz=rate_hz, gyr_range_dps=gyr_range_dps, acc_range_g=acc_range_g, mode=mode
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings; the mode is the chip, `bmi270` (MetaMotionS) or `bmi160` (R, RL)."""
+        return settle(CAPABILITY, wish)
 
     def clock(self, settings: Settings) -> DeviceClock:
         """Return a count of samples, 1 % uncertain."""

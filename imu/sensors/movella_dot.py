@@ -11,8 +11,9 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Unpack
 
-from imu.errors import InputError, PacketError
+from imu.errors import PacketError
 from imu.sensors.checks import battery_percent, expect_length, in_range, settle, unit_quaternion, vector
 from imu.sensors.dot_messages import parse_reply, stop_sync
 from imu.sensors.driver import (
@@ -29,6 +30,7 @@ from imu.sensors.driver import (
     Reading,
     Settings,
     Vector,
+    Wish,
     Write,
 )
 
@@ -113,6 +115,7 @@ CAPABILITY = Capability(
     gyr_ranges_dps=(2000.0,),
     acc_ranges_g=(16.0,),
     streams="quaternion + acceleration + angular rate (mode custom-5); 14 other modes",
+    modes=(DEFAULT_MODE, *(mode for mode in MODES if mode != DEFAULT_MODE)),
     clock="1 us ticks in every packet, wraps after 71.6 min",
     sync="by radio: all sensors share one clock after a disconnect and 14 s",
     cannot=(
@@ -142,24 +145,9 @@ class MovellaDot:
         named = advertisement.name.startswith(("Xsens DOT", "Movella DOT"))
         return named or COMPANY in advertisement.manufacturer
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is a key of `MODES`."""
-        if mode is not None and mode not in MODES:
-            raise InputError(f"a DOT has no mode {mode!r}; choose one of {', '.join(MODES)}")
-        return settle(
-            CAPABILITY,
-            rate_hz=rate_hz,
-            gyr_range_dps=gyr_range_dps,
-            acc_range_g=acc_range_g,
-            mode=mode or DEFAULT_MODE,
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings; `custom-5` unless another mode is wished for."""
+        return settle(CAPABILITY, wish)
 
     def clock(self, _: Settings) -> DeviceClock:
         """Return 1 us ticks that wrap at 2^32 [S]."""

@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Unpack
 
 from imu.errors import InputError, PacketError
 from imu.sensors.checks import battery_percent, expect_length, in_range, sendable, settle, vector
@@ -31,6 +32,7 @@ from imu.sensors.driver import (
     Service,
     Settings,
     Vector,
+    Wish,
     Write,
 )
 
@@ -61,6 +63,8 @@ CAPABILITY = Capability(
     gyr_ranges_dps=(2000.0,),
     acc_ranges_g=(16.0,),
     streams="acceleration + angular rate (IMU6), + magnetic field (IMU9); float32",
+    modes=tuple(QUANTITIES),
+    magnetic_modes=("IMU9", "Magn"),
     clock="ms since boot of each notification's first sample",
     sync="none",
     cannot=(
@@ -93,29 +97,12 @@ class Movesense:
         """Tell whether an advertisement is of a Movesense sensor."""
         return SERVICE in advertisement.services or advertisement.name.startswith("Movesense")
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is a key of `QUANTITIES`."""
-        mode = mode or "IMU6"
-        if mode not in QUANTITIES:
-            raise InputError(f"a Movesense has no mode {mode!r}; choose one of {', '.join(QUANTITIES)}")
-        settings = settle(
-            CAPABILITY,
-            rate_hz=rate_hz,
-            gyr_range_dps=gyr_range_dps,
-            acc_range_g=acc_range_g,
-            mode=mode,
-            magnetometer="mag" in QUANTITIES[mode],
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings that two parts a packet can carry."""
+        settings = settle(CAPABILITY, wish)
         if _size(settings) > 2 * LARGEST_PART:
             raise InputError(
-                f"a Movesense sends at most two parts a packet, too little for {mode} at "
+                f"a Movesense sends at most two parts a packet, too little for {settings.mode} at "
                 f"{settings.rate_hz:g} Hz; choose a lower rate"
             )
         return settings

@@ -7,6 +7,7 @@ service. All little-endian; made for an MTU of 247.
 
 import math
 import struct
+from typing import Unpack
 
 from imu.errors import InputError, PacketError
 from imu.sensors.checks import battery_percent, expect_length, sendable, settle
@@ -28,6 +29,7 @@ from imu.sensors.driver import (
     Reading,
     Service,
     Settings,
+    Wish,
     Write,
 )
 
@@ -53,6 +55,8 @@ CAPABILITY = Capability(
     gyr_ranges_dps=(2000.0, 1000.0, 500.0, 250.0),
     acc_ranges_g=(16.0, 8.0, 4.0, 2.0),
     streams="angular rate + acceleration, + magnetic field; i16 counts with scales told by the sensor",
+    modes=tuple(AXES),
+    magnetic_modes=("9-axis",),
     clock="1 us ticks of the first and last sample, wraps after 71.6 min",
     sync="none",
     cannot=(
@@ -74,26 +78,9 @@ class OpenProfile:
         """Tell whether an advertisement offers the profile."""
         return SERVICE in advertisement.services
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is `6-axis` or `9-axis`."""
-        mode = mode or "6-axis"
-        if mode not in AXES:
-            raise InputError(f"the open profile has the modes 6-axis and 9-axis, not {mode!r}; choose one")
-        return settle(
-            CAPABILITY,
-            rate_hz=rate_hz,
-            gyr_range_dps=gyr_range_dps,
-            acc_range_g=acc_range_g,
-            mode=mode,
-            magnetometer=mode == "9-axis",
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings."""
+        return settle(CAPABILITY, wish)
 
     def clock(self, _: Settings) -> DeviceClock:
         """Return 1 us ticks that wrap at 2^32."""

@@ -9,6 +9,7 @@ import math
 import struct
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Unpack
 
 from imu.errors import InputError, PacketError
 from imu.sensors import polar_frames as pmd
@@ -24,6 +25,7 @@ from imu.sensors.driver import (
     Item,
     Peripheral,
     Settings,
+    Wish,
     Write,
 )
 from imu.sensors.merge import Merger, Timed
@@ -57,6 +59,8 @@ VERITY = Capability(
     default_rate_hz=52.0,
     gyr_ranges_dps=(2000.0, 1000.0, 500.0, 250.0),
     acc_ranges_g=(8.0, 2.0, 4.0, 16.0),
+    modes=("acc+gyr", "acc+gyr+mag", "sdk"),
+    magnetic_modes=("acc+gyr+mag",),
     streams="acceleration + angular rate, each in its own frames; magnetic field up to 100 Hz",
     clock="u64 ns of each frame's last sample",
     sync="none; about 20 ppm drift",
@@ -77,6 +81,7 @@ H10 = Capability(
     default_rate_hz=200.0,
     gyr_ranges_dps=(),
     acc_ranges_g=(8.0, 2.0, 4.0),
+    modes=("acc",),
     streams="acceleration only",
     clock="u64 ns of each frame's last sample; goes back to 2019 off the strap",
     sync="none",
@@ -95,42 +100,24 @@ class Polar:
 
     reads: tuple[str, ...] = (BATTERY_LEVEL,)
 
-    def __init__(self, capability: Capability, names: tuple[str, ...], modes: tuple[str, ...]) -> None:
+    def __init__(self, capability: Capability, *names: str) -> None:
         self.capability: Capability = capability
         self._names = names
-        self._modes = modes
 
     def recognises(self, advertisement: Advertisement) -> bool:
         """Tell whether an advertisement is of this family."""
         return advertisement.name.startswith(self._names)
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is one of the family's; `sdk` is taken where a rate needs it."""
-        if mode is not None and mode not in self._modes:
-            raise InputError(
-                f"a {self.capability.title} has no mode {mode!r}; choose one of {', '.join(self._modes)}"
-            )
-        special = "sdk" in self._modes and rate_hz not in (None, VERITY.default_rate_hz)
-        mode = mode or ("sdk" if special else self._modes[0])
-        if special and mode != "sdk":
-            raise InputError(
-                f"a {self.capability.title} does {rate_hz:g} Hz only in mode sdk; leave out one of them"
-            )
-        return settle(
-            self.capability,
-            rate_hz=rate_hz,
-            gyr_range_dps=gyr_range_dps,
-            acc_range_g=acc_range_g,
-            mode=mode,
-            magnetometer=pmd.MAG in MODES[mode],
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings; `sdk` is taken where a rate needs it."""
+        rate, mode = wish.get("rate_hz"), wish.get("mode")
+        if "sdk" in self.capability.modes and rate not in (None, VERITY.default_rate_hz):
+            if mode not in (None, "sdk"):
+                raise InputError(
+                    f"a {self.capability.title} does {rate:g} Hz only in mode sdk; leave out one of them"
+                )
+            wish["mode"] = "sdk"
+        return settle(self.capability, wish)
 
     def clock(self, _: Settings) -> DeviceClock:
         """Return nanoseconds that never wrap."""

@@ -18,8 +18,8 @@ _ALL: tuple[Driver, ...] = (
     MovellaDot(),
     WitMotion(),
     Movesense(),
-    Polar(VERITY, ("Polar Sense", "Polar OH1"), ("acc+gyr", "acc+gyr+mag", "sdk")),
-    Polar(H10, ("Polar H10",), ("acc",)),
+    Polar(VERITY, "Polar Sense", "Polar OH1"),
+    Polar(H10, "Polar H10"),
     MetaMotion(),
     OpenProfile(),
 )

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Unpack
 
-from imu.errors import InputError, PacketError
+from imu.errors import PacketError
 from imu.sensors.checks import expect_length, settle
 from imu.sensors.driver import (
     UNKNOWN,
@@ -27,6 +28,7 @@ from imu.sensors.driver import (
     Polled,
     Reading,
     Settings,
+    Wish,
     Write,
 )
 
@@ -61,6 +63,7 @@ CAPABILITY = Capability(
     gyr_ranges_dps=(2000.0,),
     acc_ranges_g=(16.0,),
     streams="acceleration + angular rate + angles; magnetic field and quaternion only when polled",
+    modes=(PLAIN, TIMED),
     clock="none in 20-byte frames: samples are counted; calendar time in ms in 28-byte frames",
     sync="none",
     cannot=(
@@ -91,24 +94,9 @@ class WitMotion:
             ("WT901", "WT9011", "WTSDCL")
         )
 
-    def settings(
-        self,
-        *,
-        rate_hz: float | None = None,
-        gyr_range_dps: float | None = None,
-        acc_range_g: float | None = None,
-        mode: str | None = None,
-    ) -> Settings:
-        """Return complete settings; `mode` is the frame length, which depends on the model."""
-        if mode is not None and mode not in SIZES:
-            raise InputError(f"a WitMotion sends {PLAIN} or {TIMED}, not {mode!r}; choose one of these")
-        return settle(
-            CAPABILITY,
-            rate_hz=rate_hz,
-            gyr_range_dps=gyr_range_dps,
-            acc_range_g=acc_range_g,
-            mode=mode or PLAIN,
-        )
+    def settings(self, **wish: Unpack[Wish]) -> Settings:
+        """Return complete settings; the mode is the frame length, which depends on the model."""
+        return settle(CAPABILITY, wish)
 
     def clock(self, settings: Settings) -> DeviceClock:
         """Return a count of samples, 1 % uncertain, or the calendar time of 28-byte frames."""

@@ -67,6 +67,7 @@ def _page(capability: Capability) -> str:
         f"  rates          {_numbers(capability.rates_hz)} Hz (default {capability.default_rate_hz:g})",
         f"  ranges         {gyr}; ±{_numbers(capability.acc_ranges_g)} g",
         f"  streams        {capability.streams}",
+        f"  modes          {', '.join(capability.modes)} (default {capability.modes[0]})",
         f"  clock          {capability.clock}",
         f"  sync           {capability.sync}",
         *(f"  cannot         {sentence}" for sentence in capability.cannot),

@@ -23,7 +23,7 @@ def test_a_page_says_what_a_family_cannot_do_and_what_is_to_verify(
     sensors(family)
     shown = capsys.readouterr().out
     capability = DRIVERS[family].capability
-    for sentence in (*capability.cannot, *capability.to_verify, capability.clock, capability.source):
+    for sentence in (*capability.cannot, *capability.to_verify, *capability.modes, capability.source):
         assert sentence in shown
 
 
