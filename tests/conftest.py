@@ -1,11 +1,15 @@
-"""What every test may rely on: one thread of linear algebra, a repeatable hypothesis, Qt where it loads."""
+"""What every test may rely on: one thread of linear algebra, a repeatable hypothesis, Qt, a bus of its own."""
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from importlib import import_module
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -24,3 +28,31 @@ def _qt_plugin() -> list[str]:
 
 
 pytest_plugins = _qt_plugin()
+
+
+@pytest.fixture(scope="module")
+def private() -> Iterator[str]:
+    """Return the address of a D-Bus that nobody else uses; where there can't be one, the test is skipped."""
+    if sys.platform != "linux":
+        pytest.skip("D-Bus exists on Linux only")
+    from tools.emulator import bus
+
+    if not bus.available():
+        pytest.skip("dbus-daemon is not installed")
+    with bus.PrivateBus() as running:
+        yield running.address
+
+
+@pytest.fixture(autouse=True)
+def _leaks_stay_in_their_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "private" in request.fixturenames:
+        gc.collect()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bleak keeps one bus for each event loop that ever was; it goes when the next loop begins."""
+    late = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    for item in items:
+        if "private" in getattr(item, "fixturenames", ()):
+            item.add_marker(late)

@@ -5,11 +5,10 @@ reappears, the recording holds the gap, nothing received is lost.
 """
 
 import asyncio
-import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -31,13 +30,7 @@ from tools.emulator import bus
 from tools.emulator.device import Device, Link
 from tools.emulator.feed import BlockMotion, Motion
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="D-Bus exists on Linux only"),
-    pytest.mark.skipif(not bus.available(), reason="dbus-daemon is not installed"),
-    pytest.mark.timeout(60),
-    # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("private"), pytest.mark.timeout(60)]
 
 if sys.platform == "linux":
     from tools.emulator.bluez import BluezService
@@ -84,18 +77,6 @@ def part(
 
 def request(number: int = 1, driver: Driver = DOT) -> SensorRequest:
     return SensorRequest(f"s{number}", address(number), driver, driver.settings())
-
-
-@pytest.fixture(autouse=True)
-def _leaks_stay_here() -> Iterator[None]:
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def private() -> Iterator[str]:
-    with bus.PrivateBus() as running:
-        yield running.address
 
 
 class Capture:

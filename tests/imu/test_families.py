@@ -1,10 +1,7 @@
 """Every sensor family end to end: its own side emulated, bleak's Linux back end in between, our driver."""
 
-import gc
 import math
-import sys
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,34 +11,15 @@ from imu.ble_link import SensorRequest, Timing
 from imu.block import ImuBlock, join
 from imu.health import Notice
 from imu.sensors.registry import DRIVERS
-from tools.emulator import bus
 from tools.emulator.device import Link
 from tools.emulator.feed import BlockMotion
 from tools.emulator.stage import Part
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="D-Bus exists on Linux only"),
-    pytest.mark.skipif(not bus.available(), reason="dbus-daemon is not installed"),
-    pytest.mark.timeout(60),
-    # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("private"), pytest.mark.timeout(60)]
 
 ADDRESS = "D4:22:CD:00:00:01"
 SPIN = 1.25
 FIELD = (12.0, -20.0, 40.0)
-
-
-@pytest.fixture(autouse=True)
-def _leaks_stay_here() -> Iterator[None]:
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def private() -> Iterator[str]:
-    with bus.PrivateBus() as running:
-        yield running.address
 
 
 def turning() -> BlockMotion:

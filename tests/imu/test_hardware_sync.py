@@ -1,10 +1,8 @@
 """Clocks held together by radio, over bleak's own Linux back end, against sensors that answer as they do."""
 
 import asyncio
-import gc
 import sys
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,16 +18,9 @@ from imu.sensors.dot_peripheral import DotPeripheral
 from imu.sensors.driver import Driver, Notification, Reading
 from imu.sensors.movella_dot import CONTROL, MESSAGE_ACK, MESSAGE_CONTROL
 from imu.sensors.registry import driver_named
-from tools.emulator import bus
 from tools.emulator.device import Device
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="D-Bus exists on Linux only"),
-    pytest.mark.skipif(not bus.available(), reason="dbus-daemon is not installed"),
-    pytest.mark.timeout(60),
-    # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("private"), pytest.mark.timeout(60)]
 
 if sys.platform == "linux":
     from tools.emulator.bus_stage import BusStage
@@ -38,18 +29,6 @@ if sys.platform == "linux":
 DOT, C2G, WIT = (driver_named(name) for name in ("movella-dot", "capture2go", "witmotion"))
 QUICK = SyncTiming(find=4.0, connect=4.0, disconnect=1.0, answer=1.0, leave=0.05, alone=0.2)
 BEAT_HZ = 0.7
-
-
-@pytest.fixture(autouse=True)
-def _leaks_stay_here() -> Iterator[None]:
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def private() -> Iterator[str]:
-    with bus.PrivateBus() as running:
-        yield running.address
 
 
 class Beat:

@@ -1,11 +1,8 @@
 """`--sync` and `--taps` against emulated sensors: what is applied live is in the recording, and right."""
 
-import gc
 import json
 import math
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,32 +22,13 @@ from imu.sensors.registry import driver_named
 from imu.taps import align_by_taps
 from tools.cli import common_time
 from tools.cli.main import build
-from tools.emulator import bus
 from tools.emulator.stage import Part
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="D-Bus exists on Linux only"),
-    pytest.mark.skipif(not bus.available(), reason="dbus-daemon is not installed"),
-    pytest.mark.timeout(90),
-    # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("private"), pytest.mark.timeout(90)]
 
 DOT = driver_named("movella-dot")
 LATE = 0.06
 TAPS = (0.8, 1.5, 2.3)
-
-
-@pytest.fixture(autouse=True)
-def _leaks_stay_here() -> Iterator[None]:
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def private() -> Iterator[str]:
-    with bus.PrivateBus() as running:
-        yield running.address
 
 
 class Hands:

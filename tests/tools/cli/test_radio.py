@@ -1,12 +1,11 @@
 """`rom scan`, `rom pair`, `rom check`, `rom simulate` and `rom doctor` against emulated sensors."""
 
-import gc
 import json
 import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +24,9 @@ from tools.emulator.device import Link
 from tools.emulator.feed import BlockMotion, Motion
 from tools.emulator.stage import Part
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="D-Bus exists on Linux only"),
-    pytest.mark.skipif(not bus.available(), reason="dbus-daemon is not installed"),
-    pytest.mark.timeout(90),
-    # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("private"), pytest.mark.timeout(90)]
 
 DOT = driver_named("movella-dot")
-
-
-@pytest.fixture(autouse=True)
-def _leaks_stay_here() -> Iterator[None]:
-    yield
-    gc.collect()
-
-
-@pytest.fixture(scope="module")
-def private() -> Iterator[str]:
-    with bus.PrivateBus() as running:
-        yield running.address
 
 
 class Person:
