@@ -1,4 +1,4 @@
-"""What every test may rely on: one thread of linear algebra, a repeatable hypothesis, Qt, a bus of its own."""
+"""What every test may rely on: one thread of linear algebra, a repeatable hypothesis, Qt, its own bus."""
 
 import gc
 import os

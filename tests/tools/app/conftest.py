@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,12 @@ from imu.virtual import RESEARCH
 from rom.catalogue.loader import Catalogue, load_catalogue
 from rom.limb_recording import write_recording
 from rom.limb_visit import VisitSpec, simulate_visit
+from tools.emulator.limbs import Pace
+from tools.sources import virtual_sensors
+
+if TYPE_CHECKING:
+    from tools.app.setting import Setting
+    from tools.app.window import Window
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -50,3 +57,31 @@ def visit_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         files[name] = folder / f"{name}.mcap"
         write_recording(files[name], [part.recording], datetime.now(UTC), client="P0042", phase=part.phase)
     return files
+
+
+@pytest.fixture
+def setting(catalogue: Catalogue, tmp_path: Path) -> "Setting":
+    """Return a program with emulated sensors on a person in a hurry."""
+    from tools.app.setting import Setting
+
+    pace = Pace(still=1.3, functional=0.6, functional_times=2, rep=0.7, hold=0.3, rest=0.5, reps=2)
+    return Setting(
+        catalogue,
+        "dark",
+        tmp_path,
+        lambda movement, side: virtual_sensors(movement, side, pace=pace),
+        virtual=True,
+    )
+
+
+@pytest.fixture
+def window(screen: Any, setting: "Setting") -> "Iterator[Window]":
+    """Return a window that is open."""
+    from tools.app.window import Window
+
+    made = Window(setting)
+    screen.addWidget(made)
+    with screen.waitExposed(made):
+        made.show()
+    yield made
+    made.close()

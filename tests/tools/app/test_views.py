@@ -10,12 +10,8 @@ import pytest
 
 from imu.recording import Recording
 from rom.annotations import annotations_file
-from rom.catalogue.loader import Catalogue
-from rom.catalogue.movement import Movement, Side
 from rom.trial import analyse
 from tools.app.setting import Setting
-from tools.emulator.limbs import Pace
-from tools.sources import Source, virtual_sensors
 
 if TYPE_CHECKING:
     from tools.app.window import Window
@@ -26,32 +22,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-QUICK = Pace(still=1.3, functional=0.6, functional_times=2, rep=0.7, hold=0.3, rest=0.5, reps=2)
 
 
 @pytest.fixture(autouse=True)
 def _leaks_stay_here() -> Iterator[None]:
     yield
     gc.collect()
-
-
-def setting(catalogue: Catalogue, folder: Path) -> Setting:
-    def source_of(movement: Movement, side: Side) -> Source:
-        return virtual_sensors(movement, side, pace=QUICK)
-
-    return Setting(catalogue, "dark", folder, source_of, virtual=True)
-
-
-@pytest.fixture
-def window(screen: Any, catalogue: Catalogue, tmp_path: Path) -> "Iterator[Window]":
-    from tools.app.window import Window
-
-    made = Window(setting(catalogue, tmp_path))
-    screen.addWidget(made)
-    with screen.waitExposed(made):
-        made.show()
-    yield made
-    made.close()
 
 
 def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
@@ -208,14 +184,13 @@ def test_the_best_estimate_is_shown_beside_what_was_seen_live(
 
 
 def test_a_capture_without_sensors_ends_in_a_sentence_and_the_window_lives(
-    screen: Any, catalogue: Catalogue, tmp_path: Path
+    screen: Any, setting: Setting, tmp_path: Path
 ) -> None:
     from tools.app.window import Window
     from tools.sources import worn_sensors
 
-    lonely = setting(catalogue, tmp_path)
-    lonely.source_of = lambda movement, side: worn_sensors(movement, side, tmp_path / "no-pairing.json")
-    window = Window(lonely)
+    setting.source_of = lambda movement, side: worn_sensors(movement, side, tmp_path / "no-pairing.json")
+    window = Window(setting)
     screen.addWidget(window)
     window.show()
     window.capture.chooser.choose("P0042", "kn_ake", "right")

@@ -1,7 +1,6 @@
 """Errors end nothing: a full disk, a lost sensor, a folder that cannot be written, a slot that raises."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,11 @@ import pytest
 from imu.errors import RecordingError
 from imu.recording import Recording, RecordingWriter
 from rom.catalogue.loader import Catalogue
-from rom.catalogue.movement import Movement, Side
 from rom.clinic.desk import Desk
 from rom.clinic.person import add_client
 from rom.clinic.store import Store
 from tools.app.jobs import Job
 from tools.app.setting import Setting
-from tools.emulator.limbs import Pace
-from tools.sources import Source, virtual_sensors
 
 if TYPE_CHECKING:
     from tools.app.window import Window
@@ -27,26 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-QUICK = Pace(still=1.3, functional=0.6, functional_times=2, rep=0.7, hold=0.3, rest=0.5, reps=2)
-
-
-def setting(catalogue: Catalogue, folder: Path) -> Setting:
-    def source_of(movement: Movement, side: Side) -> Source:
-        return virtual_sensors(movement, side, pace=QUICK)
-
-    return Setting(catalogue, "dark", folder, source_of, virtual=True)
-
-
-@pytest.fixture
-def window(screen: Any, catalogue: Catalogue, tmp_path: Path) -> "Iterator[Window]":
-    from tools.app.window import Window
-
-    made = Window(setting(catalogue, tmp_path))
-    screen.addWidget(made)
-    with screen.waitExposed(made):
-        made.show()
-    yield made
-    made.close()
 
 
 def begin(window: "Window") -> Any:
@@ -164,7 +140,7 @@ def test_a_theme_is_changed_by_a_key_on_every_page_while_it_runs(
 
 
 def test_the_pages_of_a_practice_come_when_it_is_ready(
-    screen: Any, catalogue: Catalogue, tmp_path: Path
+    screen: Any, setting: Setting, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     from threading import Event
 
@@ -181,9 +157,8 @@ def test_the_pages_of_a_practice_come_when_it_is_ready(
         add_client(store, "tester", "P0042")
         return Desk(store, catalogue, "tester")
 
-    demo = setting(catalogue, tmp_path)
-    demo.preparing = Job("Simulating", make)
-    window = Window(demo)
+    setting.preparing = Job("Simulating", make)
+    window = Window(setting)
     screen.addWidget(window)
     window.show()
     window.show_page("Course")

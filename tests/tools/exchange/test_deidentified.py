@@ -3,11 +3,10 @@
 import json
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,9 @@ from rom.limb_script import Functional, Neutral, Passes, Reps
 from rom.limb_world import LimbSpec
 from rom.worn import calibrate_recording
 from tools.exchange.exporting import FORMATS, export
-from tools.exchange.outgoing import Outgoing, gather
+from tools.exchange.outgoing import gather
+
+pytestmark = pytest.mark.usefixtures("measured_once")
 
 NAME = "Wilhelmine Jürgen Ib"
 LONG, UMLAUT, SHORT = NAME.split()
@@ -111,21 +112,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recording = Recording.open(folder / f"{NAME}_{BORN.day}.mcap")
     annotate(recording, Annotation("discard", "rep", 1, planted("a sneeze"), by=NAME))
     return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _measured_once() -> Iterator[None]:
-    """Let exports of the same recordings share one analysis: it is the slow part, and not what is tested."""
-    known: dict[str, list[Outgoing]] = {}
-
-    def once(paths: Sequence[Path], **options: Any) -> list[Outgoing]:
-        key = repr((paths, options))
-        known[key] = known.get(key) or gather(paths, **options)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.exchange.exporting.gather", once)
-        yield
 
 
 def spoiled(events: tuple[Event, ...], phase: str) -> Iterator[Event]:

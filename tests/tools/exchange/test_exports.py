@@ -6,7 +6,6 @@ import math
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +30,9 @@ from tools.exchange import fhir
 from tools.exchange.exporting import FORMATS, export
 from tools.exchange.opensim import body, coordinate
 from tools.exchange.orientations import orientations
-from tools.exchange.outgoing import Outgoing, gather
+from tools.exchange.outgoing import gather
+
+pytestmark = pytest.mark.usefixtures("measured_once")
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SPEC = LimbSpec(
@@ -52,21 +53,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     worn = [joint.to_document() for joint in calibrate_recording(Recording.open(plain))]
     write_recording(path, [limb], NOW, client="P0042", phase="baseline", calibrations=worn)
     return path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _measured_once() -> Iterator[None]:
-    """Let exports of the same recordings share one analysis: it is the slow part, and not what is tested."""
-    known: dict[str, list[Outgoing]] = {}
-
-    def once(paths: Sequence[Path], **options: Any) -> list[Outgoing]:
-        key = repr((paths, options))
-        known[key] = known.get(key) or gather(paths, **options)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.exchange.exporting.gather", once)
-        yield
 
 
 @pytest.fixture(scope="module")
