@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imu.acquisition import Acquisition
-from imu.ble import Backend
-from imu.ble_link import SensorRequest
 from imu.errors import InputError
 from rom.catalogue.movement import Movement, Side
 
 if TYPE_CHECKING:
+    from imu.acquisition import Acquisition
+    from imu.ble import Backend
+    from imu.ble_link import SensorRequest
     from tools.emulator.limbs import Pace, WornLimbs
 
 SEED = 7
@@ -34,7 +34,7 @@ class Opened:
         What the recording should tell of how the sensors were prepared.
     """
 
-    acquisition: Acquisition
+    acquisition: "Acquisition"
     limbs: "WornLimbs | None" = None
     notes: tuple[Mapping[str, Any], ...] = ()
 
@@ -67,6 +67,7 @@ def worn_sensors(
 
     @contextmanager
     def begin() -> Generator[Opened]:
+        from imu.acquisition import Acquisition
         from imu.pairing import load_pairing, pairing_file, save_pairing, with_rates
         from rom.prepared import prepare
         from tools.cli.capture_steps import useful_segments
@@ -117,6 +118,7 @@ def virtual_sensors(
 
     @contextmanager
     def begin() -> Generator[Opened]:
+        from imu.acquisition import Acquisition
         from imu.sensors.registry import driver_named
         from rom.prepared import prepare
         from tools.emulator.limbs import world_of, worn_parts
@@ -133,8 +135,8 @@ def virtual_sensors(
 
 
 def _synchronised(
-    requests: Sequence[SensorRequest], synchronise: Say | None, backend: Backend | None
-) -> tuple[Sequence[SensorRequest], tuple[Mapping[str, Any], ...]]:
+    requests: "Sequence[SensorRequest]", synchronise: Say | None, backend: "Backend | None"
+) -> "tuple[Sequence[SensorRequest], tuple[Mapping[str, Any], ...]]":
     """Return what to ask of the sensors, synchronised by radio if that is wanted, and notes on that."""
     if synchronise is None:
         return requests, ()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from tools.cli.capture_flow import AGAIN, DISCARD, MARK, QUIT, SHARP, START_STOP
+from tools.cli.keys import AGAIN, DISCARD, MARK, QUIT, SHARP, START_STOP
 
 REPEAT_GUARD = 0.4
 """The same key within so many seconds is a bounce or an auto-repeat (ecosystem reference 2.4), s."""

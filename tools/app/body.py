@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imu import quaternion
 from imu.block import FloatArray
 from rom.catalogue.movement import Movement, Side, sided
 from tools.app.scene import Bone, Pose
 
-_AXES = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-"""By component: Z, X, Y, as `AngleRule` counts them."""
+_TURNED = ((0, 1), (1, 2), (2, 0))
+"""By component: the two axes that turn about Z, X, Y, as `AngleRule` counts them; the first to the second."""
 
 
 @dataclass(frozen=True)
@@ -113,19 +112,19 @@ def _figure(
     measured = {_SPINE.get(name, name) for name in segments}
     bones: list[Bone] = []
     joints: dict[str, FloatArray] = {}
-    frames: dict[str, tuple[FloatArray, FloatArray]] = {"": (np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]))}
+    frames: dict[str, tuple[FloatArray, FloatArray]] = {"": (np.zeros(3), np.eye(3))}
     head = np.zeros(3)
     for name, part, of_side in _parts():
         at, turn = frames[part.parent if of_side == "midline" else _parent(part.parent, of_side)]
-        start = at + quaternion.rotate(turn, _mirrored(part.origin, of_side))
-        turn = quaternion.multiply(turn, turns.get(name, np.array([1.0, 0.0, 0.0, 0.0])))
-        end = start + quaternion.rotate(turn, _mirrored(part.tip, of_side))
+        start = at + turn @ _mirrored(part.origin, of_side)
+        turn = turn @ turns[name] if name in turns else turn
+        end = start + turn @ _mirrored(part.tip, of_side)
         frames[name] = (start, turn)
         joints[name] = _upright(start)
         on = name in measured
         bones.append(Bone(_upright(start), _upright(end), of_side, part.width, on, on and sensors))
         if name == "head":
-            head = _upright(end + quaternion.rotate(turn, np.array([0.0, HEAD_ABOVE - 0.05, 0.0])))
+            head = _upright(end + turn @ np.array([0.0, HEAD_ABOVE - 0.05, 0.0]))
     return Pose(tuple(bones), head, joints[joint], label)
 
 
@@ -146,7 +145,13 @@ def _turn(movement: Movement, side: Side, angle: float) -> FloatArray:
 
 
 def _about(component: int, angle: float) -> FloatArray:
-    return np.concatenate(([math.cos(angle / 2.0)], math.sin(angle / 2.0) * _AXES[component]))
+    """Return the rotation matrix about the axis of a component."""
+    first, second = _TURNED[component]
+    turn = np.eye(3)
+    turn[first, first] = turn[second, second] = math.cos(angle)
+    turn[second, first] = math.sin(angle)
+    turn[first, second] = -math.sin(angle)
+    return turn
 
 
 def _parts() -> list[tuple[str, _Part, str]]:

@@ -8,7 +8,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from tools.app.acting import acted
 from tools.app.alert_board import AlertBoard
 from tools.app.body import pose_of
 from tools.app.ring import Ring
-from tools.app.scene import ArcState, Curve, Light, Pose, ReadoutState, SensorLight, Shape
+from tools.app.scene import ArcState, Curve, Light, Pose, ReadoutState, SensorLight, Shape, StepState
 from tools.app.session import Session
 from tools.app.tones import Tone
 
@@ -39,16 +38,6 @@ LOW_BATTERY = 20.0
 LOSSY = 0.02
 """Share of lost samples from which a sensor counts as weak; the report mentions it from there on too."""
 WARN = (HEADING_UNKNOWN, SATURATED, UNSURE, UNCALIBRATED)
-
-
-@dataclass(frozen=True)
-class StepState:
-    """What the person does now, the seconds left (None: until a key), and whether it calibrates."""
-
-    words: str
-    left: float | None
-    calibrating: bool
-    result: str
 
 
 class CaptureModel:

@@ -6,29 +6,31 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from calibration.segment import JointCalibration
 from rom.catalogue.movement import Movement, Side
 from tools.app.bindings import Bindings
-from tools.app.capture_model import CaptureModel
 from tools.app.chooser_model import Choice, ChooserModel, order_for
 from tools.app.chooser_page import ChooserPage
-from tools.app.live_page import LivePage
-from tools.app.session import Session
-from tools.app.theme import Theme
+from tools.app.theme import Theme, Themed
 from tools.app.tones import Speaker, Tone
 from tools.app.widgets import button, words
-from tools.cli.capture_record import Order
+from tools.cli.capture_order import Order
 from tools.sources import Source
+
+if TYPE_CHECKING:
+    from calibration.segment import JointCalibration
+    from tools.app.live_page import LivePage
+    from tools.app.session import Session
 
 SourceOf = Callable[[Movement, Side], Source]
 ENDING_SECONDS = 5.0
 
 
-class CapturePage(QWidget):
+class CapturePage(Themed, QWidget):
     """One capture after the other."""
 
     recorded = Signal(object)
@@ -44,23 +46,35 @@ class CapturePage(QWidget):
         folder: Path,
     ) -> None:
         super().__init__()
+        self._theme, self._bindings = theme, bindings
         self._source_of = source_of
         self.folder = folder
         self._session: Session | None = None
+        self._live: LivePage | None = None
         self.speaker = Speaker()
         self.chooser = ChooserPage(theme, chooser)
-        self.live = LivePage(theme, bindings)
         self._result = words(role="title")
         self._safe = words(soft=True)
+        self._results = self._result_page()
         self._pages = QStackedWidget()
-        for page in (self.chooser, self.live, self._result_page()):
+        for page in (self.chooser, self._results):
             self._pages.addWidget(page)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._pages)
         self.chooser.chosen.connect(self.begin_choice)
         self.chooser.pedal_wanted.connect(self.pedal_wanted)
-        self.live.ended.connect(self._ended)
+
+    @property
+    def live(self) -> "LivePage":
+        """The page of a running capture: made when first needed, because what it draws with loads slowly."""
+        if self._live is None:
+            from tools.app.live_page import LivePage
+
+            self._live = LivePage(self._theme, self._bindings)
+            self._live.ended.connect(self._ended)
+            self._pages.addWidget(self._live)
+        return self._live
 
     @property
     def running(self) -> bool:
@@ -76,7 +90,7 @@ class CapturePage(QWidget):
     def begin(
         self,
         order: Order,
-        given: Sequence[JointCalibration] = (),
+        given: "Sequence[JointCalibration]" = (),
         baseline: float | None = None,
         source: Source | None = None,
     ) -> None:
@@ -90,6 +104,9 @@ class CapturePage(QWidget):
                 f"{order.file.parent} cannot be written ({error}); choose another folder"
             )
             return
+        from tools.app.capture_model import CaptureModel
+        from tools.app.session import Session
+
         self.chooser.problem.setText("")
         chosen = source or self._source_of(order.movement, order.side)
         self._session = Session(order, chosen, given)
@@ -101,7 +118,8 @@ class CapturePage(QWidget):
         """End what is under way, in good order."""
         if self._session is not None and self.running:
             self._session.end(ENDING_SECONDS)
-        self.live.stop()
+        if self._live is not None:
+            self._live.stop()
         self.speaker.close()
 
     def choose_again(self) -> None:
@@ -122,7 +140,7 @@ class CapturePage(QWidget):
             model = self.live.model
             self._result.setText(f"{'' if model is None else model.title}: {ends}")
         self._safe.setText(f"Recording: {session.order.file}" if session.order.file.exists() else "")
-        self._pages.setCurrentIndex(2)
+        self._pages.setCurrentWidget(self._results)
         self.recorded.emit(session)
 
     def _review(self) -> None:

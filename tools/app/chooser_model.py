@@ -8,7 +8,7 @@ from rom.catalogue.loader import Catalogue
 from rom.catalogue.movement import Movement, Side
 from rom.catalogue.search import rank
 from rom.catalogue.structure import Structure
-from tools.cli.capture_record import Order
+from tools.cli.capture_order import Order
 
 
 @dataclass(frozen=True)

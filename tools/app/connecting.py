@@ -7,10 +7,9 @@ from imu.block import join
 from imu.check import lifted_side, liveliness
 from imu.errors import RadioError
 from rom.catalogue.movement import Movement, Side
-from tools.cli.capture_flow import QUIT, START_STOP
 from tools.cli.capture_screen import Screen
 from tools.cli.check import CONNECT_SECONDS, watch
-from tools.cli.keys import Keys
+from tools.cli.keys import QUIT, START_STOP, Keys
 
 LOOK_S = 0.3
 LIFT_LOOK_S = 0.8

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imu.errors import RomcapError
 from imu.whole_file import write_whole
 from rom.catalogue.loader import Catalogue
-from rom.clinic.home import HomeTest, seal_answer
-from rom.clinic.measuring import measure
-from tools.cli.capture_record import Order
+from tools.cli.capture_order import Order
+
+if TYPE_CHECKING:
+    from rom.clinic.home import HomeTest
 
 SECONDS = 45.0
 """Length of the movement; `rom retest` takes as long."""
@@ -57,6 +59,8 @@ class HomeModel:
 
     def open(self, file: Path) -> None:
         """Read the clinic's file."""
+        from rom.clinic.home import HomeTest
+
         self.problem = ""
         try:
             self.test, self.test_file = HomeTest.load(file), file
@@ -75,6 +79,8 @@ class HomeModel:
 
     def measure(self, recording: Path, report: Callable[[float], None] | None = None) -> None:
         """Measure what was recorded and compare it with the clinic's test; may take seconds."""
+        from rom.clinic.measuring import measure
+
         test = self.test
         if test is None:
             return
@@ -103,6 +109,8 @@ class HomeModel:
 
     def send(self, target: Path, soreness: float | None = None, note: str = "") -> None:
         """Make the one sealed file for the clinic."""
+        from rom.clinic.home import seal_answer
+
         if self.test is None or self.recording is None:
             return
         try:

@@ -3,24 +3,27 @@
 # pyright: basic
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from tools.app.body import pose_of
-from tools.app.capture_model import CaptureModel
 from tools.app.home_model import HomeModel, HomeResult
 from tools.app.jobs import Job
 from tools.app.limb_figure import LimbFigure
 from tools.app.readout import Readout
-from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.step_panel import StepPanel
 from tools.app.theme import Theme, Themed
-from tools.app.tones import Speaker, Voice
+from tools.app.tones import Speaker
 from tools.app.widgets import button, words
-from tools.cli.capture_flow import AGAIN, START_STOP
+from tools.cli.keys import AGAIN, START_STOP
+from tools.voice import Voice
+
+if TYPE_CHECKING:
+    from tools.app.capture_model import CaptureModel
 
 STEPS = ("1   Strap", "2   Move", "3   Result")
 FRAME_MS = 33
@@ -93,6 +96,9 @@ class HomePage(Themed, QWidget):
             self.show_state()
 
     def _begin(self) -> None:
+        from tools.app.capture_model import CaptureModel
+        from tools.app.session import Session
+
         order = self.model.order()
         self.model.problem = ""
         source = self._setting.source_of(order.movement, order.side)
@@ -120,7 +126,7 @@ class HomePage(Themed, QWidget):
                 self._capture = None
             self.show_state()
 
-    def _ended(self, capture: CaptureModel) -> None:
+    def _ended(self, capture: "CaptureModel") -> None:
         session = capture.session
         if session.error:
             self.model.problem, self._capture = session.error, None

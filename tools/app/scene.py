@@ -37,6 +37,16 @@ class ReadoutState:
 
 
 @dataclass(frozen=True)
+class StepState:
+    """What the person does now, the seconds left (None: until a key), and whether it calibrates."""
+
+    words: str
+    left: float | None
+    calibrating: bool
+    result: str
+
+
+@dataclass(frozen=True)
 class SensorLight:
     """One sensor in the strip: where it sits, its state as colour, shape and word, and what it tells."""
 

@@ -16,10 +16,11 @@ from imu.errors import RomcapError
 from imu.health import Health
 from rom.replay import ReplayStep
 from tools.app.connecting import LeftError, check_side, connect
-from tools.cli.capture_flow import QUIT, Found
-from tools.cli.capture_record import Order, record
+from tools.cli.capture_flow import Found
+from tools.cli.capture_order import Order
+from tools.cli.capture_record import record
 from tools.cli.capture_screen import Screen, View
-from tools.cli.keys import Keys
+from tools.cli.keys import QUIT, Keys
 from tools.sources import Source
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from rom.catalogue.loader import Catalogue
@@ -40,6 +41,8 @@ class Setting:
         The work that makes the desk; its pages wait for it.
     bindings, keys_file
         Keys and pedals, and where learnt ones are kept.
+    shown
+        Set once the window stands: heavy work waits for it.
     """
 
     catalogue: Catalogue
@@ -51,6 +54,7 @@ class Setting:
     bindings: Bindings = field(default_factory=Bindings)
     keys_file: Path | None = None
     preparing: "Job[Desk] | None" = None
+    shown: Event = field(default_factory=Event)
 
     @property
     def has_practice(self) -> bool:

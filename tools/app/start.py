@@ -18,7 +18,9 @@ from tools.app.setting import Setting
 from tools.app.window import Window
 
 SIZE = (1400, 860)
-PRELOAD_MS = 300
+PRELOAD_MS = 50
+"""After the window stands, what it needs next is loaded behind it."""
+NEXT = ("tools.app.live_page", "tools.app.session", "tools.app.review_page")
 
 
 def application() -> QApplication:
@@ -31,12 +33,16 @@ def application() -> QApplication:
     return made
 
 
-def preload() -> None:
-    """Load, beside the window, what the next page needs."""
-    from rom.prepared import prepare
+def preload(setting: Setting) -> None:
+    """Load, beside the window, what the next pages need: the engine takes longer than the window."""
+    setting.shown.set()
 
-    for work in (prepare, lambda: import_module("tools.app.review_page"), lambda: import_module("rom.live")):
-        Thread(target=work, name="loading", daemon=True).start()
+    def load() -> None:
+        for name in NEXT:
+            import_module(name)
+        import_module("rom.prepared").prepare()
+
+    Thread(target=load, name="loading", daemon=True).start()
 
 
 def told(error: BaseException, place: TracebackType | None) -> str:
@@ -68,7 +74,7 @@ def run(setting: Setting, files: Sequence[Path] = ()) -> int:
     survive(window.say_problem)
     window.resize(*SIZE)
     window.show()
-    QTimer.singleShot(PRELOAD_MS, preload)
+    QTimer.singleShot(PRELOAD_MS, lambda: preload(setting))
     if files:
         window.review(*files)
     return app.exec()
@@ -83,6 +89,7 @@ def run_home(setting: Setting, files: Sequence[Path] = ()) -> int:
     survive(window.say_problem)
     window.resize(*SIZE)
     window.show()
+    QTimer.singleShot(PRELOAD_MS, lambda: preload(setting))
     if files:
         window.page.open(files[0])
     return app.exec()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
 from rom.catalogue.movement import Movement, Side
-from tools.cli.capture_steps import useful_segments
 from tools.sources import Opened, Source
 
 SourceOf = Callable[[Movement, Side], Source]
@@ -77,6 +76,8 @@ class Station:
             self._let_go()
 
     def _take(self, movement: Movement, side: Side) -> Opened:
+        from tools.cli.capture_steps import useful_segments
+
         worn = tuple(useful_segments(movement, side))
         opened = self._opened
         if opened is not None and worn == self._worn and opened.acquisition.error is None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from tools.app.capture_model import StepState
+from tools.app.scene import StepState
 from tools.app.theme import Theme, Themed
 
 RING = 64

@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.cli.cue_screen import SPEAKERS
-
 RATE = 22050
 LEVEL = 0.4
 FADE = 0.012
@@ -65,28 +63,6 @@ def wav(tone: Tone) -> bytes:
         file.setframerate(RATE)
         file.writeframes(samples.tobytes())
     return content.getvalue()
-
-
-class Voice:
-    """Reads a sentence aloud with a program that the system has; silent where there is none."""
-
-    def __init__(self) -> None:
-        self._program = next(filter(None, map(shutil.which, SPEAKERS)), None)
-        self._talking: subprocess.Popen[bytes] | None = None
-
-    def say(self, words: str) -> None:
-        """Say something; what was being said ends."""
-        self.hush()
-        if self._program is not None and words:
-            quiet = subprocess.DEVNULL
-            self._talking = subprocess.Popen([self._program, words], stdout=quiet, stderr=quiet)
-
-    def hush(self) -> None:
-        """Say no more."""
-        if self._talking is not None:
-            self._talking.terminate()
-            self._talking.wait()
-            self._talking = None
 
 
 class Speaker:

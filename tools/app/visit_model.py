@@ -26,7 +26,7 @@ from rom.clinic.treating import Technique
 from rom.clinic.trials import Attached, attach
 from rom.clinic.visit import Facts, State, VisitError
 from tools.app.jobs import CancelledError
-from tools.cli.capture_record import Order
+from tools.cli.capture_order import Order
 
 Progress = Literal["done", "now", "ahead"]
 

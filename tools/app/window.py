@@ -19,19 +19,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from calibration.segment import JointCalibration
 from tools.app.capture_page import CapturePage
 from tools.app.chooser_model import ChooserModel
 from tools.app.pedal_dialog import PedalDialog
-from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.station import Station
 from tools.app.theme import THEMES, after, dress, style_sheet
 from tools.app.widgets import button, panel, words
-from tools.cli.capture_record import Order
 
 if TYPE_CHECKING:
+    from calibration.segment import JointCalibration
     from tools.app.patient_window import PatientWindow
+    from tools.app.session import Session
+    from tools.cli.capture_order import Order
 
 ENDING_S = 5.0
 RESTING_MS = 1000
@@ -142,13 +142,15 @@ class Window(QMainWindow):
         page.choose(code)
         self.show_page("Course")
 
-    def _capture_for_visit(self, order: Order, given: list[JointCalibration], baseline: float | None) -> None:
+    def _capture_for_visit(
+        self, order: "Order", given: "list[JointCalibration]", baseline: float | None
+    ) -> None:
         """Capture what the visit asked for; its result goes back there."""
         self.show_page("Capture")
         self.capture.begin(order, given, baseline)
         self.capture.recorded.connect(self._back_to_visit, Qt.ConnectionType.SingleShotConnection)
 
-    def _back_to_visit(self, session: Session) -> None:
+    def _back_to_visit(self, session: "Session") -> None:
         from tools.app.visit_page import VisitPage
 
         page = self.page("Visit")

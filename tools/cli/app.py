@@ -1,6 +1,7 @@
 """`rom app`: the desktop application. Qt is loaded when the command runs, not before."""
 
 import tempfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +12,9 @@ from imu.errors import InputError
 from tools.cli.practice import ClinicianOption, DatabaseOption, FolderOption, Practice
 
 if TYPE_CHECKING:
-    from rom.catalogue.loader import Catalogue
     from rom.clinic.desk import Desk
     from tools.app.jobs import Job
+    from tools.app.setting import Setting
 
 THEMES = ("dark", "light", "contrast")
 DEMO_VISITS = 3
@@ -63,22 +64,24 @@ def app_command(
         if demo:
             setting.recordings = Path(folder)
             if not home:
-                setting.preparing = demo_practice(Path(folder), catalogue)
+                setting.preparing = demo_practice(Path(folder), setting)
         status = run_home(setting, files or ()) if home else run(setting, files or ())
         if setting.preparing is not None:
             setting.preparing.wait(ENDING_SECONDS)
     raise typer.Exit(status)
 
 
-def demo_practice(folder: Path, catalogue: "Catalogue") -> "Job[Desk]":
-    """Begin to simulate a practice whose client has had several visits; the window does not wait for it."""
-    from tools.app.demo_practice import demo_desk
+def demo_practice(folder: Path, setting: "Setting") -> "Job[Desk]":
+    """Simulate, behind the window, a practice whose client has had several visits."""
     from tools.app.jobs import Job
 
-    return Job(
-        "Simulating the demo client's visits",
-        lambda report: demo_desk(folder / "practice", catalogue, DEMO_VISITS, report),
-    )
+    def simulate(report: Callable[[float], None]) -> "Desk":
+        setting.shown.wait()
+        from tools.app.demo_practice import demo_desk
+
+        return demo_desk(folder / "practice", setting.catalogue, DEMO_VISITS, report)
+
+    return Job("Simulating the demo client's visits", simulate)
 
 
 def _check_installed() -> None:

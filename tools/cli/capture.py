@@ -43,7 +43,8 @@ def capture(
     from calibration.store import load_joints
     from imu.recording import Recording
     from rom.catalogue.loader import load_catalogue
-    from tools.cli.capture_record import Order, record
+    from tools.cli.capture_order import Order
+    from tools.cli.capture_record import record
     from tools.cli.capture_screen import LiveScreen, Screen
     from tools.cli.capture_steps import distal_alone
     from tools.cli.keys import keyboard

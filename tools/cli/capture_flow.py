@@ -22,7 +22,7 @@ from rom.replay import ReplayStep
 from rom.worn import calibrate_recording
 from tools.cli.capture_screen import Screen, View
 from tools.cli.capture_steps import Step
-from tools.cli.keys import Keys
+from tools.cli.keys import AGAIN, DISCARD, MARK, QUIT, SHARP, START_STOP, Keys
 
 SETTLE = 3.0
 """Every time base needs three seconds of data before it is worth using (sensor reference C.4, rule 8), s."""
@@ -33,7 +33,6 @@ LAG = 0.3
 LOOK = 0.01
 LONGEST_REST = 10.0
 """Wait for the last recorded samples at the end, s; much less is usual."""
-START_STOP, MARK, DISCARD, QUIT, SHARP, AGAIN = " ", "m", "d", "q", "s", "c"
 
 
 class EndedError(Exception):

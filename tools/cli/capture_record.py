@@ -3,17 +3,15 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 
 from calibration.segment import JointCalibration
 from imu.acquisition import Acquisition
 from imu.health import Notice
 from imu.recording import RecordingHeader, RecordingWriter, SensorInfo
-from rom.catalogue.movement import Movement, Side
 from rom.live import LiveTrial
 from rom.replay import ReplayStep
 from tools.cli.capture_flow import Flow, Found
+from tools.cli.capture_order import Order
 from tools.cli.capture_screen import Screen
 from tools.cli.capture_steps import (
     calibration_steps,
@@ -26,21 +24,6 @@ from tools.cli.check import CONNECT_SECONDS
 from tools.cli.common_time import by_taps
 from tools.cli.keys import Keys
 from tools.sources import Opened
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be captured, how it is called in the recording, and how times are made to agree before."""
-
-    movement: Movement
-    side: Side
-    phase: str
-    client: str
-    file: Path
-    seconds: float | None
-    structure: str
-    technique: str
-    taps: bool = False
 
 
 def record(

@@ -1,14 +1,11 @@
 """Cues for somebody who moves and cannot read: a printed line, a tone, and a voice where there is one."""
 
-import shutil
-import subprocess
 import sys
 
 from tools.cli.capture_screen import Screen
+from tools.voice import Voice
 
 BELL = "\a"
-SPEAKERS = ("say", "spd-say", "espeak-ng", "espeak")
-"""Programs that read a sentence aloud, if the system has one."""
 
 
 class CueScreen(Screen):
@@ -21,23 +18,16 @@ class CueScreen(Screen):
     """
 
     def __init__(self, *, aloud: bool) -> None:
-        self._speaker = next(filter(None, map(shutil.which, SPEAKERS)), None) if aloud else None
-        self._voice: subprocess.Popen[bytes] | None = None
+        self._voice = Voice() if aloud else None
 
     def prompt(self, words: str) -> None:
         """Say what to do now."""
         print(f"{BELL}> {words}", file=sys.stderr, flush=True)
-        if self._speaker is not None:
-            self._hush()
-            self._voice = subprocess.Popen([self._speaker, words])
+        if self._voice is not None:
+            self._voice.say(words)
 
     def __exit__(self, *_: object) -> None:
         """End with two tones."""
-        self._hush()
-        print(f"{BELL}{BELL}> Done. You can take the straps off.", file=sys.stderr, flush=True)
-
-    def _hush(self) -> None:
         if self._voice is not None:
-            self._voice.terminate()
-            self._voice.wait()
-            self._voice = None
+            self._voice.hush()
+        print(f"{BELL}{BELL}> Done. You can take the straps off.", file=sys.stderr, flush=True)

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
+START_STOP, MARK, DISCARD, QUIT, SHARP, AGAIN = " ", "m", "d", "q", "s", "c"
+"""What single keys mean during a capture."""
+
 
 class Keys:
     """The keyboard: `pressed` never waits."""

@@ -81,7 +81,8 @@ def _record(
 ) -> None:
     """Make the recording now, guided by cues."""
     from rom.catalogue.loader import load_catalogue
-    from tools.cli.capture_record import Order, record
+    from tools.cli.capture_order import Order
+    from tools.cli.capture_record import record
     from tools.cli.cue_screen import CueScreen
     from tools.cli.keys import keyboard
     from tools.sources import virtual_sensors, worn_sensors

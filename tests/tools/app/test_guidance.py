@@ -21,7 +21,7 @@ from tools.app.capture_model import CaptureModel
 from tools.app.connecting import LeftError, check_side, lift_words
 from tools.app.session import Session
 from tools.app.tones import Tone
-from tools.cli.capture_record import Order
+from tools.cli.capture_order import Order
 from tools.cli.capture_screen import Screen
 from tools.cli.capture_steps import calibration_steps
 from tools.cli.keys import Keys

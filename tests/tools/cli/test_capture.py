@@ -20,7 +20,8 @@ from rom.angles import GAP, JointSeries, join_series
 from rom.catalogue.loader import load_catalogue
 from rom.trial import Trial, analyse
 from tools.cli.capture_flow import Found
-from tools.cli.capture_record import Order, record
+from tools.cli.capture_order import Order
+from tools.cli.capture_record import record
 from tools.cli.capture_screen import Screen
 from tools.cli.keys import Keys, NoKeys
 from tools.emulator import bus

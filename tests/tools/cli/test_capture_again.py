@@ -20,10 +20,10 @@ from rom.limb_script import Functional, Neutral, Reps
 from rom.limb_world import LimbSpec
 from rom.said import discarded
 from rom.worn import calibrate_recording
-from tools.cli.capture_flow import AGAIN, QUIT
-from tools.cli.capture_record import Order, record
+from tools.cli.capture_order import Order
+from tools.cli.capture_record import record
 from tools.cli.capture_screen import Screen
-from tools.cli.keys import Keys, NoKeys
+from tools.cli.keys import AGAIN, QUIT, Keys, NoKeys
 from tools.emulator.feed import BlockMotion
 from tools.emulator.injected import InjectedRadio, backend
 from tools.emulator.limbs import WornPart
