@@ -9,7 +9,6 @@ both on an absolute grid of stretches and shows, at every frame, what was known 
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,9 @@ from calibration.evidence import Laws, heading_rows
 from calibration.follow import Law, Pages, Stretches, Tape, follow, known_variance, obey, pages, pass_time
 from calibration.guess import Guess
 from calibration.heading_params import HeadingParams
-from calibration.heading_series import AxisShift, Heading, from_rows, row_of
-from calibration.intake import WIDTH, Intake, intake, packed
+from calibration.heading_series import AxisShift, Heading, row_of
+from calibration.intake import WIDTH, Intake, gathered, intake
+from calibration.magnetic import Looks
 from calibration.relative import look
 from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance
 from calibration.rotation import heading_of, wrapped
@@ -71,7 +71,7 @@ class HeadingEstimator:
         self._second = max(1, round(1.0 / self.seconds))
         self._pair = (proximal, distal)
         self._rows = np.zeros((0, 2, WIDTH))
-        self._index = np.zeros(0, dtype=np.int64)
+        self._first = 0
         self._acquisition = Acquisition()
         self._relative = RelativeState()
         self._relative.covariance = self._first_covariance(math.pi / math.sqrt(3.0), REACH)
@@ -101,38 +101,47 @@ class HeadingEstimator:
         """Return the heading at each of M consecutive frames."""
         self._guess.begin(frames, self.seconds)
         self._hold_guess()
-        index = np.rint(frames.t * self.rate).astype(np.int64)
-        kept = self._index.shape[0]
-        whole = np.concatenate([self._index, index])
-        rows = np.concatenate([self._rows, packed(frames, self._pair)])
-        borders = np.flatnonzero(whole % self.stride == 0)
-        count = max(borders.size - 1, 0)
-        page, moved = pages(count, taped=self.tape is not None), self._moved[None]
-        page.shown[0] = self._shown()
+        kept, lost = len(self._rows), frames.lost_heading
+        if not kept and len(frames):
+            self._first = round(float(frames.t[0]) * self.rate)
+        if lost is None:
+            lost = np.zeros_like(frames.gyr_bias_sigma)
+        parts = frames.q, frames.gyr, frames.acc, frames.gyr_bias_sigma, lost
+        self._rows = gathered(self._rows, *parts, *self._pair)
+        border = -self._first % self.stride
+        count = max((len(self._rows) - 1 - border) // self.stride, 0)
+        shown, moved = self._shown()[None], self._moved[None]
         if count:
-            held = (self.params.held_rate, self.params.neutral_tilt)
-            span = rows[borders[0] : borders[-1] + 1]
-            inputs = intake(span, self.calibration, self.stride, self.rate, held)
-            fields = self._guess.fields(frames, borders[1:] - kept)
-            k, stretches, decisive = 0, inputs.stretches(), inputs.decisive
-            while k < count:
-                stop = self._run(decisive, k)
-                for each in range(k, stop):
-                    self._guess.take_field(fields, each, self.seconds)
-                self._step(inputs, stretches, k, stop, page)
-                page.shown[stop] = self._shown()
-                k = stop
-            whole, rows = whole[borders[-1] :], rows[borders[-1] :]
-            moved = np.concatenate([moved, self._shift.moved(page.shown[1:, 16:22].reshape(-1, 2, 3))])
-            self._moved = moved[-1]
-            if self.tape is not None:
-                fade = math.exp(-self.seconds / self.params.relative.rate_time)
-                self.tape.append(Tape(page, inputs.begin, inputs.end, self.seconds, fade))
-        self._index, self._rows = whole, rows
-        starts = [0, *np.maximum(borders[1:] - kept, 0).tolist(), frames.t.shape[0]]
-        lasting = [stop - start for start, stop in pairwise(starts)]
-        heading = from_rows(np.repeat(page.shown, lasting, axis=0))
-        return self._shift.carry(heading, np.repeat(moved, lasting, axis=0), frames, self._pair)
+            last = border + count * self.stride
+            ends = np.arange(border, last, self.stride) + self.stride - kept
+            shown, moved = self._walk(self._rows[border : last + 1], self._guess.fields(frames, ends))
+            self._rows, self._first = self._rows[last:], self._first + last
+        return self._shift.at_frames(shown, moved, frames, self._pair, (border - kept, self.stride))
+
+    def _walk(self, rows: FloatArray, fields: Looks | None) -> tuple[FloatArray, FloatArray]:
+        """Take K stretches of rows, with what magnetometers say at their ends.
+
+        Return what is shown (K + 1, SHOWN) and how the axes moved (K + 1, 2, 4) in each and after the last.
+        """
+        held = (self.params.held_rate, self.params.neutral_tilt)
+        inputs = intake(rows, self.calibration, self.stride, self.rate, held)
+        k, count, stretches, decisive = 0, len(inputs.known), inputs.stretches(), inputs.decisive
+        page = pages(count, taped=self.tape is not None)
+        page.shown[0] = self._shown()
+        while k < count:
+            stop = self._run(decisive, k)
+            for each in range(k, stop):
+                self._guess.take_field(fields, each, self.seconds)
+            self._step(inputs, stretches, k, stop, page)
+            page.shown[stop] = self._shown()
+            k = stop
+        axes = page.shown[1:, 16:22].reshape(-1, 2, 3)
+        moved = np.concatenate([self._moved[None], self._shift.moved(axes)])
+        self._moved = moved[-1]
+        if self.tape is not None:
+            fade = math.exp(-self.seconds / self.params.relative.rate_time)
+            self.tape.append(Tape(page, inputs.begin, inputs.end, self.seconds, fade))
+        return page.shown, moved
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
         """Return the covariance to start with; the proximal axis is open about the segment's length."""
@@ -164,7 +173,7 @@ class HeadingEstimator:
     def save(self) -> dict[str, Any]:
         """Return the memory of the estimator as plain values (JSON with NaN)."""
         return {
-            "index": self._index.tolist(),
+            "first": self._first,
             "rows": self._rows.tolist(),
             "acquisition": self._acquisition.save(),
             "relative": self._relative.to_document(),
@@ -183,7 +192,7 @@ class HeadingEstimator:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the memory of `save`."""
-        self._index = np.array(state["index"], dtype=np.int64)
+        self._first = int(state["first"])
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, 2, WIDTH)
         self._acquisition.restore(state["acquisition"])
         self._relative = RelativeState.from_document(state["relative"])

@@ -21,10 +21,10 @@ from calibration.rotation import (
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
-from imu.compiled import compiled, rowwise
+from imu.compiled import compiled, rowwise, sequential
 from imu.sync import Frames
 
-SHOWN = 22
+TURN, SHOWN = 3, 22
 """Delta, sigma, whether observable, turn 4, covariance 9 and axes 6: what is shown at a frame."""
 
 
@@ -93,7 +93,7 @@ def row_of(
     row = np.empty(SHOWN)
     row[0], row[1], row[2] = math.nan, math.pi, 0.0
     for k in range(4):
-        row[3 + k] = values[k]
+        row[TURN + k] = values[k]
     for i in range(3):
         for j in range(3):
             row[7 + 3 * i + j] = covariance[i, j]
@@ -103,19 +103,6 @@ def row_of(
     if known:
         row[0], row[1], row[2] = heading_of(values), math.sqrt(row[15]), 1.0 if observable else 0.0
     return row
-
-
-def from_rows(page: FloatArray) -> Heading:
-    """Return rows (M, SHOWN) of `row_of` as a heading."""
-    return Heading(
-        delta=page[:, 0],
-        sigma=page[:, 1],
-        observable=page[:, 2] > 0.0,
-        q_earth1_from_earth2=page[:, 3:7],
-        covariance=page[:, 7:16].reshape(-1, 3, 3),
-        axes=page[:, 16:22].reshape(-1, 2, 3),
-        q_earth1_from_shown=unmoved(len(page)),
-    )
 
 
 class AxisShift:
@@ -154,6 +141,40 @@ class AxisShift:
             return upper, lower
         return quaternion.multiply(upper, moved[0]), quaternion.multiply(lower, moved[1])
 
+    def at_frames(
+        self,
+        shown: FloatArray,
+        moved: FloatArray,
+        frames: Frames,
+        pair: tuple[int, int],
+        span: tuple[int, int],
+    ) -> Heading:
+        """Return as a heading what is shown during stretches, its turn carrying the axes to where they are.
+
+        Parameters
+        ----------
+        shown : (K + 1, SHOWN)
+            Rows of `row_of`, one for each stretch and one for what comes after the last.
+        moved : (K + 1, 2, 4)
+            What `moved` gives for the axes in each.
+        frames, pair
+            The frames, and which of their sensors.
+        span
+            Frame at which the first stretch begins, and how many frames each lasts. The first row also
+            holds for frames before.
+        """
+        rows = np.empty((len(frames), SHOWN + 4))
+        _spread(shown, moved, frames.q, self._alignments, *pair, *span, rows)
+        return Heading(
+            delta=rows[:, 0],
+            sigma=rows[:, 1],
+            observable=rows[:, 2] > 0.0,
+            q_earth1_from_earth2=rows[:, TURN : TURN + 4],
+            covariance=rows[:, 7:16].reshape(-1, 3, 3),
+            axes=rows[:, 16:22].reshape(-1, 2, 3),
+            q_earth1_from_shown=rows[:, SHOWN:],
+        )
+
     def carry(self, heading: Heading, moved: FloatArray, frames: Frames, pair: tuple[int, int]) -> Heading:
         """Return a heading whose turn also carries the axes, moved (M, 2, 4), to where they are now."""
         if not self._known:
@@ -187,6 +208,18 @@ def _seen(q: Quaternion, alignment: Quaternion, moved: Quaternion) -> Quaternion
     return product(segment, product(moved, conjugate(segment)))
 
 
+@compiled
+def _carried_turn(
+    turn: Quaternion,
+    ends: tuple[Quaternion, Quaternion],
+    alignments: tuple[Quaternion, Quaternion],
+    moved: tuple[Quaternion, Quaternion],
+) -> tuple[Quaternion, Quaternion]:
+    """Return the turn that carries the axes of both segments, and by how much the proximal one was turned."""
+    first, second = _seen(ends[0], alignments[0], moved[0]), _seen(ends[1], alignments[1], moved[1])
+    return product(product(conjugate(first), turn), second), first
+
+
 @rowwise("(n),(n),(n),(n),(n),(n),(n)->(n),(n)")
 def _carried(  # noqa: PLR0917 -- a ufunc has no keywords
     turn: FloatArray,
@@ -199,8 +232,40 @@ def _carried(  # noqa: PLR0917 -- a ufunc has no keywords
     out: FloatArray,
     shown: FloatArray,
 ) -> None:
-    """Fill the turn that carries the axes of both segments, and by how much the proximal one was turned."""
-    first = _seen(quaternion_at(upper), quaternion_at(upper_alignment), quaternion_at(upper_moved))
-    second = _seen(quaternion_at(lower), quaternion_at(lower_alignment), quaternion_at(lower_moved))
+    """Fill what `_carried_turn` returns."""
+    ends = quaternion_at(upper), quaternion_at(lower)
+    alignments = quaternion_at(upper_alignment), quaternion_at(lower_alignment)
+    moved = quaternion_at(upper_moved), quaternion_at(lower_moved)
+    whole, first = _carried_turn(quaternion_at(turn), ends, alignments, moved)
+    put_quaternion(out, whole)
     put_quaternion(shown, first)
-    put_quaternion(out, product(product(conjugate(first), quaternion_at(turn)), second))
+
+
+@sequential("(k,w),(k,p,q),(n,s,q),(p,q),(),(),(),()->(n,r)")
+def _spread(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    shown: FloatArray,
+    moved: FloatArray,
+    q: FloatArray,
+    alignments: FloatArray,
+    proximal: float,
+    distal: float,
+    begin: float,
+    stride: float,
+    rows: FloatArray,
+) -> None:
+    """Fill, for each frame, the row that is shown, its turn carrying the axes, and what turned the segment.
+
+    Moved axes that are not known (NaN) are not carried.
+    """
+    mounted = quaternion_at(alignments[0]), quaternion_at(alignments[1])
+    for i in range(len(rows)):
+        k = max(int((i - begin) // stride), 0)
+        row = rows[i]
+        row[:SHOWN] = shown[k]
+        turn, first = quaternion_at(shown[k], TURN), (1.0, 0.0, 0.0, 0.0)
+        if not math.isnan(moved[k, 0, 0]):
+            ends = quaternion_at(q[i, int(proximal)]), quaternion_at(q[i, int(distal)])
+            both = quaternion_at(moved[k, 0]), quaternion_at(moved[k, 1])
+            turn, first = _carried_turn(turn, ends, mounted, both)
+        put_quaternion(row[TURN:], turn)
+        put_quaternion(row[SHOWN:], first)

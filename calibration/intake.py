@@ -28,8 +28,7 @@ from calibration.rotation import (
 )
 from calibration.segment import JointCalibration
 from imu.block import BoolArray, FloatArray
-from imu.compiled import compiled
-from imu.sync import Frames
+from imu.compiled import compiled, sequential
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,16 +89,26 @@ class Intake:
         )
 
 
-def packed(frames: Frames, pair: tuple[int, int]) -> FloatArray:
-    """Return what is kept of the frames of two sensors, (M, 2, WIDTH)."""
-    rows = np.zeros((len(frames.t), 2, WIDTH))
-    for row, sensor in enumerate(pair):
-        rows[:, row, :4] = frames.q[:, sensor]
-        rows[:, row, RATE : RATE + 3] = frames.gyr[:, sensor]
-        rows[:, row, FORCE : FORCE + 3] = frames.acc[:, sensor]
-        rows[:, row, BIAS] = frames.gyr_bias_sigma[:, sensor]
-        if frames.lost_heading is not None:
-            rows[:, row, LOST] = frames.lost_heading[:, sensor]
+@sequential("(k,p,w),(n,s,q),(n,s,c),(n,s,c),(n,s),(n,s),(),()")
+def gathered(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    held: FloatArray,
+    q: FloatArray,
+    gyr: FloatArray,
+    acc: FloatArray,
+    gyr_bias_sigma: FloatArray,
+    lost_heading: FloatArray,
+    proximal: float,
+    distal: float,
+) -> FloatArray:
+    """Return rows (K, 2, WIDTH) followed by those of N frames: what is kept of two of their sensors."""
+    kept, new = len(held), len(q)
+    rows = np.empty((kept + new, 2, WIDTH))
+    rows[:kept] = held
+    for i in range(new):
+        for side in range(2):
+            row, sensor = rows[kept + i, side], int(proximal if side == 0 else distal)
+            row[:RATE], row[RATE:FORCE], row[FORCE:BIAS] = q[i, sensor], gyr[i, sensor], acc[i, sensor]
+            row[BIAS], row[LOST] = gyr_bias_sigma[i, sensor], lost_heading[i, sensor]
     return rows
 
 
@@ -111,7 +120,7 @@ def intake(
     Parameters
     ----------
     rows : (K stride + 1, 2, WIDTH)
-        See `packed`.
+        See `gathered`.
     calibration
         Alignments and laws of the joint.
     stride, rate
