@@ -67,15 +67,18 @@ class Guess:
         self._begun, self.heading = True, heading
 
     def fields(self, frames: Frames, at: NDArray[np.intp]) -> Looks | None:
-        """Return what the pair of magnetometers says at some of the frames; None without them."""
-        if frames.mag is None:
+        """Return what the pair of magnetometers says at some of the frames; None if nothing."""
+        mag = None if frames.mag is None else frames.mag[at]
+        if mag is None or bool(np.isnan(mag).all()):
             return None
-        q, mag = (each[at][:, self._pair] for each in (frames.q, frames.mag))
+        q, mag = frames.q[at][:, self._pair], mag[:, self._pair]
         return looks(q, mag, (self._joint.proximal.magnetometer, self._joint.distal.magnetometer))
 
     def take_field(self, seen: Looks | None, k: int, dt: float) -> None:
-        """Take the k-th of the pair's looks, dt seconds after the one before."""
-        if seen is not None:
+        """Take the k-th of the looks of the pair, if it has any, dt seconds after the one before."""
+        if seen is None:
+            self._field.take(math.nan, math.nan, dt)
+        else:
             self._field.take(float(seen.heading[k]), float(seen.sigma[k]), dt)
 
     def take_posture(self, upper: FloatArray, lower: FloatArray, dt: float) -> None:

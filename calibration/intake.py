@@ -128,17 +128,12 @@ def intake(
     limits
         Rate below which a pose is held, rad/s, and tilt within which it is the neutral one, rad.
     """
-    alignments = calibration.proximal, calibration.distal
-    mounting = np.stack([each.q_sensor_from_segment for each in alignments])
-    own, segment, matrix, vectors, maps, turned, bias, lost = _taken_in(rows, mounting, stride, rate)
+    mounting = np.stack([end.q_sensor_from_segment for end in (calibration.proximal, calibration.distal)])
     held_rate, tilt = limits
-    slow = turned < held_rate * stride / rate
+    taken = _taken_in(rows, mounting, stride, rate, held_rate * stride / rate)
+    own, segment, matrix, vectors, maps, turned, bias, lost, known, slow = taken
     (upper, lower), (upper_matrix, lower_matrix) = segment, matrix
     (force, rates), (lever, carried, swept) = vectors, maps
-    known: BoolArray = np.isfinite(own[:, :, 0].sum(axis=0) + force.sum(axis=(1, 2)))
-    own[:, ~known] = (1.0, 0.0, 0.0, 0.0)
-    for each in (force, lever, carried, swept, turned):
-        each[~known] = 0.0
     return Intake(
         begin=own[0],
         end=own[1],
@@ -148,7 +143,7 @@ def intake(
         swept=swept,
         turned=turned,
         known=known,
-        laws=laws(calibration, upper, lower, slow[:, 0] & slow[:, 1], tilt),
+        laws=laws(calibration, upper, lower, slow, tilt),
         upper=upper,
         lower=lower,
         upper_matrix=upper_matrix,
@@ -162,17 +157,22 @@ def intake(
 
 @compiled
 def _taken_in(
-    rows: FloatArray, mounting: FloatArray, stride: int, rate: float
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    rows: FloatArray, mounting: FloatArray, stride: int, rate: float, slowest: float
+) -> tuple[
+    *tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    *tuple[BoolArray, BoolArray],
+]:
     """Return what `Intake` says of K stretches of sensors mounted as (2, 4).
 
     By kind, then stretch and sensor: begin and end, (2, K, 4); upper and lower as quaternions and as
-    matrices; force and rate, (2, K, 2, 3); lever, carried and swept, (3, K, 2, 3, 3); turned; bias; lost.
+    matrices; force and rate, (2, K, 2, 3); lever, carried and swept, (3, K, 2, 3, 3); turned; bias; lost;
+    known; and whether both sensors turned by less than `slowest`, rad.
     """
     count = (rows.shape[0] - 1) // stride
     own, segment, matrix = np.empty((2, count, 4)), np.empty((2, count, 4)), np.empty((2, count, 3, 3))
     vectors, maps = np.empty((2, count, 2, 3)), np.empty((3, count, 2, 3, 3))
     turned, bias, lost = np.empty((count, 2)), np.empty(count), np.zeros(count)
+    known, slow = np.empty(count, np.bool_), np.empty(count, np.bool_)
     for k in range(count):
         first, last = k * stride, (k + 1) * stride
         for sensor in range(2):
@@ -196,4 +196,9 @@ def _taken_in(
             for frame in range(first + 1, last + 1):
                 lost[k] = max(lost[k], rows[frame, sensor, LOST])
         bias[k] = math.hypot(rows[last, 0, BIAS], rows[last, 1, BIAS])
-    return own, segment, matrix, vectors, maps, turned, bias, lost
+        slow[k] = turned[k, 0] < slowest and turned[k, 1] < slowest
+        known[k] = math.isfinite(own[0, k, 0] + own[1, k, 0] + vectors[0, k].sum())
+        if not known[k]:
+            own[:, k], vectors[0, k], maps[:, k], turned[k] = 0.0, 0.0, 0.0, 0.0
+            own[:, k, 0] = 1.0
+    return own, segment, matrix, vectors, maps, turned, bias, lost, known, slow

@@ -38,7 +38,7 @@ def motion(
     Parameters
     ----------
     rows : (M, S, WIDTH)
-        As `intake.packed` keeps them, at instants 1 / `rate` apart.
+        As `intake.gathered` keeps them, at instants 1 / `rate` apart.
     sensor, first, frames
         Which sensor, where the stretch begins, and n.
     rate

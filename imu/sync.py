@@ -19,6 +19,7 @@ Bounds the memory; far beyond any burst or reconnection in order of arrival that
 _Q, _GYR, _ACC, _REST, _SIGMA = slice(0, 4), slice(4, 7), slice(7, 10), 10, 11
 _MAG, _LOST = slice(12, 15), 15
 _WIDTH = 16
+_NO_FIELD = np.zeros((0, 3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +215,7 @@ class _Track:
         self._t, self._rows, lost = _appended(
             *(self._t, self._rows, block.t, orientation.q, block.gyr, orientation.gyr_bias, block.acc),
             *(orientation.rest.astype(np.float64), orientation.gyr_bias_sigma),
-            np.full_like(block.acc, np.nan) if block.mag is None else block.mag,
+            _NO_FIELD if block.mag is None else block.mag,
             orientation.lost_heading,
         )
         self._any_lost = self._any_lost or lost
@@ -266,7 +267,10 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
     mag: FloatArray,
     lost_heading: FloatArray,
 ) -> tuple[FloatArray, FloatArray, bool]:
-    """Return times and rows with those samples added whose orientation is known, and if any lost heading."""
+    """Return times and rows with those samples added whose orientation is known, and if any lost heading.
+
+    Without a magnetometer `mag` is empty.
+    """
     kept, lost = len(times), False
     size = kept + len(t)
     all_times, all_rows = np.empty(size), np.empty((size, rows.shape[1]))
@@ -275,7 +279,10 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
         if math.isfinite(q[i, 0]):
             row = all_rows[kept]
             row[:4], row[4:7], row[7:10] = q[i], gyr[i] - gyr_bias[i], acc[i]
-            row[10], row[11], row[12:15], row[15] = rest[i], gyr_bias_sigma[i], mag[i], lost_heading[i]
+            row[10], row[11], row[15] = rest[i], gyr_bias_sigma[i], lost_heading[i]
+            row[12:15] = np.nan
+            if len(mag):
+                row[12:15] = mag[i]
             all_times[kept] = t[i]
             kept += 1
             lost = lost or lost_heading[i] > 0.0

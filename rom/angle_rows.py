@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from calibration.rotation import conjugate, product, put_quaternion, quaternion_at
 from imu.block import FloatArray
 from imu.compiled import compiled, rowwise
 
@@ -126,6 +127,26 @@ def _inclination(how: FloatArray, q: FloatArray, angle: FloatArray, gradient: Fl
         gradient[0, 0], gradient[0, 1], gradient[0, 2] = -1.0, slope * uy / safe, slope * uz / safe
         gradient[1, 0], gradient[1, 1], gradient[1, 2] = 0.0, -uz / safe, uy / safe
     gradient[2] = math.nan
+
+
+@rowwise("(s,n),(s,n),(n),(n)->(n),(n)")
+def joint_row(  # noqa: PLR0917 -- a ufunc has no keywords
+    q_earth_from_sensor: FloatArray,
+    q_sensor_from_segment: FloatArray,
+    q_earth1_from_earth2: FloatArray,
+    q_earth1_from_shown: FloatArray,
+    q_earth_from_proximal: FloatArray,
+    q_proximal_from_distal: FloatArray,
+) -> None:
+    """Fill where the proximal segment lies and the joint's orientation, of two sensors, proximal first.
+
+    The turns are those of `calibration.heading_series.Heading`.
+    """
+    upper = product(quaternion_at(q_earth_from_sensor[0]), quaternion_at(q_sensor_from_segment[0]))
+    lower = product(quaternion_at(q_earth_from_sensor[1]), quaternion_at(q_sensor_from_segment[1]))
+    turned = product(quaternion_at(q_earth1_from_earth2), lower)
+    put_quaternion(q_earth_from_proximal, product(quaternion_at(q_earth1_from_shown), upper))
+    put_quaternion(q_proximal_from_distal, product(conjugate(upper), turned))
 
 
 @rowwise("(h),(n),(n),(c,c),(c,c),(c,c)->(c),(c),(),()")

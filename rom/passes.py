@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from imu.block import FloatArray
+from imu.compiled import sequential
 from imu.errors import InputError
 
 
@@ -188,16 +189,10 @@ class PassDetector:
         """
         passes: list[Pass] = []
         reps: list[Rep] = []
-        known = np.isfinite(angle)
-        if not known.any():
-            return Detected()
-        t, angle = t[known], angle[known]
-        looks = np.empty(len(t) + 1)
-        looks[0], looks[1:] = self._last_look, np.floor(t / self.params.grid_s)
-        first = looks[1:] > looks[:-1]
-        for moment, value in zip(t[first].tolist(), angle[first].tolist(), strict=True):
+        looks = np.empty((len(t), 2))
+        count, self._last_look = _looked_at(t, angle, self.params.grid_s, self._last_look, looks)
+        for moment, value in looks[:count].tolist():
             self._look(moment, value, passes, reps)
-        self._last_look = float(looks[-1])
         return Detected(tuple(passes), tuple(reps))
 
     def finish(self) -> Detected:
@@ -367,3 +362,20 @@ class PassDetector:
         self._travels = deque(state["travels"], maxlen=5)
         self._needed = self._threshold()
         self._out = None if state["out"] is None else Pass(**state["out"])
+
+
+@sequential("(n),(n),(),()->(n,p)")
+def _looked_at(
+    t: FloatArray, angle: FloatArray, grid: float, last: float, looks: FloatArray
+) -> tuple[int, float]:
+    """Fill the first known instant of each interval of a grid after the `last` one, and its angle.
+
+    Return how many these are, and the last interval.
+    """
+    count = 0
+    for i in range(len(t)):
+        interval = math.floor(t[i] / grid)
+        if math.isfinite(angle[i]) and interval > last:
+            looks[count, 0], looks[count, 1] = t[i], angle[i]
+            count, last = count + 1, float(interval)
+    return count, last

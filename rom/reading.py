@@ -17,6 +17,7 @@ from imu.block import FloatArray
 from imu.errors import InputError
 from imu.fusion import RestNoise
 from imu.sync import Frames
+from rom.angle_rows import joint_row
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, AngleErrors, angle_errors, inclination_errors
 from rom.catalogue.movement import AngleRule, Side
 
@@ -165,23 +166,20 @@ class _Joint:
 
     def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         heading = self._heading.feed(frames)
-        segments = quaternion.multiply(frames.q, self._mounting)
-        upper = segments[:, 0]
-        lower = quaternion.multiply(heading.q_earth1_from_earth2, segments[:, 1])
+        proximal, joint = joint_row(
+            frames.q, self._mounting, heading.q_earth1_from_earth2, heading.q_earth1_from_shown
+        )
         errors = angle_errors(
             self._setup.rule,
             self._setup.side,
-            q_earth_from_proximal=quaternion.multiply(heading.q_earth1_from_shown, upper),
-            q_proximal_from_distal=quaternion.multiply(quaternion.conjugate(upper), lower),
+            q_earth_from_proximal=proximal,
+            q_proximal_from_distal=joint,
             turn_covariance=heading.covariance,
             proximal_covariance=self._covariances[0],
             distal_covariance=self._covariances[1],
         )
-        flags = np.zeros(len(frames), np.uint8)
-        flags[
-            ~np.isfinite(heading.delta) | (~heading.observable & (errors.heading_sigma > HEADING_SHARE))
-        ] |= HEADING_UNKNOWN
-        return errors, flags
+        unknown = np.isnan(heading.delta) | (errors.heading_sigma > HEADING_SHARE) & ~heading.observable
+        return errors, unknown * np.uint8(HEADING_UNKNOWN)
 
     def save(self) -> dict[str, Any]:
         return self._heading.save()
