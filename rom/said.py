@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from imu.recording import Event
 from rom.measures import RepMeasures
+from rom.passes import Rep
 
 STOPS = ("sharp", "stop")
 """Marks of a `pain` event that end a movement: set true, or its `reason` (reference: clinical 2.6)."""
@@ -24,11 +25,11 @@ def discarded(reps: Sequence[RepMeasures], events: Sequence[Event]) -> tuple[lis
         if event.kind != "discard" or event.data.get("of") == "calibration":
             continue
         of, why = event.data.get("of"), event.data.get("reason") or "no reason given"
-        done = [rep.number for rep in judged if rep.rep.stop <= event.t]
         if of == "trial":
             numbers = [rep.number for rep in judged]
         elif of == "rep":
-            numbers = done[-1:]
+            last = last_done([rep.rep for rep in judged], event.t)
+            numbers = [] if last is None else [judged[last].number]
         else:
             numbers = [rep.number for rep in judged if type(of) is int and rep.number == of]
         if not numbers:
@@ -38,6 +39,14 @@ def discarded(reps: Sequence[RepMeasures], events: Sequence[Event]) -> tuple[lis
             )
         judged = [_against(rep, f"discarded: {why}") if rep.number in numbers else rep for rep in judged]
     return judged, warnings
+
+
+def last_done(reps: Sequence[Rep], t: float) -> int | None:
+    """Return the place of the last rep that was over at an instant, s; None before there is one.
+
+    It is the one that a person means who says "not that one" then.
+    """
+    return max((place for place, rep in enumerate(reps) if rep.stop <= t), default=None)
 
 
 def stop_marks(event: Event) -> list[str]:

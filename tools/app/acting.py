@@ -7,10 +7,8 @@ from rom.catalogue.movement import Movement, Side
 from tools.app.body import pose_lifted, pose_of, pose_turned
 from tools.app.connecting import lift_words
 from tools.app.scene import Pose
-from tools.cli.capture_steps import FUNCTIONAL_SECONDS, calibration_steps
+from tools.cli.capture_steps import FUNCTIONAL_SECONDS, TIMES, calibration_steps
 
-TIMES = 4
-"""How often a functional movement is asked for."""
 PERIOD_S = FUNCTIONAL_SECONDS / TIMES
 CAPTION = "Like this"
 HOLD_CAPTION = "Keep still"

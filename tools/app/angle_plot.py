@@ -4,7 +4,8 @@
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import QGraphicsPathItem
 
 from imu.block import FloatArray
@@ -15,7 +16,10 @@ SHADE = 0.12
 
 
 class AnglePlot(Themed, pg.PlotWidget):
-    """One curve that matters, 2 px; its 95 % band, soft; a dashed line for the baseline; passes shaded."""
+    """One curve that matters, 2 px; its 95 % band, soft; a dashed line for the baseline; passes shaded.
+
+    Reps that warm up are hatched instead.
+    """
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(None)
@@ -30,6 +34,7 @@ class AnglePlot(Themed, pg.PlotWidget):
         self.addItem(self._baseline)
         self._spans: list[pg.LinearRegionItem] = []
         self._doubts: list[pg.LinearRegionItem] = []
+        self._warming: list[pg.LinearRegionItem] = []
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
@@ -45,13 +50,14 @@ class AnglePlot(Themed, pg.PlotWidget):
         self.show_series(nothing, nothing, nothing)
         self.show_spans(())
         self.show_doubts(())
+        self.show_warming(())
         self.wear(self._theme)
 
     def wear(self, theme: Theme) -> None:
         """Draw with another theme from now on."""
         self._theme = theme
         self.setBackground(theme.ground)
-        dashed, solid = pg.QtCore.Qt.PenStyle.DashLine, pg.QtCore.Qt.PenStyle.SolidLine
+        dashed, solid = Qt.PenStyle.DashLine, Qt.PenStyle.SolidLine
         colour = QColor(theme.before) if self._before else theme.side(self._side)
         width, style = (1, dashed) if self._before else (2, solid)
         self._curve.setPen(pg.mkPen(colour, width=width, style=style))
@@ -60,6 +66,8 @@ class AnglePlot(Themed, pg.PlotWidget):
         for shown, ink in ((self._spans, theme.soft), (self._doubts, theme.weak)):
             for region in shown:
                 region.setBrush(pg.mkBrush(_faint(QColor(ink), SHADE)))
+        for region in self._warming:
+            region.setBrush(_hatched(theme.soft))
         for name in ("left", "bottom"):
             self.getAxis(name).setPen(pg.mkPen(theme.line))
             self.getAxis(name).setTextPen(pg.mkPen(theme.soft))
@@ -91,25 +99,32 @@ class AnglePlot(Themed, pg.PlotWidget):
 
     def show_spans(self, spans: tuple[tuple[float, float], ...]) -> None:
         """Shade passes or reps, s."""
-        self._shade(self._spans, spans, self._theme.soft)
+        self._shade(self._spans, spans, pg.mkBrush(_faint(QColor(self._theme.soft), SHADE)))
+
+    def show_warming(self, spans: tuple[tuple[float, float], ...]) -> None:
+        """Hatch reps that warm up, s."""
+        self._shade(self._warming, spans, _hatched(self._theme.soft))
 
     def show_doubts(self, spans: tuple[tuple[float, float], ...]) -> None:
         """Mark stretches in which two estimates contradict each other, s."""
-        self._shade(self._doubts, spans, self._theme.weak)
+        self._shade(self._doubts, spans, pg.mkBrush(_faint(QColor(self._theme.weak), SHADE)))
 
     def _shade(
-        self, shown: list[pg.LinearRegionItem], spans: tuple[tuple[float, float], ...], colour: str
+        self, shown: list[pg.LinearRegionItem], spans: tuple[tuple[float, float], ...], brush: QBrush
     ) -> None:
         while len(shown) > len(spans):
             self.removeItem(shown.pop())
         while len(shown) < len(spans):
-            shade = pg.mkBrush(_faint(QColor(colour), SHADE))
-            region = pg.LinearRegionItem(movable=False, brush=shade, pen=pg.mkPen(None))
+            region = pg.LinearRegionItem(movable=False, brush=brush, pen=pg.mkPen(None))
             region.setZValue(-10)
             shown.append(region)
             self.addItem(region)
         for region, span in zip(shown, spans, strict=True):
             region.setRegion(span)
+
+
+def _hatched(ink: str) -> QBrush:
+    return QBrush(_faint(QColor(ink), 2.0 * SHADE), Qt.BrushStyle.BDiagPattern)
 
 
 def _faint(colour: QColor, alpha: float) -> QColor:

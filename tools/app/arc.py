@@ -18,7 +18,7 @@ LABEL_ROOM = 72.0
 
 
 class ArcView(Themed, QWidget):
-    """A half dial. The newest pass is bold, older ones fade inwards, the baseline is a dashed tick."""
+    """A half dial: the newest pass is bold, older ones fade inwards; what warms up is grey and dotted."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,12 +48,16 @@ class ArcView(Themed, QWidget):
         centre = QPointF(self.width() / 2, LABEL_ROOM * 0.75 + radius)
         colour = self._theme.side(state.side)
         self._sweep(painter, centre, radius, (state.low, state.high), QPen(QColor(self._theme.line), 10))
-        for age, (start, end) in enumerate(reversed(state.spans[-6:])):
-            faded = QColor(colour)
+        for age, span in enumerate(reversed(state.spans[-6:])):
+            faded = QColor(self._theme.soft if span.warming else colour)
             faded.setAlphaF(max(0.18, 1.0 - 0.22 * age))
             pen = QPen(faded, 10 if age == 0 else 4)
             pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            self._sweep(painter, centre, radius - (0 if age == 0 else 6 + 8 * age), (start, end), pen)
+            if span.warming:
+                pen.setStyle(Qt.PenStyle.DotLine)
+            self._sweep(
+                painter, centre, radius - (0 if age == 0 else 6 + 8 * age), (span.start, span.end), pen
+            )
         if state.baseline is not None:
             self._tick(
                 painter,

@@ -13,6 +13,7 @@ import numpy as np
 
 from imu.ble_link import LinkState
 from imu.health import Health
+from imu.recording import Event
 from rom.alert import Alert
 from rom.angles import FLAG_WORDS, HEADING_UNKNOWN, SATURATED, UNCALIBRATED, UNSURE
 from rom.passes import Pass, Rep
@@ -20,9 +21,11 @@ from tools.app.acting import acted
 from tools.app.alert_board import AlertBoard
 from tools.app.body import pose_of
 from tools.app.ring import Ring
-from tools.app.scene import ArcState, Curve, Light, Pose, ReadoutState, SensorLight, Shape, StepState
+from tools.app.scene import ArcState, Curve, Light, Pose, ReadoutState, SensorLight, Shape, StepState, Sweep
 from tools.app.session import Session
+from tools.app.tally import Standing, Tally
 from tools.app.tones import Tone
+from tools.cli.capture_steps import TIMES
 
 SHOWN_SECONDS = 12.0
 FASTEST_HZ = 416.0
@@ -34,6 +37,8 @@ GOOD_RESIDUAL_DEG = 5.0
 """From here on the two sensors tell clearly different axes of one hinge."""
 LATENCIES = 4000
 """Frames whose lateness is remembered: two minutes of them."""
+NOTED_SECONDS = 4.0
+"""How long it is shown what a key has written down, s."""
 LOW_BATTERY = 20.0
 LOSSY = 0.02
 """Share of lost samples from which a sensor counts as weak; the report mentions it from there on too."""
@@ -63,8 +68,7 @@ class CaptureModel:
         self.latencies: deque[float] = deque(maxlen=LATENCIES)
         self._play: Callable[[Tone], None] = play or _silence
         self._ring = Ring(round(SHOWN_SECONDS * FASTEST_HZ), 3)
-        self._reps: list[Rep] = []
-        self._passes: list[Pass] = []
+        self._tally = Tally(self.order)
         self._angle = math.nan
         self._sigma = math.nan
         self._flags = 0
@@ -73,6 +77,8 @@ class CaptureModel:
         self._alerts = AlertBoard()
         self._words = ""
         self._words_at = 0.0
+        self._keyed: tuple[Event, ...] = ()
+        self._keyed_at = -math.inf
         self._newest = math.nan
         self._began = math.nan
         self._seen = math.nan
@@ -80,9 +86,19 @@ class CaptureModel:
     @property
     def counts(self) -> str:
         """How many reps and passes were counted, in words."""
-        if self.order.structure:
-            return f"{len(self._passes)} passes" if len(self._passes) != 1 else "1 pass"
-        return f"{len(self._reps)} reps" if len(self._reps) != 1 else "1 rep"
+        return self._tally.counts
+
+    @property
+    def counted(self) -> str:
+        """What a key just wrote down; else which reps warm up and which were taken back."""
+        if self._keyed and self._seen - self._keyed_at < NOTED_SECONDS:
+            return self._tally.said(self._keyed[-1])
+        return self._tally.detail
+
+    @property
+    def result(self) -> str:
+        """What came of it: the end of every rep or pass."""
+        return f"{self.title}: {self._tally.ends}"
 
     @property
     def recorded(self) -> str:
@@ -97,7 +113,10 @@ class CaptureModel:
         """What the person does now."""
         view = self.session.view
         calibrating = math.isnan(self._angle) and not self.session.over
-        return StepState(view.words, view.left, calibrating and view.left is not None, self.calibration)
+        asked = calibrating and view.left is not None
+        shown = None if self.session.over else view.shown
+        bars = [] if shown is None else [min(1.0, max(0.0, shown - before)) for before in range(TIMES)]
+        return StepState(view.words, view.left, asked, self.calibration, tuple(bars))
 
     @property
     def calibration(self) -> str:
@@ -128,9 +147,8 @@ class CaptureModel:
         if value is None:
             return ReadoutState(None, "no angle yet", live=False)
         sure = "" if math.isnan(self._sigma) else f"± {1.96 * math.degrees(self._sigma):.0f}°"
-        ends = [one.end_angle for one in (self._passes if self.order.structure else self._reps)]
-        best = max if self.order.movement.gain_sign > 0 else min
-        peak = f"   farthest {math.degrees(best(ends)):.0f}°" if ends else ""
+        farthest = self._tally.farthest
+        peak = "" if farthest is None else f"   farthest {math.degrees(farthest):.0f}°"
         before = "" if self.baseline_deg is None else f"   before {self.baseline_deg:.0f}°"
         return ReadoutState(value, f"{sure}{peak}{before}", live=True)
 
@@ -141,8 +159,10 @@ class CaptureModel:
         low, high = math.degrees(movement.plausible_min), math.degrees(movement.plausible_max)
         if movement.gain_sign < 0:
             low, high = high, low
-        done = self._passes if self.order.structure else self._reps
-        spans = [(math.degrees(one.start_angle), math.degrees(one.end_angle)) for one in done[-5:]]
+        spans = [
+            Sweep(math.degrees(one.start_angle), math.degrees(one.end_angle), standing == "warms up")
+            for one, standing in self._tally.standing()[-5:]
+        ]
         live = self.readout.live
         sigma = 0.0 if math.isnan(self._sigma) else math.degrees(self._sigma)
         now = math.degrees(self._angle) if live else None
@@ -158,14 +178,13 @@ class CaptureModel:
         first = int(np.searchsorted(seconds, -SHOWN_SECONDS))
         return Curve(seconds[first:], rows[1, first:], rows[2, first:])
 
-    @property
-    def marks(self) -> tuple[tuple[float, float], ...]:
-        """Reps or passes on the curve, s before its newest instant."""
+    def marks(self, standing: Standing = "counts") -> tuple[tuple[float, float], ...]:
+        """Return the reps or passes on the curve that stand so, s before its newest instant."""
         if not len(self._ring):
             return ()
         now = float(self._ring.newest()[0, -1])
-        done = self._passes if self.order.structure else self._reps
-        spans = ((one.start - now, one.stop - now) for one in done[-MARKED:])
+        done = [one for one, its in self._tally.standing()[-MARKED:] if its == standing]
+        spans = ((one.start - now, one.stop - now) for one in done)
         return tuple(span for span in spans if span[1] > -SHOWN_SECONDS)
 
     @property
@@ -237,9 +256,7 @@ class CaptureModel:
         return notice == "recording" or any(notice.startswith(f"{one.sensor}: {one.words}") for one in fine)
 
     def _count(self, reps: tuple[Rep, ...], passes: tuple[Pass, ...]) -> None:
-        self._reps += reps
-        self._passes += passes
-        if (passes if self.order.structure else reps) and not self.session.over:
+        if self._tally.take(reps, passes) and not self.session.over:
             self._play(Tone.COUNTED)
 
     def _warn(self, alerts: tuple[Alert, ...]) -> None:
@@ -253,6 +270,10 @@ class CaptureModel:
         if lost - self._lost and not self.session.over:
             self._play(Tone.LOST)
         self._lost = lost
+        keyed = self.session.view.keyed
+        if len(keyed) > len(self._keyed):
+            self._keyed, self._keyed_at = keyed, self._seen
+            self._tally.hear(keyed)
         words = self.session.view.words
         if words != self._words:
             waiting = words.startswith(("Next", "Keep", "Connecting", "Ending"))

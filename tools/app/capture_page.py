@@ -2,7 +2,6 @@
 
 # pyright: basic
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -134,11 +133,10 @@ class CapturePage(Themed, QWidget):
         if session.error:
             self._result.setText(session.error)
         else:
-            found = session.found
-            reps = [] if found is None else [*found.reps, *found.passes]
-            ends = ", ".join(f"{math.degrees(one.end_angle):.0f}°" for one in reps) or "nothing was counted"
             model = self.live.model
-            self._result.setText(f"{'' if model is None else model.title}: {ends}")
+            if model is not None:
+                model.pull()
+                self._result.setText(model.result)
         self._safe.setText(f"Recording: {session.order.file}" if session.order.file.exists() else "")
         self._pages.setCurrentWidget(self._results)
         self.recorded.emit(session)

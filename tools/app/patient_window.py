@@ -13,6 +13,7 @@ from tools.app.limb_figure import LimbFigure
 from tools.app.readout import Readout
 from tools.app.step_panel import StepPanel
 from tools.app.theme import Theme, dress
+from tools.app.widgets import words
 
 FRAME_MS = 40
 WAITING = "The measurement begins soon"
@@ -42,11 +43,15 @@ class PatientWindow(QWidget):
         self._counts = QLabel(WAITING)
         self._counts.setStyleSheet("font-size: 30px; font-weight: 700;")
         self._counts.setAccessibleName("Counted")
+        self._counted = words(role="noted")
         self._arc = ArcView(theme)
         self._figure = LimbFigure(theme)
         left = QVBoxLayout()
         left.addWidget(self._readout)
-        left.addWidget(self._counts)
+        count = QHBoxLayout()
+        count.addWidget(self._counts)
+        count.addWidget(self._counted, 1)
+        left.addLayout(count)
         left.addWidget(self._arc, 1)
         both = QHBoxLayout()
         both.addLayout(left, 3)
@@ -76,3 +81,4 @@ class PatientWindow(QWidget):
         self._step.show_step(model.step)
         self._figure.show_pose(model.pose)
         self._counts.setText(model.counts)
+        self._counted.setText(model.counted)

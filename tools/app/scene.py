@@ -10,6 +10,15 @@ Light = Literal["live", "weak", "lost", "waiting"]
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """The way of one rep or pass on the arc, degrees; `warming` ones are drawn grey and dotted."""
+
+    start: float
+    end: float
+    warming: bool = False
+
+
+@dataclass(frozen=True)
 class ArcState:
     """What the arc shows, degrees of the joint.
 
@@ -23,7 +32,7 @@ class ArcState:
     now: float | None
     sigma: float
     baseline: float | None
-    spans: tuple[tuple[float, float], ...]
+    spans: tuple[Sweep, ...]
     side: str
 
 
@@ -38,12 +47,16 @@ class ReadoutState:
 
 @dataclass(frozen=True)
 class StepState:
-    """What the person does now, the seconds left (None: until a key), and whether it calibrates."""
+    """What the person does now, the seconds left (None: until a key), and whether it calibrates.
+
+    `bars` are the times a movement is asked for, each by how much of it was seen, from 0 to 1.
+    """
 
     words: str
     left: float | None
     calibrating: bool
     result: str
+    bars: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What to do now: the words, a ring that closes while the time runs, and the honest result."""
+"""What to do now: words, a ring that closes with the time, bars that fill with the movement, the result."""
 
 # pyright: basic
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -10,6 +10,7 @@ from tools.app.scene import StepState
 from tools.app.theme import Theme, Themed
 
 RING = 64
+BAR, BAR_HIGH, BAR_SPACE = 18, 52, 7
 
 
 class StepPanel(Themed, QWidget):
@@ -28,9 +29,10 @@ class StepPanel(Themed, QWidget):
         """Show a step; the ring begins anew with new words."""
         left = step.left or 0.0
         changed = step.words != self._step.words
+        seen = f" {step.bars.count(1.0)} of {len(step.bars)} seen." if step.bars else ""
         self._whole = left if changed else max(self._whole, left)
-        if changed:
-            self.setAccessibleDescription(step.words)
+        if self.accessibleDescription() != (said := f"{step.words}.{seen}"):
+            self.setAccessibleDescription(said)
         if step != self._step:
             self._step = step
             self.update()
@@ -56,7 +58,8 @@ class StepPanel(Themed, QWidget):
         font.setBold(True)
         painter.setFont(font)
         painter.setPen(QColor(self._theme.ink))
-        wide = self.width() - text_at - 16
+        bars = len(self._step.bars) * (BAR + BAR_SPACE) + 10 if self._step.bars else 0
+        wide = self.width() - text_at - 16 - bars
         words = QRectF(text_at, 8, wide, self.height() - (34 if self._step.result else 16))
         flags = int(Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextWordWrap)
         painter.drawText(words, flags, self._step.words or "Getting ready")
@@ -67,7 +70,24 @@ class StepPanel(Themed, QWidget):
             painter.setPen(QColor(self._theme.soft))
             below = QRectF(text_at, self.height() - 28, wide, 22)
             painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, self._step.result)
+        self._bars(painter, self.width() - bars)
         painter.end()
+
+    def _bars(self, painter: QPainter, left: float) -> None:
+        """Draw a bar for each time that the movement is asked for; a full one has a tick."""
+        top = (self.height() - BAR_HIGH) / 2
+        for number, share in enumerate(self._step.bars):
+            box = QRectF(left + number * (BAR + BAR_SPACE), top, BAR, BAR_HIGH)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(self._theme.accent))
+            painter.drawRect(box.adjusted(0, BAR_HIGH * (1.0 - share), 0, 0))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(self._theme.soft), 2))
+            painter.drawRoundedRect(box, 3, 3)
+            if share >= 1.0:
+                painter.setPen(QPen(QColor(self._theme.on_accent), 3))
+                at = box.center()
+                painter.drawPolyline([at + QPointF(-5, 0), at + QPointF(-1, 4), at + QPointF(5, -5)])
 
     def _ring(self, painter: QPainter, left: float) -> None:
         box = QRectF(16, 10, RING, RING)

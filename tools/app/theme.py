@@ -89,6 +89,7 @@ def style_sheet(theme: Theme) -> str:
     QLabel[soft="true"] {{ color: {theme.soft}; }}
     QLabel[role="title"] {{ font-size: 22px; font-weight: 600; }}
     QLabel[role="warning"] {{ font-size: 17px; font-weight: 600; color: {theme.weak}; }}
+    QLabel[role="noted"] {{ font-size: 18px; color: {theme.soft}; padding-left: 12px; }}
     QLabel[role="verdict"] {{ font-size: 18px; }}
     QPushButton {{ background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 7px;
         padding: 9px 16px; }}

@@ -11,6 +11,7 @@ from typing import Any
 
 from calibration.segment import JointCalibration
 from calibration.store import joints_of
+from calibration.swings import Swings
 from imu.acquisition import Acquisition
 from imu.block import ImuBlock
 from imu.errors import CalibrationError, RecordingError
@@ -86,6 +87,7 @@ class Flow:
         self._worn = False
         self._waiting: list[ImuBlock] = []
         self._moving = False
+        self._swings: Swings | None = None
 
     def run(self, steps: Sequence[Step], given: Sequence[JointCalibration] = ()) -> Found:
         """Go through the steps; Ctrl-C and the key q end the capture early, in good order.
@@ -163,11 +165,12 @@ class Flow:
         self._event(f"{step.kind}_start", step, start)
         self._say(step.words)
         self._moving = step.kind != "calibration"
+        self._swings = Swings() if step.data.get("step") == "functional" else None
         end = math.inf if step.seconds is None else start + step.seconds
         try:
             self._until(end)
         finally:
-            self._moving = False
+            self._moving, self._swings = False, None
             self._event(f"{step.kind}_stop", step, min(end, self._acquisition.now))
 
     def _event(self, kind: str, step: Step, t: float) -> None:
@@ -227,15 +230,18 @@ class Flow:
         if key == QUIT:
             raise EndedError
         if key == MARK:
-            self._acquisition.event("mark")
+            self._say_by_key("mark")
         elif key == DISCARD:
-            self._acquisition.event("discard", {"of": "rep", "reason": "key in the terminal"})
+            self._say_by_key("discard", {"of": "rep", "reason": "taken back by key during the capture"})
         elif key.isdigit():
-            self._acquisition.event("pain", {"nprs": int(key)})
+            self._say_by_key("pain", {"nprs": int(key)})
         elif key == SHARP and self._moving:
-            self._acquisition.event("pain", {"sharp": True})
+            self._say_by_key("pain", {"sharp": True})
             return START_STOP
         return key
+
+    def _say_by_key(self, kind: str, data: Mapping[str, Any] | None = None) -> None:
+        self._view.keyed = (*self._view.keyed, self._acquisition.event(kind, data))
 
     def _drain(self, deadline: float) -> None:
         """Take what has come, up to a time on the capture clock."""
@@ -248,6 +254,8 @@ class Flow:
             elif item.t[-1] >= deadline:
                 self._waiting.append(item)
             else:
+                if self._swings is not None:
+                    self._swings.feed(item)
                 self._show(self._live.feed(item))
 
     def _take_the_rest(self) -> None:
@@ -282,4 +290,5 @@ class Flow:
     def _refresh(self, deadline: float) -> None:
         self._view.left = None if math.isinf(deadline) else deadline - self._acquisition.now
         self._view.health = self._acquisition.health()
+        self._view.shown = None if self._swings is None else self._swings.times
         self._screen.show(self._view)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from calibration.segment import JointCalibration
+    from imu.recording import Event
 
 LIGHTS = {LinkState.STREAMING: "[green]●[/]", LinkState.WEAK: "[yellow]▲[/]", LinkState.READY: "[yellow]▲[/]"}
 LOST = "[red]✕[/]"
@@ -36,6 +37,10 @@ class View:
     health: tuple[Health, ...] = field(default_factory=tuple[Health, ...])
     calibrations: "tuple[JointCalibration, ...]" = ()
     problem: str = ""
+    shown: float | None = None
+    """How often a calibration movement was seen there and back; None while none is asked for."""
+    keyed: "tuple[Event, ...]" = ()
+    """What was said by a key: marks, pain, reps taken back."""
 
     @property
     def missing(self) -> Health | None:
@@ -109,11 +114,16 @@ def panel(view: View) -> "RenderableType":
     from rich.panel import Panel
     from rich.text import Text
 
+    from tools.cli.capture_steps import TIMES
+
     left = "" if view.left is None else f"   {max(0.0, view.left):.0f} s"
     number = Text(view.number, style="dim" if view.missing else "bold", justify="center")
     sensors = "   ".join(_sensor(item) for item in view.health)
     counts = f"{view.reps} reps   {view.passes} passes"
     rows = [Text(), number, Text(), Text(counts, justify="center"), Text.from_markup(sensors)]
+    if view.shown is not None:
+        full = min(TIMES, int(view.shown))
+        rows.append(Text(f"{'■ ' * full}{'□ ' * (TIMES - full)}", justify="center"))
     if view.warning:
         rows.append(Text(view.warning, style="yellow"))
     if view.notice:

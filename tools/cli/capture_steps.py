@@ -10,6 +10,8 @@ from rom.worn import JOINTS, JointKind
 
 POSE_SECONDS = 3.0
 FUNCTIONAL_SECONDS = 12.0
+TIMES = 4
+"""How often a functional movement is asked for; its words say so."""
 STARTS = frozenset({"calibration_start", "trial_start", "treatment_start"})
 STOPS = frozenset({"calibration_stop", "trial_stop", "treatment_stop"})
 AXES: Mapping[int, tuple[str, ...]] = {1: ("flexion",), 3: ("flexion", "adduction", "rotation")}

@@ -57,3 +57,10 @@ def test_the_panel_shows_what_to_do_the_number_the_sensors_and_the_keys() -> Non
         "space start/stop",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize(("shown", "bars"), [(0.4, "□ □ □ □"), (2.9, "■ ■ □ □"), (7.0, "■ ■ ■ ■")])
+def test_boxes_fill_with_the_calibration_movement(shown: float, bars: str) -> None:
+    console = Console(width=90, record=True, force_terminal=False)
+    console.print(panel(View(words="Bend", shown=shown)))
+    assert bars in console.export_text()
