@@ -1,8 +1,10 @@
 """Find the relative heading from nothing: a table of likelihood over the full circle.
 
 It gathers what the joint's laws say and what brisk movement says: both sensors feel the same force at the
-common joint centre, F1 - L1 r1 = turn(delta) (F2 - L2 r2), where the centre's place in each sensor, r1 and
-r2, is not known. For any delta that is linear in r1 and r2, so six-by-six sums suffice, whatever delta.
+common joint centre, F1 - L1 r1 - M1 b1 = turn(delta) (F2 - L2 r2 - M2 b2), where the centre's place in each
+sensor, r1 and r2, is not known and neither is the offset of either accelerometer, b1 and b2. For any delta
+that is linear in these twelve, so twelve-by-twelve sums suffice, whatever delta. That offsets are unknowns
+keeps slow movement, which feels little else, from adding up to a heading.
 """
 
 import math
@@ -13,17 +15,7 @@ import numpy as np
 
 from calibration.evidence import Circle, beyond_limits
 from calibration.linear import backward, forward, root
-from calibration.rotation import (
-    Matrix,
-    Vector,
-    applied,
-    dot,
-    matrix_at,
-    times,
-    transposed,
-    vector_at,
-    wrapped,
-)
+from calibration.rotation import wrapped
 from imu.block import FloatArray
 from imu.compiled import compiled
 
@@ -33,22 +25,21 @@ REACH = 0.3
 MEMORY = 120.0
 """Seconds after which evidence on the circle has faded to a third, so that a slipped strap can be found."""
 
-OFFSET, OFFSET_LASTING = 0.2, 3.0
-"""Accelerometer offset not yet known, m/s^2 (20 mg, BMI270 data sheet), and how long a posture keeps its
-effect alike, s: what slow movement feels is no larger, and must not add up to a heading."""
+DRIFTED = math.radians(15.0)
+"""Evidence fades faster where two gyroscopes' offsets may have turned the heading by this much, rad: half the
+spread at which a heading counts as found."""
+
+OFFSET = 0.2
+"""One sigma of an accelerometer's offset, m/s^2 (20 mg, BMI270 data sheet)."""
+
+NOISE_SECONDS = 5.0
+"""The noise of the forces as told counts as much as what so many seconds show of it (assumed)."""
 
 LIMIT_SIGMA = math.radians(10.0)
 """How far a healthy joint and its alignment may exceed textbook limits, one sigma, rad."""
 
 _GRID = np.deg2rad(np.arange(0.0, 360.0, 5.0))
 _COS, _SIN = np.cos(_GRID), np.sin(_GRID)
-_TURNS = np.array(
-    [
-        [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
-        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]],
-        [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
-    ]
-)
 
 
 class Acquisition:
@@ -57,13 +48,14 @@ class Acquisition:
     def __init__(self) -> None:
         self.table = np.zeros(_GRID.size)
         self.count = 0.0
-        self._sums = np.zeros((5, 3, 3))
-        self._loads = np.zeros((8, 3))
+        self._sums = np.zeros((5, 6, 6))
+        self._loads = np.zeros((8, 6))
         self._total = np.zeros(3)
 
-    def fade(self, dt: float) -> None:
-        """Let the past count less after dt seconds."""
-        keep = math.exp(-dt / MEMORY)
+    def fade(self, dt: float, drift: float) -> None:
+        """Let the past count less after dt seconds; one sigma of the heading's drift, rad/s."""
+        memory = min(MEMORY, DRIFTED / drift) if drift > 0.0 else MEMORY
+        keep = math.exp(-dt / memory)
         self.table *= keep
         self._sums *= keep
         self._loads *= keep
@@ -80,10 +72,13 @@ class Acquisition:
         r = beyond_limits(upper, lower, _GRID, limits) / LIMIT_SIGMA
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
-    def force(self, force: FloatArray, lever: FloatArray) -> None:
-        """Take mean forces (2, 3) and lever maps (2, 3, 3) of a stretch, each in its own earth frame."""
+    def force(self, force: FloatArray, maps: FloatArray) -> None:
+        """Take mean forces (2, 3) of a stretch and, side by side, its maps from lever and offset (2, 3, 6).
+
+        As of `relative_state.Stretch`, each in its own earth frame.
+        """
         self.count += 1.0
-        _sum_up(self._sums, self._loads, self._total, force, lever)
+        _sum_up(self._sums, self._loads, self._total, force, maps)
 
     def solve(self, seconds: float, noise: float, lasting: float) -> tuple[FloatArray, FloatArray]:
         """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6) for each delta.
@@ -93,15 +88,13 @@ class Acquisition:
         seconds
             Duration of a stretch.
         noise
-            One sigma of the disagreement of the two forces, m/s^2.
+            One sigma of the disagreement of the two forces, m/s^2, before it is seen.
         lasting
             How long such a disagreement lasts, s.
         """
-        lasts = max(1.0, 2.0 * lasting / seconds)
-        offset = OFFSET**2 * max(1.0, 2.0 * OFFSET_LASTING / seconds)
-        return _weighed(
-            self.table, self._sums, self._loads, self._total, self.count, noise * noise, lasts, offset
-        )
+        lasts, told = max(1.0, 2.0 * lasting / seconds), NOISE_SECONDS / seconds
+        sums = self._sums, self._loads, self._total
+        return _weighed(self.table, *sums, self.count, noise * noise, lasts, told)
 
     def save(self) -> dict[str, Any]:
         """Return the memory, JSON-serialisable."""
@@ -148,40 +141,33 @@ def speak(table: FloatArray, row: Circle, inflation: float) -> None:
 
 @compiled
 def _sum_up(
-    sums: FloatArray, loads: FloatArray, total: FloatArray, force: FloatArray, lever: FloatArray
+    sums: FloatArray, loads: FloatArray, total: FloatArray, force: FloatArray, maps: FloatArray
 ) -> None:
-    """Add a stretch to the normal equations of (r1, r2): what is free of delta, with cos(delta), with sin.
+    """Add a stretch to the normal equations of both sensors' unknowns (6 and 6), x1 and x2.
 
-    turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. `sums` are L1'L1, L2'L2 and L1'Tk L2; `loads` are L1'F1,
-    L1'Tk F2, L2'F2 and L2'Tk'F1; `total` are the parts of |F1 - turn(delta) F2|^2.
+    turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. With the maps N of both, `sums` are N1'N1, N2'N2 and
+    N1'Tk N2; `loads` are N1'F1, N1'Tk F2, N2'F2 and N2'Tk'F1; `total` are the parts of |F1 - turn(delta) F2|^2.
     """
-    f1, f2 = vector_at(force[0]), vector_at(force[1])
-    l1, l2 = matrix_at(lever[0]), matrix_at(lever[1])
-    back1, back2 = transposed(l1), transposed(l2)
-    _add(sums[0], times(back1, l1))
-    _add(sums[1], times(back2, l2))
-    _add_vector(loads[0], applied(back1, f1))
-    _add_vector(loads[4], applied(back2, f2))
-    for k in range(3):
-        turn = matrix_at(_TURNS[k])
-        _add(sums[2 + k], times(back1, times(turn, l2)))
-        _add_vector(loads[1 + k], applied(back1, applied(turn, f2)))
-        _add_vector(loads[5 + k], applied(back2, applied(transposed(turn), f1)))
-    total[0] += dot(f1, f1) + dot(f2, f2) - 2.0 * f1[2] * f2[2]
-    total[1] += f1[0] * f2[0] + f1[1] * f2[1]
-    total[2] += f1[1] * f2[0] - f1[0] * f2[1]
-
-
-@compiled
-def _add(total: FloatArray, m: Matrix) -> None:
-    for i in range(3):
-        _add_vector(total[i], m[i])
-
-
-@compiled
-def _add_vector(total: FloatArray, v: Vector) -> None:
-    for i in range(3):
-        total[i] += v[i]
+    (x1, y1, z1), (x2, y2, z2) = force[0], force[1]
+    one, two = maps[0], maps[1]
+    for i in range(6):
+        for j in range(6):
+            sums[0, i, j] += one[0, i] * one[0, j] + one[1, i] * one[1, j] + one[2, i] * one[2, j]
+            sums[1, i, j] += two[0, i] * two[0, j] + two[1, i] * two[1, j] + two[2, i] * two[2, j]
+            sums[2, i, j] += one[2, i] * two[2, j]
+            sums[3, i, j] += one[0, i] * two[0, j] + one[1, i] * two[1, j]
+            sums[4, i, j] += one[1, i] * two[0, j] - one[0, i] * two[1, j]
+        loads[0, i] += one[0, i] * x1 + one[1, i] * y1 + one[2, i] * z1
+        loads[1, i] += one[2, i] * z2
+        loads[2, i] += one[0, i] * x2 + one[1, i] * y2
+        loads[3, i] += one[1, i] * x2 - one[0, i] * y2
+        loads[4, i] += two[0, i] * x2 + two[1, i] * y2 + two[2, i] * z2
+        loads[5, i] += two[2, i] * z1
+        loads[6, i] += two[0, i] * x1 + two[1, i] * y1
+        loads[7, i] += two[0, i] * y1 - two[1, i] * x1
+    total[0] += x1 * x1 + y1 * y1 + z1 * z1 + x2 * x2 + y2 * y2 + z2 * z2 - 2.0 * z1 * z2
+    total[1] += x1 * x2 + y1 * y2
+    total[2] += y1 * x2 - x1 * y2
 
 
 @compiled
@@ -193,15 +179,15 @@ def _weighed(  # noqa: PLR0917 -- a compiled function has no keywords
     count: float,
     variance: float,
     lasting: float,
-    offset: float,
+    told: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6).
 
-    `variance` of the forces lasts so many stretches; that of an offset is added, both in m^2/s^4.
+    `variance` of the forces, m^2/s^4, lasts so many stretches and counts as much as `told` of them.
     """
-    misfit, centre = _solve(sums, loads, total, variance / REACH**2)
+    misfit, centre = _solve(sums, loads, total, variance * lasting)
     lowest = misfit.min()
-    weak = (variance + max(lowest, 0.0) / max(3.0 * count, 1.0)) * lasting + offset
+    weak = lasting * (told * variance + max(lowest, 0.0) / 3.0) / (told + count)
     weight = table - 0.5 * (misfit - lowest) / weak
     weight = np.exp(weight - weight.max())
     return weight / weight.sum(), centre
@@ -209,51 +195,51 @@ def _weighed(  # noqa: PLR0917 -- a compiled function has no keywords
 
 @compiled
 def _solve(
-    sums: FloatArray, loads: FloatArray, total: FloatArray, prior: float
+    sums: FloatArray, loads: FloatArray, total: FloatArray, variance: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the least sum of squares (72,), m^2/s^4, and its (r1, r2), (72, 6), m, for each delta.
 
-    `prior` is the variance of the forces over that of the joint centre's place, 1/s^4. The root of the six by
-    six sums goes by blocks: that of r1 is the same for every delta, and what it does to the rest is the sum
+    `variance` of the forces against what is known of the unknowns. The root of the twelve by twelve sums goes
+    by blocks: that of the first sensor's is the same for every delta, and what it does to the rest is the sum
     of a part that is free of delta, one with cos(delta) and one with sin(delta).
     """
     misfit, centre = np.empty(_COS.size), np.empty((_COS.size, 6))
-    first, rest = sums[0].copy(), np.empty((3, 12))
-    for k in range(3):
-        first[k, k] += prior
-        rest[:, 4 * k : 4 * k + 3] = -sums[2 + k]
-        rest[:, 4 * k + 3] = -loads[1 + k]
-    rest[:, 3] += loads[0]
+    first, rest = sums[0].copy(), np.empty((6, 21))
+    for i in range(6):
+        first[i, i] += variance / (REACH**2 if i < 3 else OFFSET**2)
+        for k in range(3):
+            for j in range(6):
+                rest[i, 7 * k + j] = -sums[2 + k, i, j]
+            rest[i, 7 * k + 6] = -loads[1 + k, i]
+        rest[i, 6] += loads[0, i]
     upper = root(first)
     white = forward(upper, rest)
-    second, place = np.empty((3, 3)), np.empty((3, 1))
-    both = np.empty((3, 4))
+    second, place, both = np.empty((6, 6)), np.empty((6, 1)), np.empty((6, 7))
     for g in range(_COS.size):
         cos, sin = _COS[g], _SIN[g]
         misfit[g] = total[0] - 2.0 * (cos * total[1] + sin * total[2])
-        for i in range(3):
-            for j in range(4):
-                both[i, j] = white[i, j] + cos * white[i, 4 + j] + sin * white[i, 8 + j]
-            misfit[g] -= both[i, 3] * both[i, 3]
-        for i in range(3):
-            for j in range(3):
+        for i in range(6):
+            for j in range(7):
+                both[i, j] = white[i, j] + cos * white[i, 7 + j] + sin * white[i, 14 + j]
+            misfit[g] -= both[i, 6] * both[i, 6]
+        for i in range(6):
+            for j in range(6):
                 second[i, j] = sums[1, i, j]
-                for k in range(3):
+                for k in range(6):
                     second[i, j] -= both[k, i] * both[k, j]
-            second[i, i] += prior
+            second[i, i] += variance / (REACH**2 if i < 3 else OFFSET**2)
             place[i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
-            for k in range(3):
-                place[i, 0] -= both[k, i] * both[k, 3]
+            for k in range(6):
+                place[i, 0] -= both[k, i] * both[k, 6]
         last = root(second)
         seen = forward(last, place)
         distal = backward(last, seen)
-        for i in range(3):
+        for i in range(6):
             misfit[g] -= seen[i, 0] * seen[i, 0]
-            centre[g, 3 + i] = distal[i, 0]
-            place[i, 0] = both[i, 3]
-            for j in range(3):
+            place[i, 0] = both[i, 6]
+            for j in range(6):
                 place[i, 0] -= both[i, j] * distal[j, 0]
         proximal = backward(upper, place)
         for i in range(3):
-            centre[g, i] = proximal[i, 0]
+            centre[g, i], centre[g, 3 + i] = proximal[i, 0], distal[i, 0]
     return misfit, centre

@@ -186,7 +186,7 @@ class HeadingEstimator:
             "believed": self._believed.tolist(),
             "past": [both.tolist() for both in self._past],
             "searched": self._searched,
-            "felt": [[force.tolist(), lever.tolist()] for force, lever in self._felt],
+            "felt": [[force.tolist(), maps.tolist()] for force, maps in self._felt],
             "hinge_variance": self._hinge_variance,
         }
 
@@ -204,7 +204,7 @@ class HeadingEstimator:
         self._searched = float(state["searched"])
         self._believed = np.array(state["believed"])
         self._resolved = bool(state["resolved"])
-        self._felt = [(np.array(force), np.array(lever)) for force, lever in state["felt"]]
+        self._felt = [(np.array(force), np.array(maps)) for force, maps in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
     def _shown(self) -> FloatArray:
@@ -244,7 +244,8 @@ class HeadingEstimator:
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
         if self.calibration.centre_fixed:
-            self._felt += [(i.force[each], i.lever[each]) for each in range(k, stop) if i.known[each]]
+            maps = np.concatenate([i.lever[k:stop], i.carried[k:stop]], axis=3)
+            self._felt += [(i.force[each], maps[each - k]) for each in range(k, stop) if i.known[each]]
         memory = self._since, self._hinge_variance
         held, before = (s.values, s.covariance), (p.relative, self._law)
         if self._searching:
@@ -276,7 +277,7 @@ class HeadingEstimator:
         pose = self._pose(i.laws, last)
         if not self._known or self._age % self._second == 0 or pose:
             self._posture(i, last, page.shown[last, 16:22].reshape(2, 3))
-            if self._acquire():
+            if self._acquire(float(i.bias[last])):
                 was_known = False
         if self._fresh:
             was_known = self._fresh = False
@@ -350,13 +351,16 @@ class HeadingEstimator:
             upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._shift.moved(axes))
             self._guess.take_posture(upper, lower, self.seconds)
 
-    def _acquire(self) -> bool:
-        """Start, or start again where the circle contradicts what is followed; return whether it did."""
+    def _acquire(self, drift: float) -> bool:
+        """Start, or start again where the circle contradicts what is followed; return whether it did.
+
+        `drift` is one sigma of the rate of the heading, rad/s.
+        """
         p, s = self.params, self._relative
         if self._felt:
-            self._acquisition.fade(len(self._felt) * self.seconds)
-            for force, lever in self._felt:
-                self._acquisition.force(force, lever)
+            self._acquisition.fade(len(self._felt) * self.seconds, drift)
+            for force, maps in self._felt:
+                self._acquisition.force(force, maps)
             self._felt = []
         weight, centres = self._acquisition.solve(
             self.seconds, math.sqrt(s.force_variance), p.relative.force_time
