@@ -3,8 +3,8 @@
 It gathers what the joint's laws say and what brisk movement says: both sensors feel the same force at the
 common joint centre, F1 - L1 r1 - M1 b1 = turn(delta) (F2 - L2 r2 - M2 b2), where the centre's place in each
 sensor, r1 and r2, is not known and neither is the offset of either accelerometer, b1 and b2. For any delta
-that is linear in these twelve, so twelve-by-twelve sums suffice, whatever delta. That offsets are unknowns
-keeps slow movement, which feels little else, from adding up to a heading.
+that is linear in these twelve, so twelve-by-twelve sums suffice, whatever delta. Only what changes within a
+second counts: slower forces are gravity's, seen through an error of inclination.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 from calibration.evidence import Circle, beyond_limits
 from calibration.linear import backward, forward, root
-from calibration.rotation import wrapped
+from calibration.rotation import vector_at, wrapped
 from imu.block import FloatArray
 from imu.compiled import compiled
 
@@ -31,6 +31,10 @@ spread at which a heading counts as found."""
 
 OFFSET = 0.2
 """One sigma of an accelerometer's offset, m/s^2 (20 mg, BMI270 data sheet)."""
+
+SLOW = 1.0
+"""What a first-order filter of this time constant passes of the forces is left out, s: a limb's movement
+takes a second, an error of inclination lasts for the 3 s of the orientation filter."""
 
 NOISE_SECONDS = 5.0
 """The noise of the forces as told counts as much as what so many seconds show of it (assumed)."""
@@ -51,6 +55,7 @@ class Acquisition:
         self._sums = np.zeros((5, 6, 6))
         self._loads = np.zeros((8, 6))
         self._total = np.zeros(3)
+        self._slow = np.full((2, 3, 7), np.nan)
 
     def fade(self, dt: float, drift: float) -> None:
         """Let the past count less after dt seconds; one sigma of the heading's drift, rad/s."""
@@ -72,13 +77,15 @@ class Acquisition:
         r = beyond_limits(upper, lower, _GRID, limits) / LIMIT_SIGMA
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
-    def force(self, force: FloatArray, maps: FloatArray) -> None:
-        """Take mean forces (2, 3) of a stretch and, side by side, its maps from lever and offset (2, 3, 6).
+    def force(self, felt: FloatArray, seconds: float) -> None:
+        """Take a stretch so many seconds after the one before.
 
-        As of `relative_state.Stretch`, each in its own earth frame.
+        `felt` (2, 3, 7) holds for each sensor, in its own earth frame, the maps from lever and from offset,
+        side by side, and the mean force, m/s^2; see `relative_state.Stretch`.
         """
         self.count += 1.0
-        _sum_up(self._sums, self._loads, self._total, force, maps)
+        keep = math.exp(-seconds / SLOW)
+        _sum_up(self._sums, self._loads, self._total, felt, self._slow, keep)
 
     def solve(self, seconds: float, noise: float, lasting: float) -> tuple[FloatArray, FloatArray]:
         """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6) for each delta.
@@ -99,13 +106,14 @@ class Acquisition:
     def save(self) -> dict[str, Any]:
         """Return the memory, JSON-serialisable."""
         parts = {"table": self.table, "sums": self._sums, "loads": self._loads, "total": self._total}
+        parts |= {"slow": self._slow}
         return {name: part.tolist() for name, part in parts.items()} | {"count": self.count}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the memory of `save`."""
         self.table, self._sums = np.array(state["table"]), np.array(state["sums"])
         self._loads, self._total = np.array(state["loads"]), np.array(state["total"])
-        self.count = float(state["count"])
+        self._slow, self.count = np.array(state["slow"]), float(state["count"])
 
 
 @compiled
@@ -140,16 +148,21 @@ def speak(table: FloatArray, row: Circle, inflation: float) -> None:
 
 
 @compiled
-def _sum_up(
-    sums: FloatArray, loads: FloatArray, total: FloatArray, force: FloatArray, maps: FloatArray
+def _sum_up(  # noqa: PLR0917 -- a compiled function has no keywords
+    sums: FloatArray, loads: FloatArray, total: FloatArray, felt: FloatArray, slow: FloatArray, keep: float
 ) -> None:
-    """Add a stretch to the normal equations of both sensors' unknowns (6 and 6), x1 and x2.
+    """Add what is not slow in a stretch to the normal equations of both sensors' unknowns (6 and 6).
 
-    turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. With the maps N of both, `sums` are N1'N1, N2'N2 and
-    N1'Tk N2; `loads` are N1'F1, N1'Tk F2, N2'F2 and N2'Tk'F1; `total` are the parts of |F1 - turn(delta) F2|^2.
+    turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. With the maps N and forces F of both, `sums` are N1'N1,
+    N2'N2 and N1'Tk N2; `loads` are N1'F1, N1'Tk F2, N2'F2 and N2'Tk'F1; `total` are the parts of
+    |F1 - turn(delta) F2|^2. `slow` (2, 3, 7) is what was slow before, NaN at first; it is brought up to date.
     """
-    (x1, y1, z1), (x2, y2, z2) = force[0], force[1]
-    one, two = maps[0], maps[1]
+    if math.isnan(slow[0, 0, 0]):
+        slow[:] = felt
+    slow[:] = keep * slow + (1.0 - keep) * felt
+    one, two = felt[0] - slow[0], felt[1] - slow[1]
+    x1, y1, z1 = vector_at(one[:, 6])
+    x2, y2, z2 = vector_at(two[:, 6])
     for i in range(6):
         for j in range(6):
             sums[0, i, j] += one[0, i] * one[0, j] + one[1, i] * one[1, j] + one[2, i] * one[2, j]
@@ -204,14 +217,12 @@ def _solve(
     of a part that is free of delta, one with cos(delta) and one with sin(delta).
     """
     misfit, centre = np.empty(_COS.size), np.empty((_COS.size, 6))
-    first, rest = sums[0].copy(), np.empty((6, 21))
-    for i in range(6):
-        first[i, i] += variance / (REACH**2 if i < 3 else OFFSET**2)
-        for k in range(3):
-            for j in range(6):
-                rest[i, 7 * k + j] = -sums[2 + k, i, j]
-            rest[i, 7 * k + 6] = -loads[1 + k, i]
-        rest[i, 6] += loads[0, i]
+    known = np.array([variance / REACH**2] * 3 + [variance / OFFSET**2] * 3)
+    first, rest = sums[0] + np.diag(known), np.empty((6, 21))
+    for k in range(3):
+        rest[:, 7 * k : 7 * k + 6] = -sums[2 + k]
+        rest[:, 7 * k + 6] = -loads[1 + k]
+    rest[:, 6] += loads[0]
     upper = root(first)
     white = forward(upper, rest)
     second, place, both = np.empty((6, 6)), np.empty((6, 1)), np.empty((6, 7))
@@ -227,7 +238,7 @@ def _solve(
                 second[i, j] = sums[1, i, j]
                 for k in range(6):
                     second[i, j] -= both[k, i] * both[k, j]
-            second[i, i] += variance / (REACH**2 if i < 3 else OFFSET**2)
+            second[i, i] += known[i]
             place[i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
             for k in range(6):
                 place[i, 0] -= both[k, i] * both[k, 6]

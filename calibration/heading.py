@@ -84,7 +84,7 @@ class HeadingEstimator:
         self._since = math.inf
         self._age = 0
         self._held = 0
-        self._felt: list[tuple[FloatArray, FloatArray]] = []
+        self._felt: list[FloatArray] = []
         self._past: list[FloatArray] = []
         self._searched = 0.0
         self._fresh = False
@@ -186,7 +186,7 @@ class HeadingEstimator:
             "believed": self._believed.tolist(),
             "past": [both.tolist() for both in self._past],
             "searched": self._searched,
-            "felt": [[force.tolist(), maps.tolist()] for force, maps in self._felt],
+            "felt": [felt.tolist() for felt in self._felt],
             "hinge_variance": self._hinge_variance,
         }
 
@@ -204,7 +204,7 @@ class HeadingEstimator:
         self._searched = float(state["searched"])
         self._believed = np.array(state["believed"])
         self._resolved = bool(state["resolved"])
-        self._felt = [(np.array(force), np.array(maps)) for force, maps in state["felt"]]
+        self._felt = [np.array(felt) for felt in state["felt"]]
         self._hinge_variance = float(state["hinge_variance"])
 
     def _shown(self) -> FloatArray:
@@ -244,8 +244,8 @@ class HeadingEstimator:
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
         if self.calibration.centre_fixed:
-            maps = np.concatenate([i.lever[k:stop], i.carried[k:stop]], axis=3)
-            self._felt += [(i.force[each], maps[each - k]) for each in range(k, stop) if i.known[each]]
+            felt = np.concatenate([i.lever[k:stop], i.carried[k:stop], i.force[k:stop, :, :, None]], axis=3)
+            self._felt += list(felt[i.known[k:stop]])
         memory = self._since, self._hinge_variance
         held, before = (s.values, s.covariance), (p.relative, self._law)
         if self._searching:
@@ -359,8 +359,8 @@ class HeadingEstimator:
         p, s = self.params, self._relative
         if self._felt:
             self._acquisition.fade(len(self._felt) * self.seconds, drift)
-            for force, maps in self._felt:
-                self._acquisition.force(force, maps)
+            for felt in self._felt:
+                self._acquisition.force(felt, self.seconds)
             self._felt = []
         weight, centres = self._acquisition.solve(
             self.seconds, math.sqrt(s.force_variance), p.relative.force_time

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calibration import relative, smoother
-from calibration.acquire import Acquisition
+from calibration.acquire import NOISE_SECONDS, OFFSET, REACH, SLOW, Acquisition
 from calibration.hinge_fit import Movement, refine
 from calibration.linear import backward, forward, root
 from calibration.relative_state import CENTRE, HEADING, RATE, SCALE, SIZE, RelativeParams, Stretch
@@ -160,19 +160,41 @@ def test_roots_solve_what_numpy_solves() -> None:
 
 def test_the_joint_centre_on_the_circle_is_the_least_squares_one() -> None:
     rng = np.random.default_rng(9)
-    forces, levers = rng.normal(size=(40, 2, 3)), rng.normal(size=(40, 2, 3, 3))
-    circle = Acquisition()
-    for force, lever in zip(forces, levers, strict=True):
-        circle.force(force, lever)
-    noise, reach = 0.3, 0.3
-    _, centres = circle.solve(0.2, noise, 0.5)
-    for at in (0, 17, 50):
+    felt = rng.normal(size=(40, 2, 3, 7))
+    circle, keep = Acquisition(), math.exp(-0.2 / SLOW)
+    slow, brisk = felt[0], np.empty_like(felt)
+    for k, each in enumerate(felt):
+        circle.force(each, 0.2)
+        slow = keep * slow + (1.0 - keep) * each
+        brisk[k] = each - slow
+    noise, lasting = 0.3, 5.0
+    likelihood, centres = circle.solve(0.2, noise, 0.5)
+    known = np.diag([noise * math.sqrt(lasting) / REACH] * 3 + [noise * math.sqrt(lasting) / OFFSET] * 3)
+    misfits: list[float] = []
+    for at in range(72):
         turn = Rotation.from_euler("z", 5.0 * at, degrees=True).as_matrix()
-        rows = np.concatenate([np.hstack([one, -turn @ two]) for one, two in levers])
-        errors = np.concatenate([one - turn @ two for one, two in forces])
-        rows = np.concatenate([rows, np.eye(6) * noise / reach])
-        expected = np.linalg.lstsq(rows, np.concatenate([errors, np.zeros(6)]), rcond=None)[0]
-        np.testing.assert_allclose(centres[at], expected, atol=1e-9)
+        rows = np.concatenate([np.hstack([one[:, :6], -turn @ two[:, :6]]) for one, two in brisk])
+        errors = np.concatenate([one[:, 6] - turn @ two[:, 6] for one, two in brisk])
+        rows = np.concatenate([rows, np.kron(np.eye(2), known)])
+        errors = np.concatenate([errors, np.zeros(12)])
+        expected = np.linalg.lstsq(rows, errors, rcond=None)[0]
+        np.testing.assert_allclose(centres[at], expected[[0, 1, 2, 6, 7, 8]], atol=1e-9)
+        misfits.append(float(((rows @ expected - errors) ** 2).sum()))
+    told = NOISE_SECONDS / 0.2
+    variance = lasting * (told * noise**2 + min(misfits) / 3.0) / (told + 40.0)
+    expected = np.exp(-0.5 * (np.array(misfits) - min(misfits)) / variance)
+    np.testing.assert_allclose(likelihood, expected / expected.sum(), atol=1e-9)
+
+
+def test_an_error_of_inclination_that_lasts_says_nothing_of_heading() -> None:
+    """Constant forces, as gravity leaves them where a filter is wrong about the vertical, weigh nothing."""
+    rng = np.random.default_rng(11)
+    circle, felt = Acquisition(), np.zeros((2, 3, 7))
+    felt[:, :, 6] = rng.normal(size=(2, 3))
+    for _ in range(50):
+        circle.force(felt, 0.2)
+    likelihood, _ = circle.solve(0.2, 0.3, 0.5)
+    np.testing.assert_allclose(likelihood, 1.0 / 72.0, atol=1e-12)
 
 
 def test_a_refined_axis_is_where_no_small_step_costs_less() -> None:
