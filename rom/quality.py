@@ -71,11 +71,10 @@ class QualityCount:
 
     def __init__(self, sensor: str, rate: float) -> None:
         self._sensor, self._rate = sensor, rate
-        self._samples = self._known = self._gaps = self._saturated = 0
-        self._first, self._last, self._last_known = math.nan, math.nan, math.nan
-        self._longest = 0.0
+        self._samples = 0
+        self._first, self._last = math.nan, math.nan
+        self._tally = np.array([0.0, 0.0, 0.0, 0.0, math.nan, math.nan])
         self._steps: list[float] = []
-        self._quietest = math.nan
 
     def add(self, block: ImuBlock) -> None:
         """Count a block of this sensor."""
@@ -83,54 +82,54 @@ class QualityCount:
             return
         self._first = float(block.t[0]) if math.isnan(self._first) else self._first
         self._last = float(block.t[-1])
-        rate_known = np.isfinite(block.gyr).all(axis=1)
-        force_known = np.isfinite(block.acc).all(axis=1)
-        known = rate_known & force_known
         self._samples += len(block)
-        self._known += int(np.count_nonzero(known))
-        self._saturated += int(np.count_nonzero(~rate_known & force_known))
-        t = block.t[known]
-        if not len(t):
-            return
-        holes = np.diff(t, prepend=t[0] if math.isnan(self._last_known) else self._last_known)
-        missing = holes - 1.0 / self._rate
-        self._gaps += int(np.count_nonzero(missing > BRIDGE + 1e-9))
-        self._longest = max(self._longest, float(missing.max()))
-        self._last_known = float(t[-1])
         if len(block) > 2:
             self._steps.append(float(np.median(np.diff(block.t))))
-        self._quietest = _quietest_second(t, block.gyr[known], 0.5 * self._rate, self._quietest)
+        _count(block.t, block.gyr, block.acc, self._rate, self._tally)
 
     def result(self) -> SensorQuality:
         """Return the figures so far."""
+        known, saturated, gaps, longest, _, quietest = self._tally.tolist()
         promised = (self._last - self._first) * self._rate + 1.0 if self._samples else 0.0
         return SensorQuality(
             self._sensor,
             self._samples,
-            max(0.0, 1.0 - self._known / promised) if promised else math.nan,
-            self._gaps,
-            self._longest,
-            self._saturated,
+            max(0.0, 1.0 - known / promised) if promised else math.nan,
+            int(gaps),
+            longest,
+            int(saturated),
             1.0 / float(np.median(self._steps)) if self._steps else math.nan,
-            self._quietest,
+            quietest,
         )
 
 
-@sequential("(n),(n,c),(),()")
-def _quietest_second(t: FloatArray, gyr: FloatArray, least: float, quietest: float) -> float:
-    """Return the smallest noise within a second of the clock: of its axes the middle standard deviation.
+@sequential("(n),(n,c),(n,c),()->(s)")
+def _count(t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, tally: FloatArray) -> None:
+    """Add samples to a tally.
 
-    A second counts with at least so many samples; `quietest` is the smallest so far, NaN for none.
+    It holds the known ones, the saturated ones, gaps, the longest of them, s, the time of the last known one,
+    s, and the smallest noise within a second of the clock, rad/s. A second counts with at least half its
+    samples; its noise is of the axes' standard deviations the middle one.
     """
-    first = 0
-    for i in range(1, len(t) + 1):
-        if i < len(t) and math.floor(t[i]) == math.floor(t[first]):
-            continue
-        if i - first >= least:
-            spread = np.empty(3)
-            for k in range(3):
-                spread[k] = gyr[first:i, k].std()
-            noise = np.sort(spread)[1]
-            quietest = quietest if quietest <= noise else noise
-        first = i
-    return quietest
+    known, saturated, gaps, longest, last, quietest = tally
+    second, spread = np.empty((len(t), 3)), np.empty(3)
+    held = 0
+    for i in range(len(t)):
+        rate_known = math.isfinite(gyr[i, 0] + gyr[i, 1] + gyr[i, 2])
+        force_known = math.isfinite(acc[i, 0] + acc[i, 1] + acc[i, 2])
+        if rate_known and force_known:
+            missing = (0.0 if math.isnan(last) else t[i] - last) - 1.0 / rate
+            gaps += missing > BRIDGE + 1e-9
+            longest, last, known = max(longest, missing), t[i], known + 1.0
+            second[held] = gyr[i]
+            held += 1
+        elif force_known:
+            saturated += 1.0
+        if i + 1 == len(t) or math.floor(t[i + 1]) != math.floor(t[i]):
+            if held >= 0.5 * rate:
+                for k in range(3):
+                    spread[k] = second[:held, k].std()
+                noise = np.sort(spread)[1]
+                quietest = quietest if quietest <= noise else noise
+            held = 0
+    tally[:] = np.array([known, saturated, gaps, longest, last, quietest])

@@ -15,6 +15,7 @@ from calibration.heading_series import Heading
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
+from imu.compiled import sequential
 from imu.sync import Frames
 
 GRID_HZ = 10.0
@@ -27,8 +28,8 @@ MOVING = math.radians(8.0)
 LEAST_TURN = math.radians(25.0)
 """Shorter strokes tell an axis too poorly, rad: 1 deg beside the axis turns it by 2.3 deg at 25 deg."""
 
-_Pose = tuple[float, FloatArray]
-"""Instant, s, and the orientation (2, 4) of both sensors."""
+_POSE = 9
+"""Instant, s, NaN for none, and the orientations of both sensors, one after the other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,52 +85,23 @@ class StrokeFinder:
         self._mounting = np.stack(
             [calibration.proximal.q_sensor_from_segment, calibration.distal.q_sensor_from_segment]
         )
-        self._still: _Pose | None = None
-        self._begin: _Pose | None = None
-        self._way = [0.0] * 6
+        self._still, self._begin = np.full(_POSE, np.nan), np.full(_POSE, np.nan)
+        self._way = np.zeros(6)
 
     def feed(self, frames: Frames, heading: Heading) -> list[Stroke]:
         """Take the next frames and their relative heading; return the strokes they end."""
         if not len(frames):
             return []
-        first = int(frames.t[0] * self._rate + 0.5)
-        rows = slice(-first % self._stride, None, self._stride)
-        found: list[Stroke] = []
-        poses = zip(frames.t[rows].tolist(), frames.q[rows], strict=True)
-        for k, (here, rates) in enumerate(zip(poses, frames.gyr[rows].reshape(-1, 6).tolist(), strict=True)):
-            ended = self._step(here, rates)
-            if ended is not None:
-                stroke = self._between(ended, here, heading, rows.start + k * self._stride)
-                found += [] if stroke is None else [stroke]
-        return found
+        first = -int(frames.t[0] * self._rate + 0.5) % self._stride
+        ended = np.empty((len(frames) // self._stride + 1, 1 + _POSE))
+        samples = frames.t, frames.q, frames.gyr
+        count = _walk(*samples, first, self._stride, self._still, self._begin, self._way, ended)
+        strokes = [self._between(row[1:], frames, heading, int(row[0])) for row in ended[:count]]
+        return [stroke for stroke in strokes if stroke is not None]
 
-    def _step(self, here: _Pose, rates: list[float]) -> _Pose | None:
-        """Take the next pose and both sensors' rates; return where the stroke began that it ends."""
-        upper, lower = (math.hypot(*rates[:3]), math.hypot(*rates[3:]))
-        if math.isnan(upper + lower):
-            self._still = self._begin = None
-            return None
-        along = sum(a * b for a, b in zip(rates, self._way, strict=True))
-        moving = max(upper, lower) > MOVING and along >= 0.0
-        ended = None
-        if self._begin is not None and not moving:
-            ended, self._begin, self._way = self._begin, None, [0.0] * 6
-        elif moving and self._begin is None:
-            self._begin = self._still or here
-        if self._begin is not None:
-            self._way = [a + b for a, b in zip(self._way, rates, strict=True)]
-        self._still = here
-        return ended
-
-    def _between(
-        self,
-        begin: _Pose,
-        end: _Pose,
-        heading: Heading,
-        row: int,
-    ) -> Stroke | None:
-        """Return the stroke from one pose to another; None if it was short."""
-        before, after = begin[1], end[1]
+    def _between(self, begin: FloatArray, frames: Frames, heading: Heading, row: int) -> Stroke | None:
+        """Return the stroke from one pose to that of a frame; None if it was short."""
+        before, after = begin[1:].reshape(2, 4), frames.q[row]
         own = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(before), after)).tolist()
         delta = float(heading.delta[row])
         if math.isnan(delta):
@@ -150,25 +122,59 @@ class StrokeFinder:
         ups = quaternion.rotate(quaternion.conjugate(upper), np.array([0.0, 0.0, 1.0])).sum(axis=0)
         up = ups / max(math.hypot(*ups.tolist()), 1e-9)
         sigma = float(heading.sigma[row])
-        return Stroke(begin[0], end[0], turn, (own[0], own[1]), axes, up, delta, sigma)
+        start, stop = float(begin[0]), float(frames.t[row])
+        return Stroke(start, stop, turn, (own[0], own[1]), axes, up, delta, sigma)
 
     def save(self) -> dict[str, Any]:
         """Return the state as plain values."""
-        return {
-            "still": _plain(self._still),
-            "begin": _plain(self._begin),
-            "way": list(self._way),
-        }
+        return {"still": self._still.tolist(), "begin": self._begin.tolist(), "way": self._way.tolist()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
-        self._still, self._begin = _pose(state["still"]), _pose(state["begin"])
-        self._way = [float(value) for value in state["way"]]
+        self._still, self._begin = np.array(state["still"]), np.array(state["begin"])
+        self._way = np.array(state["way"], dtype=np.float64)
 
 
-def _plain(pose: _Pose | None) -> list[Any] | None:
-    return None if pose is None else [pose[0], pose[1].tolist()]
+@sequential("(n),(n,s,q),(n,s,c),(),()->(p),(p),(r),(k,w)")
+def _walk(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    t: FloatArray,
+    q: FloatArray,
+    gyr: FloatArray,
+    first: float,
+    stride: float,
+    still: FloatArray,
+    begin: FloatArray,
+    way: FloatArray,
+    ended: FloatArray,
+) -> int:
+    """Look at every `stride`-th frame; fill at which a stroke ends, and the pose it began with.
 
-
-def _pose(plain: list[Any] | None) -> _Pose | None:
-    return None if plain is None else (float(plain[0]), np.array(plain[1], dtype=np.float64))
+    Return how many end. A stroke begins with the last pose before a sensor moves, and
+    ends when none does or they turn back: against the sum of their rates since then, the `way`.
+    """
+    count = 0
+    for i in range(int(first), len(t), int(stride)):
+        fastest, along = 0.0, 0.0
+        for sensor in range(2):
+            x, y, z = gyr[i, sensor, 0], gyr[i, sensor, 1], gyr[i, sensor, 2]
+            fastest = max(fastest, math.sqrt(x * x + y * y + z * z))
+            along += x * way[3 * sensor] + y * way[3 * sensor + 1] + z * way[3 * sensor + 2]
+        if math.isnan(along):
+            still[0] = begin[0] = math.nan
+            continue
+        goes_on = fastest > MOVING and along >= 0.0
+        under_way = not math.isnan(begin[0])
+        if under_way and not goes_on:
+            ended[count, 0], ended[count, 1:] = i, begin
+            count += 1
+            begin[0], way[:] = math.nan, 0.0
+        here = np.empty(len(still))
+        here[0], here[1:5], here[5:] = t[i], q[i, 0], q[i, 1]
+        if goes_on and not under_way:
+            begin[:] = here if math.isnan(still[0]) else still
+        if not math.isnan(begin[0]):
+            for k in range(3):
+                way[k] += gyr[i, 0, k]
+                way[3 + k] += gyr[i, 1, k]
+        still[:] = here
+    return count

@@ -5,8 +5,7 @@ Samples are judged in halves of a second of the capture clock, each once it is o
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from imu.gaps import COAST
 from imu.sync import PATIENCE
 from rom.alert import Alert, place
 from rom.watch_field import FieldWatch
+from rom.watch_mount import SAG, SAG_HZ, MountWatch
 
 SPAN = 0.5
 """Samples are judged in stretches of so many seconds, on the grid k * SPAN of the capture clock."""
@@ -29,6 +29,8 @@ QUIET_AFTER = 5.0
 
 REMEMBERED = round(PATIENCE / SPAN)
 """Stretches whose liveliness is kept: as far as one sensor may run ahead of another."""
+
+_NO_FIELD = np.zeros((0, 3))
 
 
 class SensorWatch:
@@ -49,7 +51,7 @@ class SensorWatch:
         self._border = -math.inf
         self._known = math.nan
         self._clipped = -math.inf
-        self._mount = _Mount()
+        self._mount = MountWatch()
         self._field = FieldWatch()
         self.levels: dict[int, float] = {}
 
@@ -62,38 +64,36 @@ class SensorWatch:
         self._held.append(block)
         if block.t[-1] < self._border:
             return []
-        rows = _table(join(self._held))
-        spans = np.floor(rows[:, 0] / SPAN)
-        bounds = [0, *(np.flatnonzero(np.diff(spans) > 0.0) + 1).tolist()]
-        found: list[Alert] = []
-        seen = np.empty((len(bounds) - 1, 6))
-        _survey(rows, np.array(bounds, dtype=np.float64), self._limit, self._known, seen)
-        for (first, last), what in zip(pairwise(bounds), seen.tolist(), strict=True):
-            self._border = SPAN * (float(spans[first]) + 1.0)
-            found += self._judge(rows[first:last], what)
-        self._border = SPAN * (float(spans[-1]) + 1.0)
-        self._held = [block[int(block.t.searchsorted(rows[bounds[-1], 0])) :]]
+        whole = join(self._held)
+        cells = np.floor(whole.t[[0, -1]] / SPAN)
+        rows = np.empty((int(cells[1] - cells[0]), len(_Stretch._fields)))
+        field = _NO_FIELD if whole.mag is None else whole.mag
+        count = _survey(whole.t, whole.gyr, whole.acc, field, self._limit, self._known, rows)
+        stretches = [_Stretch(*row) for row in rows[:count].tolist()]
+        found = [alert for stretch in stretches for alert in self._judge(whole, stretch)]
+        self._border = SPAN * (float(cells[1]) + 1.0)
+        self._held = [whole[int(stretches[-1].stop) :]]
         return found
 
-    def _judge(self, rows: FloatArray, seen: list[float]) -> list[Alert]:
-        """Return what a stretch of rows (n, 10) shows (time, rate, force, field) of which `_survey` wrote."""
-        level, largest, hole, doubtful, until, has_field = seen
+    def _judge(self, block: ImuBlock, seen: "_Stretch") -> list[Alert]:
+        """Return what a stretch of a block shows."""
+        rows = slice(int(seen.first), int(seen.stop))
+        t, rate = block.t[rows], block.gyr[rows]
         found: list[Alert] = []
-        rate = rows[:, 1:4]
-        if doubtful or hole > COAST:
-            known, felt = np.isfinite(rate).all(axis=1), np.isfinite(rows[:, 4:7]).all(axis=1)
+        if seen.doubtful or seen.hole > COAST:
+            known, felt = np.isfinite(rate).all(axis=1), np.isfinite(block.acc[rows]).all(axis=1)
             clipped = np.where(known, np.abs(rate).max(axis=1) >= self._limit, felt)
-            found += self._gaps(rows[known & felt, 0]) + self._range(rows[clipped, 0])
-        self._known = until
-        index = round(self._border / SPAN)
-        self.levels.pop(index - REMEMBERED, None)
-        self.levels[index] = level
-        if doubtful:
+            found += self._gaps(t[known & felt]) + self._range(t[clipped])
+        self._known = seen.known
+        number = int(seen.number)
+        self.levels.pop(number - REMEMBERED, None)
+        self.levels[number] = seen.level
+        if seen.doubtful:
             self._mount.interrupt()
         else:
-            found += self._soft(self._mount.judge(rows[:, :4], largest))
-        if has_field:
-            found += self._magnetic(self._field.judge(rows[-1, 7:10]), float(rows[-1, 0]))
+            found += self._soft(self._mount.judge(t, rate, seen.largest))
+        if seen.has_field and block.mag is not None:
+            found += self._magnetic(self._field.judge(block.mag[rows.stop - 1]), float(t[-1]))
         return found
 
     def _alert(
@@ -182,36 +182,81 @@ class SensorWatch:
         self._field.restore(state["field"])
 
 
-@sequential("(n,m),(b),(),()->(k,6)")
-def _survey(rows: FloatArray, bounds: FloatArray, limit: float, known: float, out: FloatArray) -> None:
-    """Write what there is to see of each stretch of rows, from bound to bound.
+class _Stretch(NamedTuple):
+    """What there is to see of one stretch of samples.
 
-    Mean square rate, rad^2/s^2; largest rate about an axis, rad/s; longest time without a known sample, s;
-    whether any rate is not known or at the limit; time of the last known sample, s, `known` if none is;
-    whether the last row has a field.
+    Parameters
+    ----------
+    first, stop, number
+        Its samples, and the number of its end on the grid.
+    level
+        Mean square rate, rad^2/s^2; NaN if none is known.
+    largest
+        Largest rate about an axis, rad/s.
+    hole
+        Longest time without a known sample, s.
+    doubtful
+        Whether a rate is not known or at the limit.
+    known
+        Time of the last known sample so far, s.
+    has_field
+        Whether the last sample has a field.
     """
-    for k in range(len(out)):
-        total, count, largest, hole, doubtful = 0.0, 0, 0.0, 0.0, 0.0
-        for i in range(int(bounds[k]), int(bounds[k + 1])):
-            x, y, z = rows[i, 1], rows[i, 2], rows[i, 3]
+
+    first: float
+    stop: float
+    number: float
+    level: float
+    largest: float
+    hole: float
+    doubtful: float
+    known: float
+    has_field: float
+
+
+@sequential("(n),(n,c),(n,c),(m,c),(),()->(k,s)")
+def _survey(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    t: FloatArray,
+    gyr: FloatArray,
+    acc: FloatArray,
+    mag: FloatArray,
+    limit: float,
+    known: float,
+    out: FloatArray,
+) -> int:
+    """Fill a row as of `_Stretch` for each stretch that is over, and return how many are.
+
+    `known` is the time of the last known sample before, s; without a magnetometer `mag` is empty.
+    """
+    count, first = 0, 0
+    for stop in range(1, len(t)):
+        cell = math.floor(t[first] / SPAN)
+        if math.floor(t[stop] / SPAN) == cell:
+            continue
+        total, certain, largest, hole, doubtful = 0.0, 0, 0.0, 0.0, False
+        for i in range(first, stop):
+            x, y, z = gyr[i]
             square = x * x + y * y + z * z
-            if not np.isfinite(square):
-                doubtful = 1.0
+            if not math.isfinite(square):
+                doubtful = True
                 continue
             total += square
-            count += 1
+            certain += 1
             size = max(abs(x), abs(y), abs(z))
             largest = max(largest, size)
-            if size >= limit:
-                doubtful = 1.0
-            if np.isfinite(rows[i, 4] + rows[i, 5] + rows[i, 6]):
-                if not np.isnan(known):
-                    hole = max(hole, rows[i, 0] - known)
-                known = rows[i, 0]
-        out[k, 0] = total / count if count else np.nan
-        out[k, 1], out[k, 2], out[k, 3], out[k, 4] = largest, hole, doubtful, known
-        field = rows[int(bounds[k + 1]) - 1, 7:10]
-        out[k, 5] = 1.0 if np.isfinite(field).all() else 0.0
+            doubtful = doubtful or size >= limit
+            if math.isfinite(acc[i, 0] + acc[i, 1] + acc[i, 2]):
+                if not math.isnan(known):
+                    hole = max(hole, t[i] - known)
+                known = t[i]
+        row = out[count]
+        row[0], row[1], row[2] = first, stop, cell + 1
+        row[3], row[4], row[5] = total / certain if certain else math.nan, largest, hole
+        row[6], row[7], row[8] = doubtful, known, 0.0
+        if len(mag):
+            row[8] = math.isfinite(mag[stop - 1, 0] + mag[stop - 1, 1] + mag[stop - 1, 2])
+        count, first = count + 1, stop
+    return count
 
 
 def _table(block: ImuBlock) -> FloatArray:
@@ -221,107 +266,3 @@ def _table(block: ImuBlock) -> FloatArray:
 
 def _block(sensor: str, rows: FloatArray) -> ImuBlock:
     return ImuBlock(sensor, rows[:, 0], rows[:, 1:4], rows[:, 4:7], rows[:, 7:10])
-
-
-JOLT = math.radians(60.0)
-"""Rate before a stop that can set a mount ringing, rad/s: well above slow passes, within any quick kick."""
-
-RINGING = (0.12, 0.7)
-"""Rate after a stop as a share of the rate before it. A sensor held fast keeps 3 % (tremor, simulated
-clinic); a spring keeps most of it. Above, the movement itself goes on."""
-
-RING_HZ = (4.0, 20.0)
-"""Voluntary movement ends at about 5 Hz; a mount that rings above 20 Hz sags less than 2 deg."""
-
-RINGS = 3
-"""Stops after which it must ring, at one frequency within `UNEVEN`: a spring knows no other, muscle does."""
-
-UNEVEN = 0.15
-"""Spread of the half periods of one ringing, and of the frequencies of several, as a share."""
-
-SAG, SAG_HZ = math.radians(6.0), 10.0
-"""A sensor of 11 g, 36 x 30 x 11 mm, its middle 8 mm above a spring, that rings at 10 Hz on it sags by 6 deg
-under its own weight: m g h / (I omega^2). Sag goes with the inverse square of the frequency."""
-
-
-class _Mount:
-    """Whether a sensor rings after brisk stops, as on foam: a spring, which also yields to its weight."""
-
-    def __init__(self) -> None:
-        self._before = np.zeros((0, 4))
-        self._brisk = False
-        self._rings: list[float] = []
-        self._told = False
-
-    def judge(self, rows: FloatArray, largest: float) -> tuple[float, float] | None:
-        """Take the next stretch of rows (n, 4): time and rate; and its largest rate about an axis, rad/s.
-
-        Return when it was sure and the frequency, Hz, once.
-        """
-        before, brisk = self._before, self._brisk
-        self._before, self._brisk = rows, largest >= JOLT / 2.0
-        if self._told or not (brisk or self._brisk):
-            return None
-        ring = self._ring(np.concatenate([before, rows]))
-        if ring is None:
-            return None
-        self._rings = [*self._rings, ring]
-        self.interrupt()
-        middle = float(np.median(self._rings))
-        alike = sum(abs(each - middle) < UNEVEN * middle for each in self._rings)
-        if alike < max(RINGS, 0.75 * len(self._rings)):
-            return None
-        self._told = True
-        return float(rows[-1, 0]), middle
-
-    def interrupt(self) -> None:
-        """Take note that samples are missing: nothing can be told across."""
-        self._before, self._brisk = np.zeros((0, 4)), False
-
-    def _ring(self, table: FloatArray) -> float | None:
-        """Return the frequency of the ringing after the first stop in a second of rows; None without."""
-        t = table[:, 0]
-        speed = np.sqrt((table[:, 1:] ** 2).sum(axis=1))
-        for start in np.arange(t[0] + 0.2, t[-1] - 0.4, 0.05).tolist():
-            i, j = np.searchsorted(t, [start, start + 0.4]).tolist()
-            k = int(np.searchsorted(t, start - 0.2))
-            if j - i < 8 or i <= k:
-                continue
-            peak = float(speed[k:i].max())
-            if peak < JOLT:
-                continue
-            after = table[i:j, 1:]
-            middle = after.mean(axis=0)
-            swing = after - middle
-            strength = math.sqrt(float((swing * swing).sum(axis=1).mean()))
-            drift = math.sqrt(float((middle * middle).sum()))
-            if not RINGING[0] * peak < strength < RINGING[1] * peak or drift > 0.5 * strength:
-                continue
-            axis = after[int(np.argmax((swing * swing).sum(axis=1)))] - middle
-            along = swing[:, 0] * axis[0] + swing[:, 1] * axis[1] + swing[:, 2] * axis[2]
-            size = np.abs(along)
-            turns = np.flatnonzero(np.diff(np.sign(along)) != 0)
-            if len(turns) < 4:
-                continue
-            halves = np.diff(t[i + turns])
-            frequency = 0.5 / float(halves.mean())
-            peaks = np.array([size[m:n].max() for m, n in pairwise((turns + 1).tolist())])
-            even = float(halves.std()) < 1.5 * UNEVEN * float(halves.mean())
-            fading = float(peaks[-1]) < 0.7 * float(peaks[0])
-            if even and fading and RING_HZ[0] <= frequency <= RING_HZ[1]:
-                return frequency
-        return None
-
-    def save(self) -> dict[str, Any]:
-        return {
-            "before": self._before.tolist(),
-            "brisk": self._brisk,
-            "rings": list(self._rings),
-            "told": self._told,
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self._before = np.array(state["before"], dtype=np.float64).reshape(-1, 4)
-        self._brisk = bool(state["brisk"])
-        self._rings = [float(ring) for ring in state["rings"]]
-        self._told = bool(state["told"])
