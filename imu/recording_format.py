@@ -91,7 +91,7 @@ _SAMPLE = struct.Struct("<4sdII9d")
 
 RECORD_HEAD = struct.Struct("<BQ")
 _SAMPLE_START = RECORD_HEAD.pack(_MESSAGE, IMU_RECORD.itemsize - RECORD_HEAD.size)
-_SAMPLE_HEAD = np.frombuffer(_SAMPLE_START, np.uint8)
+_SAMPLE_CHANNELS = frozenset(range(1, 256, 2)) - {EVENT_CHANNEL}
 
 RecordArray = NDArray[np.void]
 
@@ -226,11 +226,9 @@ def split_chunk(chunk: bytes) -> tuple[bytes, list[Message]]:
     others: list[Message] = []
     start = at = 0
     while at < len(chunk):
-        if chunk.startswith(_SAMPLE_START, at):
-            channel = chunk[at + RECORD_HEAD.size]
-            if channel & 1 and channel != EVENT_CHANNEL:
-                at += IMU_RECORD.itemsize
-                continue
+        if chunk.startswith(_SAMPLE_START, at) and chunk[at + RECORD_HEAD.size] in _SAMPLE_CHANNELS:
+            at += IMU_RECORD.itemsize
+            continue
         samples.append(chunk[start:at])
         opcode, length = RECORD_HEAD.unpack_from(chunk, at)
         start = at + RECORD_HEAD.size + length
@@ -243,13 +241,12 @@ def split_chunk(chunk: bytes) -> tuple[bytes, list[Message]]:
 
 
 def _holds_samples_only(chunk: bytes) -> bool:
-    if not chunk or len(chunk) % IMU_RECORD.itemsize:
+    size = IMU_RECORD.itemsize
+    count, rest = divmod(len(chunk), size)
+    if rest or not count:
         return False
-    heads = np.frombuffer(chunk, np.uint8).reshape(-1, IMU_RECORD.itemsize)[:, : len(_SAMPLE_START) + 1]
-    channel = heads[:, -1]
-    return bool(
-        (heads[:, :-1] == _SAMPLE_HEAD).all() and ((channel & 1 == 1) & (channel != EVENT_CHANNEL)).all()
-    )
+    heads = (chunk[i::size] == _SAMPLE_START[i : i + 1] * count for i in range(len(_SAMPLE_START)))
+    return all(heads) and _SAMPLE_CHANNELS.issuperset(chunk[len(_SAMPLE_START) :: size])
 
 
 def _text_message(t: float, text: str, data: Mapping[str, Any]) -> bytes:

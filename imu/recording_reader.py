@@ -24,7 +24,7 @@ from imu.recording_format import (
     imu_block,
     split_chunk,
 )
-from imu.recording_scan import ChunkPlace, read_chunk, scan
+from imu.recording_scan import ChunkPlace, ChunkReader, scan
 from imu.recording_survey import Survey
 from imu.recording_values import Event, RawPacket, RecordingHeader, Status
 
@@ -198,8 +198,9 @@ class Recording:
 
     def _contents(self, chunks: Sequence[_Chunk]) -> Iterator[bytes]:
         with self.path.open("rb", buffering=1 << 18) as file:
+            reader = ChunkReader(file)
             for chunk in chunks:
-                content = read_chunk(file, chunk.place)
+                content = reader.read(chunk.place)
                 if content is None:
                     raise RecordingError(self.path, "has changed since it was opened; open it again")
                 yield content

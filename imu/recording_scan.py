@@ -90,10 +90,23 @@ def scan(path: Path, take: Callable[[bytes], None]) -> Scan:
         ) from None
 
 
-def read_chunk(file: BinaryIO, place: ChunkPlace) -> bytes | None:
-    """Return the verified content of a chunk, None if it has changed."""
-    file.seek(place.offset)
-    return _unpack(file.read(place.length), place.size, place.crc)
+class ChunkReader:
+    """Reads the chunks of an open file, with one decompressor: to make one costs more than to use it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._zstandard = file, zstandard.ZstdDecompressor()
+
+    def read(self, place: ChunkPlace) -> bytes | None:
+        """Return the verified content of a chunk, None if it has changed."""
+        self._file.seek(place.offset)
+        data = self._file.read(place.length)
+        try:
+            if zstandard.frame_content_size(data) != place.size:
+                return None
+            content = self._zstandard.decompress(data, max_output_size=place.size)
+        except zstandard.ZstdError:
+            return None
+        return content if zlib.crc32(content) == place.crc else None
 
 
 class _Scanner:
@@ -101,6 +114,7 @@ class _Scanner:
 
     def __init__(self, path: Path, file: BinaryIO, take: Callable[[bytes], None]) -> None:
         self.path, self.file, self.take = path, file, take
+        self.chunks = ChunkReader(file)
         self.found = Scan(file.seek(0, 2))
         self.profile: str | None = None
         self.steps = {
@@ -172,7 +186,7 @@ class _Scanner:
         if name_length != 4 or name != b"zstd" or start + data_length > self.found.size:
             return None
         place = ChunkPlace(start, data_length, size, crc)
-        content = read_chunk(self.file, place)
+        content = self.chunks.read(place)
         if content is not None:
             self.found.chunks.append(place)
             self.take(content)
@@ -274,13 +288,3 @@ def _texts(body: bytes) -> list[str] | None:
     except (struct.error, UnicodeDecodeError):
         return None
     return texts if at == len(body) else None
-
-
-def _unpack(data: bytes, size: int, crc: int) -> bytes | None:
-    try:
-        if zstandard.frame_content_size(data) != size:
-            return None
-        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=size)
-    except zstandard.ZstdError:
-        return None
-    return content if zlib.crc32(content) == crc else None

@@ -39,7 +39,6 @@ class Survey:
         """Take the content of the next chunk."""
         samples, others = split_chunk(chunk)
         self.samples_only.append(len(samples) == len(chunk))
-        self.chunk_starts.append(float(np.frombuffer(samples, IMU_RECORD)["t"].min()) if samples else np.inf)
         for message in others:
             self.counts[message.channel] = self.counts.get(message.channel, 0) + 1
         self.messages += [message for message in others if message.channel in _COMMON_CHANNELS]
@@ -122,10 +121,15 @@ class Survey:
     def _count(self) -> None:
         """Note the samples that are missing between the records at hand."""
         records = np.frombuffer(b"".join(self._pending), IMU_RECORD)
+        sizes = np.array([len(samples) // IMU_RECORD.itemsize for samples in self._pending], dtype=np.intp)
         self._pending.clear()
-        if len(records) == 0:
+        starts = np.full(len(sizes), np.inf)
+        if len(records):
+            starts[sizes > 0] = np.minimum.reduceat(records["t"], (np.cumsum(sizes) - sizes)[sizes > 0])
+        self.chunk_starts += starts.tolist()
+        if not len(records):
             return
-        self.first_t = min(self.first_t, float(records["t"].min()))
+        self.first_t = min(self.first_t, float(starts.min()))
         self.last_t = max(self.last_t, float(records["t"].max()))
         for channel in np.unique(records["channel"]).tolist():
             mine = records[records["channel"] == channel]

@@ -332,13 +332,14 @@ class PassDetector:
             return
         if abs(self._looks[-1][1] - self._out.end_angle) < self.params.return_share * self._out.travel:
             return
-        recent: list[float] = []
+        still = math.radians(self.params.speed_floor_deg_s) * self.params.settle_s
+        low = high = self._looks[-1][1]
         for moment, angle in reversed(self._looks):
             if moment < t - self.params.settle_s:
                 break
-            recent.append(angle)
-        if max(recent) - min(recent) > math.radians(self.params.speed_floor_deg_s) * self.params.settle_s:
-            return
+            low, high = min(low, angle), max(high, angle)
+            if high - low > still:
+                return
         travel = self._travel(t)
         if travel is not None:
             self._close(travel, reps)
