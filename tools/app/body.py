@@ -18,6 +18,10 @@ _TURNED = ((0, 1), (1, 2), (2, 0))
 """By component: the two axes that turn about Z, X, Y, as `AngleRule` counts them; the first to the second."""
 
 
+_UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""From the ISB frame to one with z up and y to the left."""
+
+
 @dataclass(frozen=True)
 class _Part:
     """A segment: the one it hangs on, where it begins there, where it ends, and its width, m."""
@@ -26,6 +30,14 @@ class _Part:
     origin: tuple[float, float, float]
     tip: tuple[float, float, float]
     width: float
+    side: Side = "midline"
+
+    def of(self, side: Side) -> "_Part":
+        """Return a right part, or its mirror image on the left."""
+        (x, y, z), (tip_x, tip_y, tip_z) = self.origin, self.tip
+        mirror = -1.0 if side == "left" else 1.0
+        parent = self.parent if self.parent in _MIDLINE else sided(self.parent, side)
+        return _Part(parent, (x, y, mirror * z), (tip_x, tip_y, mirror * tip_z), self.width, side)
 
 
 _MIDLINE = {
@@ -44,8 +56,12 @@ _SIDED = {
     "hand": _Part("forearm", (0.0, -0.25, 0.0), (0.0, -0.15, 0.0), 0.04),
     "thumb": _Part("hand", (0.0, -0.04, 0.0), (0.06, -0.05, 0.0), 0.022),
 }
+_SIDES: tuple[Side, Side] = ("left", "right")
+_PARTS = _MIDLINE | {sided(name, side): part.of(side) for side in _SIDES for name, part in _SIDED.items()}
+"""Every part by its name, parents first."""
 _SPINE = {"upper_thorax": "thorax", "lower_thorax": "thorax"}
-HEAD_ABOVE = 0.14
+_CROWN = np.array([0.0, 0.21, 0.0])
+"""Middle of the head, in its frame, m."""
 
 
 def pose_of(movement: Movement, side: Side, angle: float, *, sensors: bool = True) -> Pose:
@@ -111,21 +127,16 @@ def _figure(
     """Return the body with some parts turned against the part that they hang on."""
     measured = {_SPINE.get(name, name) for name in segments}
     bones: list[Bone] = []
-    joints: dict[str, FloatArray] = {}
-    frames: dict[str, tuple[FloatArray, FloatArray]] = {"": (np.zeros(3), np.eye(3))}
-    head = np.zeros(3)
-    for name, part, of_side in _parts():
-        at, turn = frames[part.parent if of_side == "midline" else _parent(part.parent, of_side)]
-        start = at + turn @ _mirrored(part.origin, of_side)
+    frames: dict[str, tuple[FloatArray, FloatArray]] = {"": (np.zeros(3), _UPRIGHT)}
+    for name, part in _PARTS.items():
+        at, turn = frames[part.parent]
+        start = at + turn @ part.origin
         turn = turn @ turns[name] if name in turns else turn
-        end = start + turn @ _mirrored(part.tip, of_side)
         frames[name] = (start, turn)
-        joints[name] = _upright(start)
         on = name in measured
-        bones.append(Bone(_upright(start), _upright(end), of_side, part.width, on, on and sensors))
-        if name == "head":
-            head = _upright(end + turn @ np.array([0.0, HEAD_ABOVE - 0.05, 0.0]))
-    return Pose(tuple(bones), head, joints[joint], label)
+        bones.append(Bone(start, start + turn @ part.tip, part.side, part.width, on, on and sensors))
+    at, turn = frames["head"]
+    return Pose(tuple(bones), at + turn @ _CROWN, frames[joint][0], label)
 
 
 def _moving(movement: Movement, side: Side) -> str:
@@ -152,25 +163,3 @@ def _about(component: int, angle: float) -> FloatArray:
     turn[second, first] = math.sin(angle)
     turn[first, second] = -math.sin(angle)
     return turn
-
-
-def _parts() -> list[tuple[str, _Part, str]]:
-    """Return every part by its name and side, parents first."""
-    found = [(name, part, "midline") for name, part in _MIDLINE.items()]
-    for side in ("left", "right"):
-        found += [(f"{side}_{name}", part, side) for name, part in _SIDED.items()]
-    return found
-
-
-def _parent(name: str, side: str) -> str:
-    return name if name in _MIDLINE else f"{side}_{name}"
-
-
-def _mirrored(point: tuple[float, float, float], side: str) -> FloatArray:
-    x, y, z = point
-    return np.array([x, y, -z if side == "left" else z])
-
-
-def _upright(point: FloatArray) -> FloatArray:
-    """Return a point of the ISB frame in a frame with z up and y to the left."""
-    return np.array([point[0], -point[2], point[1]])

@@ -6,7 +6,6 @@ holds samples up and samples never hurry drawing.
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -35,10 +34,10 @@ DRAWN = 1500
 """Points of the ring that are drawn at most; the ring holds more time than the screen shows."""
 GOOD_RESIDUAL_DEG = 5.0
 """From here on the two sensors tell clearly different axes of one hinge."""
-LATENCIES = 4000
-"""Frames whose lateness is remembered: two minutes of them."""
 NOTED_SECONDS = 4.0
 """How long it is shown what a key has written down, s."""
+HEALTH_S = 0.1
+"""How often it is asked how the sensors do, s; a number of seconds on the screen needs no more."""
 LOW_BATTERY = 20.0
 LOSSY = 0.02
 """Share of lost samples from which a sensor counts as weak; the report mentions it from there on too."""
@@ -65,7 +64,6 @@ class CaptureModel:
         self.order = session.order
         self.baseline_deg = None if baseline is None else math.degrees(baseline)
         self.title = self.order.movement.title(self.order.side)
-        self.latencies: deque[float] = deque(maxlen=LATENCIES)
         self._play: Callable[[Tone], None] = play or _silence
         self._ring = Ring(round(SHOWN_SECONDS * FASTEST_HZ), 3)
         self._tally = Tally(self.order)
@@ -79,9 +77,9 @@ class CaptureModel:
         self._words_at = 0.0
         self._keyed: tuple[Event, ...] = ()
         self._keyed_at = -math.inf
-        self._newest = math.nan
         self._began = math.nan
         self._seen = math.nan
+        self._asked = math.nan
 
     @property
     def counts(self) -> str:
@@ -223,8 +221,9 @@ class CaptureModel:
 
     def pull(self) -> bool:
         """Take what was said since the last call; return whether any angle is new."""
-        self._health = self.session.health()
         self._seen = time.monotonic()
+        if not self._seen - self._asked < HEALTH_S:
+            self._asked, self._health = self._seen, self.session.health()
         if math.isnan(self._began) and self.session.recording:
             self._began = self._seen
         self._hear()
@@ -238,14 +237,7 @@ class CaptureModel:
                 self._ring.extend(rows)
                 self._angle, self._sigma = float(series.angle[-1, 0]), float(series.sigma[-1, 0])
                 self._flags = int(series.flags[-1])
-                self._newest = float(series.t[-1])
         return any(len(step.series) for step in steps)
-
-    def shown(self) -> None:
-        """Note that the newest angle is on the screen: how long after its samples were there, s."""
-        if not math.isnan(self._newest):
-            self.latencies.append(self.session.now - self._newest)
-            self._newest = math.nan
 
     def _used(self, health: Health) -> bool:
         return health.sensor in self.order.movement.segments(self.order.side)

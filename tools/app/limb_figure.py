@@ -92,25 +92,23 @@ class LimbFigure(Themed, QWidget):
         painter.end()
 
     def _draw(self, painter: QPainter, pose: Pose) -> None:
-        points = [point for bone in pose.bones for point in (bone.start, bone.end)]
-        ends = self._project(np.array(points)).reshape(-1, 2, 3)
+        starts = self._project(np.array([bone.start for bone in pose.bones]))
+        ends = self._project(np.array([bone.end for bone in pose.bones]))
+        middles = (starts + ends) / 2.0
         pixels_per_metre = FOCAL * min(self.width() * 1.25, self.height())
-        for number in sorted(range(len(ends)), key=lambda n: -float(ends[n][:, 2].mean())):
-            bone, (start, end) = pose.bones[number], ends[number]
+        drawn = zip(pose.bones, starts.tolist(), ends.tolist(), middles.tolist(), strict=True)
+        for bone, start, end, (x, y, distance) in sorted(drawn, key=lambda each: -each[3][2]):
             colour = self._theme.side(bone.side) if bone.measured else QColor(self._theme.soft)
-            width = bone.width * pixels_per_metre / float(ends[number][:, 2].mean())
+            width = bone.width * pixels_per_metre / distance
             pen = QPen(colour, max(2.0, width))
             pen.setCapStyle(Qt.PenCapStyle.RoundCap)
             painter.setPen(pen)
             painter.drawLine(QPointF(*start[:2]), QPointF(*end[:2]))
             if bone.sensor:
-                middle = (start + end)[:2] / 2
                 size = max(6.0, width * 0.55)
                 painter.setPen(QPen(QColor(self._theme.ground), 2))
                 painter.setBrush(QColor(self._theme.ink))
-                painter.drawRoundedRect(
-                    QRectF(middle[0] - size / 2, middle[1] - size * 0.7, size, size * 1.4), 3, 3
-                )
+                painter.drawRoundedRect(QRectF(x - size / 2, y - size * 0.7, size, size * 1.4), 3, 3)
         if pose.head is not None:
             x, y, distance = self._project(pose.head[None])[0]
             painter.setPen(Qt.PenStyle.NoPen)

@@ -38,7 +38,6 @@ class LivePage(Themed, QWidget):
         self._theme = theme
         self._bindings = bindings
         self._model: CaptureModel | None = None
-        self.frames = 0
         self._drawn = 0.0
         self._strip = SensorStrip(theme)
         self._recording = words(soft=True)
@@ -164,13 +163,6 @@ class LivePage(Themed, QWidget):
         self._again.setVisible(bool(model.refused))
         _say(self._warnings, "   ".join(model.warnings))
         _say(self._recording, model.recorded)
-        self.frames += 1
-        # what is drawn now is on the screen once the event loop has painted it
-        QTimer.singleShot(0, self._painted)
-
-    def _painted(self) -> None:
-        if self._model is not None:
-            self._model.shown()
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()

@@ -32,6 +32,9 @@ GET_READY = 3.0
 LAG = 0.3
 """Longest way of a sample from the sensor to the recording in quiet times, s."""
 LOOK = 0.01
+"""Keys and clocks are looked at this often while nothing comes, s."""
+HEALTH_S = 0.1
+"""How often it is asked how the sensors do, s."""
 LONGEST_REST = 10.0
 """Wait for the last recorded samples at the end, s; much less is usual."""
 
@@ -85,7 +88,8 @@ class Flow:
         self._view = View()
         self._known: Future[tuple[JointCalibration, ...]] = Future()
         self._worn = False
-        self._waiting: list[ImuBlock] = []
+        self._waiting: list[ImuBlock | Notice] = []
+        self._asked = -math.inf
         self._moving = False
         self._swings: Swings | None = None
 
@@ -223,7 +227,8 @@ class Flow:
             if self._key(self._keys.pressed()) == key and over is None:
                 return
             self._refresh(deadline)
-            time.sleep(LOOK)
+            with suppress(Empty):
+                self._waiting.append(self._acquisition.queue.get(timeout=LOOK))
 
     def _key(self, key: str) -> str:
         """Do what a key says; return it, or the start/stop key if that is what it comes to."""
@@ -260,11 +265,10 @@ class Flow:
 
     def _take_the_rest(self) -> None:
         """Take what was still recorded, and nothing that came after: the replay will not have it."""
-        for block in self._waiting:
-            self._show(self._live.feed(block))
+        queue, waiting = self._acquisition.queue, self._waiting
         with suppress(Empty):
             while True:
-                item = self._acquisition.queue.get(timeout=LONGEST_REST)
+                item = waiting.pop(0) if waiting else queue.get(timeout=LONGEST_REST)
                 if not isinstance(item, Notice):
                     self._show(self._live.feed(item))
                 elif item.kind in ("not-recording", "failed"):
@@ -288,7 +292,9 @@ class Flow:
         self._screen.prompt(words)
 
     def _refresh(self, deadline: float) -> None:
-        self._view.left = None if math.isinf(deadline) else deadline - self._acquisition.now
-        self._view.health = self._acquisition.health()
+        now = self._acquisition.now
+        self._view.left = None if math.isinf(deadline) else deadline - now
+        if now - self._asked >= HEALTH_S:
+            self._asked, self._view.health = now, self._acquisition.health()
         self._view.shown = None if self._swings is None else self._swings.times
         self._screen.show(self._view)
