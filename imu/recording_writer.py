@@ -29,6 +29,7 @@ from imu.recording_format import (
     log_time,
     seal,
 )
+from imu.recording_index import keep_on_disk
 from imu.recording_values import Event, RawPacket, RecordingHeader, Status
 
 _FLUSH_SECONDS = 0.25
@@ -100,6 +101,7 @@ class RecordingWriter:
             enable_data_crcs=True,
         )
         with self._guarded():
+            self._chunks = keep_on_disk(self._mcap, path.parent)
             self._start()
         self._keeper = threading.Thread(target=self._keep, name=f"recording {path.name}", daemon=True)
         self._keeper.start()
@@ -204,6 +206,7 @@ class RecordingWriter:
             self._finished = True
             with suppress(OSError):
                 self._file.close()
+                self._chunks.close()
         if self.path.exists():
             raise RecordingError(
                 self.path, f"has appeared meanwhile; the recording is kept as {self.part.name}"

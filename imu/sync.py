@@ -91,8 +91,9 @@ class Synchroniser:
     sensor_rates
         Nominal sampling rate of each sensor, Hz, where it differs from `rate`.
     together
-        Instants are given out in groups of so many, k = 0, 1, ... counted from the clock's zero: later by
-        less than a group, and so much cheaper for whoever works on them. The instants are the same.
+        Instants are given out once the last of a group of so many is there, k = 0, 1, ... counted from the
+        clock's zero, with all that are there by then: later by less than a group, and so much cheaper for
+        whoever works on them. The instants are the same.
     """
 
     def __init__(
@@ -154,8 +155,7 @@ class Synchroniser:
         stop = math.floor(horizon * self._rate) + 1
         while (stop - 1) / self._rate > horizon:
             stop -= 1
-        stop -= stop % together
-        if stop <= self._next:
+        if stop <= self._next or stop // together == self._next // together:
             return self._nothing
         instants = np.arange(self._next, stop) / self._rate
         frames = self._frames(instants)

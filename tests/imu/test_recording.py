@@ -350,3 +350,20 @@ def test_reading_blocks_takes_no_more_memory_from_a_longer_recording(tmp_path: P
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_writing_takes_no_more_memory_for_a_longer_recording(tmp_path: Path) -> None:
+    block = random_block(np.random.default_rng(10), "A", 400, rate=1.0)
+    held: list[int] = []
+    with RecordingWriter(tmp_path / "x.mcap", HEADER) as writer:
+        tracemalloc.start()
+        for k in range(len(block)):
+            writer.write(block[k : k + 1])
+            writer.flush()
+            held.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert max(held[350:]) - max(held[50:100]) < 250 * 100
+    with (tmp_path / "x.mcap").open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    assert len(summary.chunk_indexes) == 400

@@ -138,3 +138,19 @@ def test_strangers_and_nonsense_are_refused() -> None:
         Synchroniser(["a", "a"], 10.0)
     with pytest.raises(InputError, match="must be positive"):
         Synchroniser(["a"], math.nan)
+
+
+@pytest.mark.parametrize(("batch", "given"), [(1, 4), (6, 6), (40, 40)])
+def test_instants_wait_for_a_group_but_then_none_that_is_there_waits(batch: int, given: int) -> None:
+    a = turning("a", np.arange(481) / 120.0, 3)
+    alone, grouped = Synchroniser(["a"], 120.0), Synchroniser(["a"], 120.0, together=4)
+    steps = [part(*a, slice(k, k + batch)) for k in range(0, 480, batch)]
+    single, together = ([sync.feed(*step) for step in steps] for sync in (alone, grouped))
+    assert {len(each) for each in together if len(each)} <= {given, given - 1, given + 1}
+    ends = np.cumsum([[len(one), len(many)] for one, many in zip(single, together, strict=True)], axis=0)
+    late = ends[:, 0] - ends[:, 1]
+    assert late.max() < 4
+    assert batch == 1 or not late.any()
+    whole_single, whole_together = joined([*single, alone.finish()]), joined([*together, grouped.finish()])
+    for name in NAMES:
+        np.testing.assert_array_equal(whole_single[name], whole_together[name])
