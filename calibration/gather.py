@@ -7,7 +7,7 @@ import numpy as np
 
 from imu.block import ImuBlock
 from imu.errors import CalibrationError
-from imu.fusion import RestNoise, make_filter
+from imu.fusion import OrientationFilter, RestNoise, make_filter
 from imu.sync import Frames, Synchroniser
 
 PIECE = 5.0
@@ -41,18 +41,38 @@ def frames_of(
     rate = max(rates.values())
     known = noise or {}
     filters = {sensor: make_filter("vqf", rates[sensor], known.get(sensor)) for sensor in sensors}
-    synchroniser = Synchroniser(list(sensors), rate, rates)
+    return together({sensor: blocks[sensor] for sensor in sensors}, filters, rates, rate), rate
+
+
+def together(
+    blocks: Mapping[str, ImuBlock],
+    filters: Mapping[str, OrientationFilter],
+    rates: Mapping[str, float],
+    rate: float,
+) -> Frames:
+    """Return the frames of sensors whose samples are all there.
+
+    Parameters
+    ----------
+    blocks
+        All samples by sensor id; their order is that of the frames.
+    filters, rates
+        Of each sensor, rates in Hz.
+    rate
+        Frames per second, Hz.
+    """
+    synchroniser = Synchroniser(list(blocks), rate, rates)
     parts: list[Frames] = []
-    begin = min(float(blocks[sensor].t[0]) for sensor in sensors)
-    end = max(float(blocks[sensor].t[-1]) for sensor in sensors)
+    times = [block.t for block in blocks.values() if len(block)]
+    begin, end = min(float(t[0]) for t in times), max(float(t[-1]) for t in times)
     for start in np.arange(begin, end + PIECE, PIECE).tolist():
-        for sensor in sensors:
-            first, stop = np.searchsorted(blocks[sensor].t, [start, start + PIECE])
-            part = blocks[sensor][int(first) : int(stop)]
+        for sensor, block in blocks.items():
+            first, stop = np.searchsorted(block.t, [start, start + PIECE])
+            part = block[int(first) : int(stop)]
             if len(part):
                 parts.append(synchroniser.feed(filters[sensor].feed(part), part))
     parts.append(synchroniser.finish())
-    return join_frames(parts), rate
+    return join_frames(parts)
 
 
 def join_frames(parts: Sequence[Frames]) -> Frames:

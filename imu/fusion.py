@@ -13,8 +13,8 @@ import numpy as np
 
 from imu.block import FloatArray, ImuBlock
 from imu.errors import InputError
-from imu.gaps import GapFilter, Orientation, Run
-from imu.quaternion import between, conjugate
+from imu.gaps import GapFilter, Orientation, Run, Stretch, stretches
+from imu.quaternion import about_vertical, between, conjugate, multiply
 
 if TYPE_CHECKING:
     from vqf import VQFState
@@ -129,17 +129,68 @@ def make_filter(
     return GapFilter(rate, vqf if name == "vqf" else _AhrsCore(name, rate, vqf))
 
 
+def hindsight(
+    name: str, block: ImuBlock, rate: float, noise: RestNoise | None = None, magnetometer: bool = False
+) -> Orientation:
+    """Return the orientation of one sensor over a whole recording, every sample in the light of all others.
+
+    For `vqf` that is its authors' offline form with the thresholds of `make_filter`: bias from both
+    directions of time, gravity by a filter without delay. Each direction begins with a bias of zero, towards
+    which it draws the other one wherever the sensor does not rest; so what the causal filter made of the
+    bias, weighted by how sure it was, is taken off beforehand, and sigma counts that beginning once. Behind
+    a gap that the causal filter does not cross everything but the heading begins anew. The filters of `ahrs`
+    have no offline form: theirs, and that of a magnetometer which pauses, is the causal orientation.
+
+    Parameters are those of `make_filter`, and the samples of the whole recording. Raises `InputError` as it
+    does.
+    """
+    parts, lost = stretches(block, rate)
+    if name != "vqf" or (magnetometer and any(part.mag is None for part in parts)):
+        return make_filter(name, rate, noise, magnetometer).feed(block)
+    causal = make_filter(name, rate, noise).feed(block)
+    n = len(block)
+    q, bias, sigma = np.full((n, 4), np.nan), np.full((n, 3), np.nan), np.full(n, np.nan)
+    rest = np.zeros(n, np.bool_)
+    thresholds = _thresholds(noise or RestNoise.typical(rate))
+    for i, part in enumerate(parts):
+        weight = 1.0 / causal.gyr_bias_sigma[part.rows, None] ** 2
+        about = (weight * causal.gyr_bias[part.rows]).sum(axis=0) / weight.sum()
+        run = _in_both_directions(part, about, rate, thresholds, magnetometer)
+        q[part.rows], rest[part.rows] = run.q[part.at], run.rest[part.at]
+        bias[part.rows], sigma[part.rows] = run.bias[part.at], run.sigma[part.at]
+        if i > 0 and not magnetometer:
+            turn = multiply(q[parts[i - 1].rows[-1]], conjugate(q[part.rows[0]]))
+            heading = 2.0 * math.atan2(float(turn[3]), float(turn[0]))
+            q[part.rows] = multiply(about_vertical(heading), q[part.rows])
+    return Orientation(block.sensor, block.t, q, rest, bias, sigma, lost)
+
+
+def _in_both_directions(
+    part: Stretch, about: FloatArray, rate: float, thresholds: Any, magnetometer: bool
+) -> Run:
+    """Return what VQF makes of a stretch whose bias is about that much, rad/s."""
+    from vqf import offlineVQF
+
+    mag = part.mag if magnetometer else None
+    out: Any = offlineVQF(part.gyr - about, part.acc, mag, 1.0 / rate, thresholds)
+    begun = 1.0 / TURN_ON_BIAS**2
+    once = 1.0 / np.sqrt(np.maximum(1.0 / out["biasSigma"] ** 2 - begun, begun))
+    q = out["quat9D" if magnetometer else "quat6D"]
+    return Run(q, out["restDetected"].astype(np.bool_), out["bias"] + about, once)
+
+
+def _thresholds(noise: RestNoise) -> dict[str, Any]:
+    """Return VQF's thresholds of rest, deg/s and m/s^2."""
+    return {"restThGyr": math.degrees(NOISE_REACH * noise.gyr), "restThAcc": NOISE_REACH * noise.acc}
+
+
 class _VqfCore:
     """VQF (D. Laidig, T. Seel, Inf. Fusion 91:187, 2023), rest thresholds from the sensor's noise."""
 
     def __init__(self, rate: float, noise: RestNoise, magnetometer: bool) -> None:
         from vqf import VQF
 
-        self._vqf = VQF(
-            1.0 / rate,
-            restThGyr=math.degrees(NOISE_REACH * noise.gyr),
-            restThAcc=NOISE_REACH * noise.acc,
-        )
+        self._vqf = VQF(1.0 / rate, **_thresholds(noise))
         self._magnetometer = magnetometer
 
     def run(self, gyr: FloatArray, acc: FloatArray, mag: FloatArray | None) -> Run:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.compiled import sequential
@@ -54,6 +55,18 @@ class Orientation:
     gyr_bias_sigma: FloatArray
     lost_heading: FloatArray
 
+    def __getitem__(self, span: slice) -> "Orientation":
+        """Return the samples of a slice, in time order."""
+        return Orientation(
+            self.sensor,
+            self.t[span],
+            self.q[span],
+            self.rest[span],
+            self.gyr_bias[span],
+            self.gyr_bias_sigma[span],
+            self.lost_heading[span],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
@@ -87,6 +100,92 @@ class Core(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Samples in step between gaps too long to be crossed: the known ones of a block, missing ones between.
+
+    Parameters
+    ----------
+    rows : (K,)
+        Which samples of the block are known.
+    at : (K,)
+        Where those lie among the N samples in step; the others are on the line between their neighbours.
+    gyr, acc : (N, 3)
+    mag : (N, 3) or None
+        None where the field is not known for longer than `COAST`.
+    """
+
+    rows: NDArray[np.intp]
+    at: NDArray[np.intp]
+    gyr: FloatArray
+    acc: FloatArray
+    mag: FloatArray | None
+
+
+def stretches(block: ImuBlock, rate: float) -> tuple[list[Stretch], FloatArray]:
+    """Return the stretches of a block that is a whole recording, and the heading lost before each sample.
+
+    What is a gap and what it costs is as in `GapFilter`, but up to `COAST` forces are interpolated as well:
+    who knows both ends of a gap needn't do without them.
+
+    Parameters
+    ----------
+    block
+        N samples, some of them unknown.
+    rate
+        Nominal samples per second, Hz.
+
+    Returns
+    -------
+    list of Stretch, (N,)
+        The latter as in `Orientation.lost_heading`.
+    """
+    lost = np.zeros(len(block))
+    known = np.flatnonzero(np.isfinite(block.gyr).all(axis=1) & np.isfinite(block.acc).all(axis=1))
+    steps = np.diff(block.t[known])
+    gaps = np.where(steps > 1.5 / rate, np.maximum(np.round(steps * rate) - 1.0, 0.0), 0.0).astype(np.intp)
+    for i in np.flatnonzero(gaps).tolist():
+        before, after = known[i], known[i + 1]
+        lost[after] = _heading_lost(gaps[i] / rate, block.gyr[before], block.gyr[after])
+    bounds = [0, *(np.flatnonzero(gaps > COAST * rate + 1e-9) + 1).tolist(), len(known)]
+    found: list[Stretch] = []
+    for first, last in pairwise(bounds):
+        rows = known[first:last]
+        if len(rows):
+            at = np.concatenate([[0], np.cumsum(1 + gaps[first : last - 1])]).astype(np.intp)
+            field = None if block.mag is None else _in_step_field(block.mag[rows], at, rate)
+            found.append(Stretch(rows, at, _filled(block.gyr[rows], at), _filled(block.acc[rows], at), field))
+    return found, lost
+
+
+def _filled(signal: FloatArray, at: NDArray[np.intp]) -> FloatArray:
+    """Return a signal (K, 3) known at places, on all places (N, 3): linear between."""
+    every = np.arange(at[-1] + 1)
+    if len(every) == len(at):
+        return np.ascontiguousarray(signal)
+    return np.stack([np.interp(every, at, signal[:, axis]) for axis in range(3)], axis=1)
+
+
+def _in_step_field(mag: FloatArray, at: NDArray[np.intp], rate: float) -> FloatArray | None:
+    """Return a magnetic field on all places; None if it is missing for too long."""
+    good = np.isfinite(mag).all(axis=1)
+    known = at[good]
+    if not len(known) or max(known[0], at[-1] - known[-1], *np.diff(known)) - 1 > COAST * rate:
+        return None
+    shifted = _filled(mag[good], known - known[0])
+    return np.pad(shifted, ((known[0], at[-1] - known[-1]), (0, 0)), mode="edge")
+
+
+def _heading_lost(duration: float, before: FloatArray, after: FloatArray) -> float:
+    """Return the heading that a gap of some seconds between two rates (3,) may have cost, rad."""
+    if duration > COAST + 1e-9:
+        return math.pi
+    if duration <= BRIDGE + 1e-9:
+        return 0.0
+    rates = [math.sqrt(float((rate * rate).sum())) for rate in (before, after)]
+    return duration * max(*rates, UNSEEN_RATE) / 2.0
 
 
 class GapFilter:
@@ -163,18 +262,18 @@ class GapFilter:
         """Bring the core across missing samples; return the heading that may have been lost, rad."""
         missing = max(round(step * self._rate) - 1, 0)
         duration = missing / self._rate
+        lost = _heading_lost(duration, self._sample[:3], sample[:3])
         if duration > COAST + 1e-9:
             self._core.restart_tilt()
-            return math.pi
+            return lost
         share = (np.arange(1, missing + 1) / (missing + 1))[:, None]
         between_them = self._sample + share * (sample - self._sample)
         gyr = np.ascontiguousarray(between_them[:, :3])
         if duration <= BRIDGE + 1e-9:
             self._core.run(gyr, np.ascontiguousarray(between_them[:, 3:]), None)
-            return 0.0
-        self._core.coast(gyr)
-        rates = [math.sqrt(float((rate * rate).sum())) for rate in (self._sample[:3], sample[:3])]
-        return duration * max(*rates, UNSEEN_RATE) / 2.0
+        else:
+            self._core.coast(gyr)
+        return lost
 
     def save(self) -> dict[str, Any]:
         """Return the state as plain values."""

@@ -16,7 +16,7 @@ from rom.catalogue.movement import Movement, Side
 from rom.passes import Pass, PassDetector, PassParams, Rep
 from rom.quality import QualityCount, SensorQuality
 from rom.reading import TrackerSetup
-from rom.review import best_heading
+from rom.review import AS_LIVE, look_back
 from rom.sensing import sensors_of, worn_since
 from rom.tracker import JointTracker
 from rom.watch import Watch
@@ -161,9 +161,9 @@ class Replay:
 
     def steps(self, seconds: float = STRETCH) -> Iterator[ReplayStep]:
         """Yield angles, reps and passes block by block; call once."""
-        best = best_heading(self.setup, self.recording.blocks(seconds)) if self.estimate == "best" else None
+        best = look_back(self.setup, self.recording.blocks(seconds)) if self.estimate == "best" else AS_LIVE
         watch = Watch(self.recording.header, self.setup, self.movement, self.side, self._events)
-        tracker = JointTracker(self.setup, watch.over(self.setup, best))
+        tracker = JointTracker(self.setup, watch.over(self.setup, best.heading), best.filters)
         detectors = _Detectors(self._spans(), self.movement.gain_sign, self.pass_params)
         for block in self.recording.blocks(seconds):
             watch.feed(block)

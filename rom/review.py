@@ -1,67 +1,117 @@
 """The best estimate of a whole recording, through the very chain that made the live one.
 
-Only the relative heading is another: every instant in the light of all others instead of those before.
+Only its two sources are others: the orientation of each sensor and the relative heading of both, every
+instant in the light of all others instead of those before.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from calibration.gather import join_frames
-from calibration.heading_series import Heading, blank
+from calibration.gather import together
+from calibration.heading_series import Heading
 from calibration.smoother import smooth
-from imu.block import ImuBlock
+from imu.block import ImuBlock, join
+from imu.errors import InputError
+from imu.fusion import OrientationFilter, hindsight
+from imu.gaps import Orientation
 from imu.sync import Frames
 from rom.reading import HeadingSource, TrackerSetup
-from rom.tracker import JointTracker
+from rom.trusted import TrustedSamples
 
 
-def best_heading(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> HeadingSource | None:
-    """Return the smoothed relative heading of a recording as a source for a second pass over it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Review:
+    """What a recording as a whole tells a `JointTracker` that goes over it once more.
+
+    Parameters
+    ----------
+    filters
+        Orientation of each sensor; none for the live ones.
+    heading
+        Relative heading; None for the live one, and without two calibrated sensors, which have none.
+    """
+
+    filters: Mapping[str, OrientationFilter]
+    heading: HeadingSource | None
+
+
+AS_LIVE = Review({}, None)
+"""Nothing from hindsight: angles as they were seen live."""
+
+
+def look_back(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> Review:
+    """Return the best estimate of a recording's orientations and heading, for a second pass over it.
 
     Parameters
     ----------
     setup
-        How it is tracked. Without two calibrated sensors there is no relative heading to estimate, and the
-        answer is None: the live reading is then the best one.
+        How it is tracked.
     blocks
-        All blocks of the recording, in time order. The frames of the whole recording are held in memory,
-        about 17 MB for ten minutes of two sensors at 120 Hz.
+        All blocks of the recording, in time order. Its samples and frames are held in memory, about 40 MB
+        for ten minutes of two sensors at 120 Hz.
     """
-    if setup.calibration is None or setup.proximal is None or setup.rule.kind == "inclination":
-        return None
-    tape = _Tape()
-    tracker = JointTracker(setup, tape)
+    found, frames = in_hindsight(setup, blocks)
+    filters = {sensor: _FinishedOrientation(each) for sensor, each in found.items()}
+    calibration = setup.calibration
+    if calibration is None or setup.proximal is None or setup.rule.kind == "inclination" or not len(frames):
+        return Review(filters, None)
+    return Review(filters, _FinishedHeading(smooth(calibration, frames, setup.output_rate)))
+
+
+def in_hindsight(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> tuple[dict[str, Orientation], Frames]:
+    """Return the orientation of each sensor, and all of them at common instants from when they were worn.
+
+    Parameters are those of `look_back`. Raises `InputError` if a sensor has no samples.
+    """
+    samples = TrustedSamples(setup.sensors)
+    kept: dict[str, list[ImuBlock]] = {each.sensor: [] for each in setup.sensors}
     for block in blocks:
-        tracker.feed(block)
-    tracker.finish()
-    frames = [part for part in tape.frames if len(part)]
-    if not frames:
-        return None
-    return _Finished(smooth(setup.calibration, join_frames(frames), setup.output_rate))
+        if block.sensor in kept and len(block):
+            kept[block.sensor].append(samples.feed(block))
+    whole = {sensor: _whole(sensor, parts) for sensor, parts in kept.items()}
+    name, magnetometer = setup.filter_name, setup.magnetometer
+    found = {
+        each.sensor: hindsight(name, whole[each.sensor], each.rate, each.noise, magnetometer)
+        for each in setup.sensors
+    }
+    filters = {sensor: _FinishedOrientation(each) for sensor, each in found.items()}
+    rates = {each.sensor: each.rate for each in setup.sensors}
+    frames = together(whole, filters, rates, setup.output_rate)
+    return found, frames[int(np.searchsorted(frames.t, setup.worn_from)) :]
 
 
-class _Tape:
-    """Keeps the frames that pass by."""
+def _whole(sensor: str, parts: list[ImuBlock]) -> ImuBlock:
+    """Return all samples of a sensor as one block; its magnetic field NaN where a part has none."""
+    if not parts:
+        raise InputError(f"sensor {sensor} has no samples; record again")
+    if any(part.mag is not None for part in parts):
+        parts = [p if p.mag is not None else replace(p, mag=np.full_like(p.acc, np.nan)) for p in parts]
+    return join(parts)
 
-    def __init__(self) -> None:
-        self.frames: list[Frames] = []
 
-    def feed(self, frames: Frames) -> Heading:
-        self.frames.append(frames)
-        return blank(len(frames))
+class _FinishedOrientation:
+    """Hands out a finished orientation, in the order of the samples it was made from."""
+
+    def __init__(self, orientation: Orientation) -> None:
+        self._orientation, self._next = orientation, 0
+
+    def feed(self, block: ImuBlock) -> Orientation:
+        rows = slice(self._next, self._next + len(block))
+        self._next += len(block)
+        return self._orientation[rows]
 
     def save(self) -> dict[str, Any]:
-        raise NotImplementedError("a tape is read in one go")
+        return {"next": self._next}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        raise NotImplementedError("a tape is read in one go")
+        self._next = int(state["next"])
 
 
-class _Finished:
-    """Hands out a finished estimate, in the order of the frames it was made from."""
+class _FinishedHeading:
+    """Hands out a finished heading, in the order of the frames it was made from."""
 
     def __init__(self, heading: Heading) -> None:
         self._heading, self._next = heading, 0

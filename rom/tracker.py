@@ -2,25 +2,21 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from calibration.sensor import apply
 from imu import quaternion
 from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.compiled import sequential
-from imu.fusion import make_filter
+from imu.fusion import OrientationFilter, make_filter
 from imu.sync import Frames, Synchroniser
 from rom.angles import GAP, SATURATED, UNSURE, JointSeries, join_series, period
 from rom.reading import HeadingSource, TrackerSetup, reader
+from rom.trusted import TrustedSamples
 
 UNSURE_SIGMA = math.radians(5.0)
 """Beyond this sigma, straps aside, an angle is flagged, rad: 95 % of it is wider than most MDC95."""
-
-RANGE_END = 0.99
-"""A sample beyond this share of the sensor's range counts as saturated."""
 
 LOOK = 1.0 / 30.0
 """Angles are given out in groups of so many seconds: a picture on a screen, two thirds of what the pass
@@ -38,6 +34,8 @@ class JointTracker:
         See `TrackerSetup`.
     heading
         Where the relative heading comes from, if not from the live estimator (see `rom.review`).
+    filters
+        Where the orientation of each sensor comes from, if not from the live filters.
 
     Raises
     ------
@@ -45,19 +43,22 @@ class JointTracker:
         If rate, filter or sensors cannot be.
     """
 
-    def __init__(self, setup: TrackerSetup, heading: HeadingSource | None = None) -> None:
+    def __init__(
+        self,
+        setup: TrackerSetup,
+        heading: HeadingSource | None = None,
+        filters: Mapping[str, OrientationFilter] | None = None,
+    ) -> None:
         self.setup = setup
-        self._filters = {
+        self._filters = filters or {
             s.sensor: make_filter(setup.filter_name, s.rate, s.noise, setup.magnetometer)
             for s in setup.sensors
         }
-        self._errors = {s.sensor: s.calibration for s in setup.sensors if s.calibration is not None}
-        self._ranges = {s.sensor: s.gyr_range or math.inf for s in setup.sensors}
+        self._samples = TrustedSamples(setup.sensors)
         rates = {s.sensor: s.rate for s in setup.sensors}
         together = max(1, round(LOOK * setup.output_rate))
         self._sync = Synchroniser(list(rates), setup.output_rate, rates, together=together)
         self._saturation_reach = 1.0 / min(setup.output_rate, *rates.values())
-        self._saturated: list[float] = []
         self._reader = reader(setup, heading)
         self._nothing = join_series([])
         full = period(setup.rule) if self._reader.periodic else math.inf
@@ -76,29 +77,13 @@ class JointTracker:
         """
         if block.sensor not in self._filters:
             return self._nothing
-        block = self._mark_saturated(block)
-        if block.sensor in self._errors:
-            block = apply(self._errors[block.sensor], block)
+        block = self._samples.feed(block)
         frames = self._sync.feed(self._filters[block.sensor].feed(block), block)
         return self._series(frames)
 
     def finish(self) -> JointSeries:
         """Return the angles that the last samples complete; NaN where a sensor ended early."""
         return self._series(self._sync.finish())
-
-    def _mark_saturated(self, block: ImuBlock) -> ImuBlock:
-        """Turn samples at the end of the range into unknown ones, and remember when."""
-        limit = RANGE_END * self._ranges[block.sensor]
-        if _within(block.gyr, limit):
-            return block
-        at_end = (np.abs(block.gyr) >= limit).any(axis=1)
-        lone = np.isnan(block.gyr).any(axis=1) & np.isfinite(block.acc).all(axis=1)
-        if not (at_end.any() or lone.any()):
-            return block
-        self._saturated += block.t[at_end | lone].tolist()
-        gyr = block.gyr.copy()
-        gyr[at_end] = np.nan
-        return replace(block, gyr=gyr)
 
     def _series(self, frames: Frames) -> JointSeries:
         if not len(frames):
@@ -114,7 +99,7 @@ class JointTracker:
         parts = (errors.angle, errors.sigma, errors.strap_sigma, errors.heading_sigma)
         _settle(self._rules, frames.q, lost, *parts, marks, self._turns)
         flags |= marks.astype(np.uint8)
-        if self._saturated:
+        if self._samples.saturated:
             flags[self._near_saturation(frames.t)] |= SATURATED
         return JointSeries(
             frames.t,
@@ -133,9 +118,10 @@ class JointTracker:
 
     def _near_saturation(self, t: FloatArray) -> BoolArray:
         near = np.zeros(len(t), np.bool_)
-        for moment in self._saturated:
+        for moment in self._samples.saturated:
             near |= (t >= moment) & (t < moment + self._saturation_reach)
-        self._saturated = [m for m in self._saturated if m + self._saturation_reach > t[-1]]
+        lasting = [m for m in self._samples.saturated if m + self._saturation_reach > t[-1]]
+        self._samples.saturated = lasting
         return near
 
     def _support_turn(self, frames: Frames) -> FloatArray:
@@ -152,7 +138,7 @@ class JointTracker:
             "filters": {name: each.save() for name, each in self._filters.items()},
             "sync": self._sync.save(),
             "reader": self._reader.save(),
-            "saturated": list(self._saturated),
+            "saturated": list(self._samples.saturated),
             "turns": self._turns.tolist(),
             "support": self._support,
         }
@@ -163,19 +149,9 @@ class JointTracker:
             each.restore(state["filters"][name])
         self._sync.restore(state["sync"])
         self._reader.restore(state["reader"])
-        self._saturated = [float(moment) for moment in state["saturated"]]
+        self._samples.saturated = [float(moment) for moment in state["saturated"]]
         self._turns = np.array(state["turns"], dtype=np.float64)
         self._support = float(state["support"])
-
-
-@sequential("(n,c),()")
-def _within(rates: FloatArray, limit: float) -> bool:
-    """Return whether every number is known and smaller than a limit."""
-    for i in range(rates.shape[0]):
-        for k in range(rates.shape[1]):
-            if not abs(rates[i, k]) < limit:
-                return False
-    return True
 
 
 @sequential("(n,c),(c),(),()->(n)")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration.gather import rate_of
 from calibration.heading import HeadingEstimator
 from calibration.heading_series import Heading
 from calibration.segment import JointCalibration
@@ -16,6 +17,7 @@ from imu.sync import Frames
 from rom.angles import AngleErrors
 from rom.catalogue.movement import AngleRule
 from rom.reading import TrackedSensor, TrackerSetup, reader
+from rom.review import in_hindsight
 from tools.bench.optical import Joint, Trial
 from tools.bench.peers import FILTERS, SLOW, at_instants, filtered, known, on_grid
 from tools.bench.qmt_chain import CHAIN, GRID, joint, why_absent
@@ -39,6 +41,8 @@ class Estimate:
         Whether their relative heading is arbitrary by construction.
     heading
         romcap's own relative heading with its covariance; None for peers, who state no uncertainty.
+    frames
+        What that heading belongs to.
     """
 
     first: FloatArray
@@ -46,6 +50,7 @@ class Estimate:
     claimed: BoolArray
     adrift: bool
     heading: Heading | None = None
+    frames: Frames | None = None
 
     def joint(self, delta: FloatArray | float = 0.0) -> FloatArray:
         """Return the distal sensor in the proximal one after a turn of its earth frame, (M, 4)."""
@@ -65,15 +70,16 @@ def estimates(
     calibration
         What pose and functional movements gave, for every method alike; None if there were none.
     frames
-        Both sensors at common instants, by romcap's own orientation filter.
+        Both sensors at common instants, by romcap's own orientation filter as it is live.
     ahrs, qmt
         Whether to run the slow filters of `ahrs`, and qmt if it is there.
     """
     ends = (each.parent, each.parent), (each.child, each.child)
     joint_known = calibration or JointCalibration.uncalibrated(each.name, each.freedom, *ends)
+    whole = _in_hindsight(trial, each)
     found = {
         LIVE: _own(frames, HeadingEstimator(joint_known, trial.rate).feed(frames)),
-        REVIEW: _own(frames, smooth(joint_known, frames, trial.rate)),
+        REVIEW: _own(whole, smooth(joint_known, whole, trial.rate)),
     }
     for method in FILTERS:
         if ahrs or method not in SLOW:
@@ -107,7 +113,17 @@ def _own(frames: Frames, heading: Heading) -> Estimate:
     """Return what romcap makes of two sensors, its best guess where it claims nothing."""
     second = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
     claimed = np.isfinite(heading.delta) & known(frames.q[:, 0], second)
-    return Estimate(frames.q[:, 0], second, claimed, adrift=False, heading=heading)
+    return Estimate(frames.q[:, 0], second, claimed, adrift=False, heading=heading, frames=frames)
+
+
+def _in_hindsight(trial: Trial, each: Joint) -> Frames:
+    """Return both sensors at common instants as the product's best estimate has them."""
+    blocks, noise = trial.blocks, trial.noise()
+    proximal, distal = (
+        TrackedSensor(name, rate_of(blocks[name]), noise.get(name)) for name in (each.parent, each.child)
+    )
+    setup = TrackerSetup(AngleRule("elevation", 0, 1, 1), "right", distal, proximal)
+    return in_hindsight(setup, blocks.values())[1]
 
 
 def _chain(

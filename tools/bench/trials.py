@@ -51,7 +51,7 @@ from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.errors import RomcapError
-from imu.fusion import make_filter
+from imu.fusion import hindsight, make_filter
 from imu.sync import Frames
 from rom.angles import joint_angles
 from rom.catalogue.movement import AngleRule
@@ -199,7 +199,7 @@ def _score_joint(
     anatomical, ok = relative(trial, sensors, "ref", frames.t)
     rule = _FLEXION if any(hinge in joint.name for hinge in ("elbow", "knee")) else _BEND
     target = joint_angles(rule, "right", anatomical)[:, 0]
-    end_to_end = _EndToEnd(rule, calibration, frames, rate, target, ok)
+    end_to_end = _EndToEnd(rule, calibration, rate, target, ok)
     for method, estimate in found.items():
         yield _row(trial, joint.name, method, END_TO_END) | end_to_end.score(estimate)
 
@@ -210,7 +210,6 @@ class _EndToEnd:
 
     rule: AngleRule
     calibration: JointCalibration
-    frames: Frames
     rate: float
     target: FloatArray
     ok: BoolArray
@@ -224,8 +223,8 @@ class _EndToEnd:
         q = quaternion.multiply(q, joint.distal.q_sensor_from_segment)
         angle = joint_angles(self.rule, "right", q)[:, 0]
         sure, sigma = np.ones_like(self.ok), None
-        if estimate.heading is not None:
-            errors = stated(self.rule, joint, self.frames, estimate.heading, self.rate)
+        if estimate.heading is not None and estimate.frames is not None:
+            errors = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
             sure = errors.sigma[:, 0] ** 2 - errors.strap_sigma**2 <= UNSURE_SIGMA**2
             sigma = np.hypot(errors.sigma[:, 0], SOFT_TISSUE_ANGLE)
         error = quaternion.wrap(angle - self.target)
@@ -286,7 +285,7 @@ class _BestConstant:
         self, estimate: Estimate, delta: float, along: FloatArray, ends: tuple[FloatArray, FloatArray]
     ) -> FloatArray | None:
         """Return the stated sigma of the turn about the main axis, made the long axis of both segments."""
-        if estimate.heading is None:
+        if estimate.heading is None or estimate.frames is None:
             return None
         names = (self.joint.parent, self.joint.parent), (self.joint.child, self.joint.child)
         mountings = quaternion.conjugate(ends[0]), ends[1]
@@ -295,7 +294,7 @@ class _BestConstant:
             for name, q in zip(names, mountings, strict=True)
         )
         calibration = JointCalibration(self.joint.name, self.joint.freedom, proximal, distal)
-        errors = stated(_BEND, calibration, self.frames, turned(estimate.heading, delta), self.rate)
+        errors = stated(_BEND, calibration, estimate.frames, turned(estimate.heading, delta), self.rate)
         return errors.sigma[:, _TWIST]
 
 
@@ -317,17 +316,14 @@ def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
 def _score_sensor(trial: Trial, segment: str, ahrs: bool) -> Iterator[Row]:
     """Yield inclination (6D) and whole orientation error (9D) of the filters on one sensor.
 
-    romcap's best estimate of a lone sensor is its live one; VQF's offline filter stands beside it.
+    Beside romcap's best estimate of a lone sensor stands VQF's own offline filter.
     """
     block = trial.blocks[segment]
     reference, ok = trial.reference(segment, "ref", block.t)
     noise = trial.noise().get(segment)
-    own = {
-        nine: make_filter("vqf", trial.rate, noise, nine).feed(block).q
-        for nine in (False, True)
-        if not nine or block.mag is not None
-    }
-    for nine, q in own.items():
+    for nine in (False, True) if block.mag is not None else (False,):
+        live = make_filter("vqf", trial.rate, noise, nine).feed(block).q
+        review = hindsight("vqf", block, trial.rate, noise, nine).q
         kind = "whole" if nine else "inclination"
         peers = {
             method: filtered(method, block, trial.rate)
@@ -336,8 +332,11 @@ def _score_sensor(trial: Trial, segment: str, ahrs: bool) -> Iterator[Row]:
         }
         offline = "vqf-9d" if nine else "vqf-6d"
         groups = {
-            f"{segment} {kind}": {LIVE: q, REVIEW: q} | peers,
-            f"{segment} {kind} offline": {REVIEW: q, offline: filtered_offline(offline, block, trial.rate)},
+            f"{segment} {kind}": {LIVE: live, REVIEW: review} | peers,
+            f"{segment} {kind} offline": {
+                REVIEW: review,
+                offline: filtered_offline(offline, block, trial.rate),
+            },
         }
         for name, methods in groups.items():
             for method, each in methods.items():

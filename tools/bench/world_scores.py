@@ -26,9 +26,9 @@ from rom.catalogue.movement import AngleRule
 from rom.limb import LimbRecording, simulate_limb
 from rom.limb_recording import write_recording
 from rom.limb_script import Stroke
-from rom.reading import HeadingSource, TrackerSetup
+from rom.reading import TrackerSetup
 from rom.replay import Replay
-from rom.review import best_heading
+from rom.review import AS_LIVE, Review, look_back
 from rom.tracker import JointTracker
 from tools.bench.estimate import LIVE, REVIEW
 from tools.bench.peers import FILTERS, SLOW, Pair, on_grid, orientations
@@ -51,7 +51,7 @@ class Score:
     `coverage` is the share of the instants whose 95 % interval holds the truth, `minutes_inside` that of the
     minutes whose mean error lies in the mean interval (NaN for methods without one). `frame_us` is the
     processor time for each instant of two sensors; for `romcap-review` it is the whole second look: both
-    orientation filters again, the smoother, the angles.
+    sensors' orientation in both directions of time, the smoother, the angles.
     """
 
     world: World
@@ -96,9 +96,9 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
     limb = simulate_limb(world.spec, seed)
     setup = _setup(limb)
     scorer = Scorer(world, seed, limb)
-    live, cost = _timed(lambda: _tracked(setup, limb, None))
+    live, cost = _timed(lambda: _tracked(setup, limb, AS_LIVE))
     yield scorer.score(LIVE, live.t, live.angle[:, 0], cost / len(live), live.sigma[:, 0])
-    best, cost = _timed(lambda: _tracked(setup, limb, best_heading(setup, limb.merged())))
+    best, cost = _timed(lambda: _tracked(setup, limb, look_back(setup, limb.merged())))
     yield scorer.score(REVIEW, best.t, best.angle[:, 0], cost / len(best), best.sigma[:, 0])
     first, second = (limb.blocks[name] for name in limb.sensors)
     pair = on_grid((first, second), world.spec.rate)
@@ -123,8 +123,8 @@ def _setup(limb: LimbRecording) -> TrackerSetup:
         return Replay(Recording.open(path)).setup
 
 
-def _tracked(setup: TrackerSetup, limb: LimbRecording, heading: HeadingSource | None) -> JointSeries:
-    tracker = JointTracker(setup, heading)
+def _tracked(setup: TrackerSetup, limb: LimbRecording, best: Review) -> JointSeries:
+    tracker = JointTracker(setup, best.heading, best.filters)
     parts = [tracker.feed(block) for block in limb.merged()]
     return join_series([part for part in (*parts, tracker.finish()) if len(part)])
 
