@@ -202,21 +202,21 @@ def _moved(axis: FloatArray, calibrated: FloatArray, _alignment: FloatArray, out
 
 
 @compiled
-def _seen(q: Quaternion, alignment: Quaternion, moved: Quaternion) -> Quaternion:
-    """Return a turn of a segment as the earth sees it."""
-    segment = product(q, alignment)
-    return product(segment, product(moved, conjugate(segment)))
+def _in_sensor(alignment: Quaternion, moved: Quaternion) -> Quaternion:
+    """Return a turn of a segment as its sensor sees it."""
+    return product(product(alignment, moved), conjugate(alignment))
 
 
 @compiled
 def _carried_turn(
-    turn: Quaternion,
-    ends: tuple[Quaternion, Quaternion],
-    alignments: tuple[Quaternion, Quaternion],
-    moved: tuple[Quaternion, Quaternion],
+    turn: Quaternion, ends: tuple[Quaternion, Quaternion], moves: tuple[Quaternion, Quaternion]
 ) -> tuple[Quaternion, Quaternion]:
-    """Return the turn that carries the axes of both segments, and by how much the proximal one was turned."""
-    first, second = _seen(ends[0], alignments[0], moved[0]), _seen(ends[1], alignments[1], moved[1])
+    """Return the turn that carries the axes of both segments, and by how much the proximal one was turned.
+
+    `ends` are both sensors in their earth frames, `moves` what `_in_sensor` says of the segments' turns.
+    """
+    first = product(product(ends[0], moves[0]), conjugate(ends[0]))
+    second = product(product(ends[1], moves[1]), conjugate(ends[1]))
     return product(product(conjugate(first), turn), second), first
 
 
@@ -234,9 +234,9 @@ def _carried(  # noqa: PLR0917 -- a ufunc has no keywords
 ) -> None:
     """Fill what `_carried_turn` returns."""
     ends = quaternion_at(upper), quaternion_at(lower)
-    alignments = quaternion_at(upper_alignment), quaternion_at(lower_alignment)
-    moved = quaternion_at(upper_moved), quaternion_at(lower_moved)
-    whole, first = _carried_turn(quaternion_at(turn), ends, alignments, moved)
+    first_move = _in_sensor(quaternion_at(upper_alignment), quaternion_at(upper_moved))
+    second_move = _in_sensor(quaternion_at(lower_alignment), quaternion_at(lower_moved))
+    whole, first = _carried_turn(quaternion_at(turn), ends, (first_move, second_move))
     put_quaternion(out, whole)
     put_quaternion(shown, first)
 
@@ -257,15 +257,21 @@ def _spread(  # noqa: PLR0917 -- compiled with its shapes, which are given by po
 
     Moved axes that are not known (NaN) are not carried.
     """
-    mounted = quaternion_at(alignments[0]), quaternion_at(alignments[1])
+    last, moves = -1, ((1.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))
     for i in range(len(rows)):
         k = max(int((i - begin) // stride), 0)
+        carried = not math.isnan(moved[k, 0, 0])
+        if carried and k != last:
+            moves = (
+                _in_sensor(quaternion_at(alignments[0]), quaternion_at(moved[k, 0])),
+                _in_sensor(quaternion_at(alignments[1]), quaternion_at(moved[k, 1])),
+            )
+            last = k
+        turn, first = quaternion_at(shown[k], TURN), (1.0, 0.0, 0.0, 0.0)
+        if carried:
+            ends = quaternion_at(q[i, int(proximal)]), quaternion_at(q[i, int(distal)])
+            turn, first = _carried_turn(turn, ends, moves)
         row = rows[i]
         row[:SHOWN] = shown[k]
-        turn, first = quaternion_at(shown[k], TURN), (1.0, 0.0, 0.0, 0.0)
-        if not math.isnan(moved[k, 0, 0]):
-            ends = quaternion_at(q[i, int(proximal)]), quaternion_at(q[i, int(distal)])
-            both = quaternion_at(moved[k, 0]), quaternion_at(moved[k, 1])
-            turn, first = _carried_turn(turn, ends, mounted, both)
         put_quaternion(row[TURN:], turn)
         put_quaternion(row[SHOWN:], first)
