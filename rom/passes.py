@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from imu.block import FloatArray
-from imu.compiled import sequential
 from imu.errors import InputError
+from rom.turning import Curve, Rest, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,7 @@ class _Travel:
     gap: bool
 
 
-_MEMORY = 12000
-"""Looks kept, ten minutes of them: the start of a longer travel is forgotten, so memory is bounded."""
+_NEVER = Rest(math.nan, math.nan, math.nan, math.nan)
 
 
 class PassDetector:
@@ -171,10 +170,7 @@ class PassDetector:
             raise InputError(f"forward must be +1 or -1, got {forward}")
         self.forward = forward
         self.params = params or PassParams()
-        self._looks: deque[tuple[float, float]] = deque(maxlen=_MEMORY)
-        self._last_look = -math.inf
-        self._direction = 0
-        self._low = self._high = self._pivot = self._extreme = (math.nan, math.nan)
+        self._curve = Curve(self.params.grid_s)
         self._travels: deque[float] = deque(maxlen=5)
         self._out: Pass | None = None
         self._needed = self._threshold()
@@ -189,44 +185,43 @@ class PassDetector:
         """
         passes: list[Pass] = []
         reps: list[Rep] = []
-        looks = np.empty((len(t), 2))
-        count, self._last_look = _looked_at(t, angle, self.params.grid_s, self._last_look, looks)
-        for moment, value in looks[:count].tolist():
-            self._look(moment, value, passes, reps)
+        taken = 0
+        while taken < len(t):
+            count, stop = self._curve.walk(t[taken:], angle[taken:], self._needed, self._return())
+            taken += count
+            if stop is Stop.TURNED:
+                self._turn(float(t[taken - 1]), passes, reps)
+            elif stop is Stop.STILL:
+                self._close_when_still(float(t[taken - 1]), reps)
         return Detected(tuple(passes), tuple(reps))
 
     def finish(self) -> Detected:
         """Return what is complete although the limb hasn't turned back since: call once, at the end."""
         passes: list[Pass] = []
         reps: list[Rep] = []
-        travel = self._travel(self._looks[-1][0]) if self._direction and self._looks else None
-        if travel is not None:
-            self._record(travel, self._looks[-1][0], passes, reps)
+        if self._curve.direction:
+            last = float(self._curve.looks[-1, 0])
+            travel = self._travel(last)
+            if travel is not None:
+                self._record(travel, last, passes, reps)
         return Detected(tuple(passes), tuple(reps))
 
-    def _look(self, t: float, angle: float, passes: list[Pass], reps: list[Rep]) -> None:
-        self._looks.append((t, angle))
-        here = (t, angle)
-        if self._direction == 0:
-            self._low = here if not angle >= self._low[1] else self._low
-            self._high = here if not angle <= self._high[1] else self._high
-            if self._high[1] - self._low[1] >= self._needed:
-                up = self._low[0] < self._high[0]
-                self._direction = 1 if up else -1
-                self._pivot, self._extreme = (self._low, self._high) if up else (self._high, self._low)
-            return
-        if (angle - self._extreme[1]) * self._direction > 0.0:
-            self._extreme = here
-        elif (self._extreme[1] - angle) * self._direction >= self._needed:
-            travel = self._travel(t)
-            if travel is not None:
-                self._record(travel, self._leave(t), passes, reps)
-            self._direction = -self._direction
-            self._pivot, self._extreme = self._extreme, here
-            while len(self._looks) > 1 and self._looks[0][0] < self._pivot[0] - 1.0:
-                self._looks.popleft()
-        if self._out is not None and self._direction == -self.forward:
+    def _turn(self, t: float, passes: list[Pass], reps: list[Rep]) -> None:
+        """Take note that the limb has turned back; it is noticed now."""
+        travel = self._travel(t)
+        if travel is not None:
+            self._record(travel, self._leave(t), passes, reps)
+        self._curve.turn()
+        if self._curve.rests(self._return()):
             self._close_when_still(t, reps)
+
+    def _return(self) -> Rest:
+        """Return where and when the return of the open rep is over."""
+        if self._out is None or self._curve.direction != -self.forward:
+            return _NEVER
+        p, out = self.params, self._out
+        sway = math.radians(p.speed_floor_deg_s) * p.settle_s
+        return Rest(out.end_angle, p.return_share * out.travel, p.settle_s, sway)
 
     def _threshold(self) -> float:
         """Return how far the limb must go back for a turning point, rad."""
@@ -236,25 +231,26 @@ class PassDetector:
     def _travel(self, now: float) -> _Travel | None:
         """Return the travel from the last pivot to the extreme, None if it never was a movement."""
         t, angle, speed = self._speeds()
-        inside = (t >= self._pivot[0]) & (t <= self._extreme[0]) & (t <= now)
+        (since, _), (until, farthest), way = self._curve.pivot, self._curve.extreme, self._curve.direction
+        inside = (t >= since) & (t <= until) & (t <= now)
         if not inside.any():
             return None
-        forward = np.where(inside, speed * self._direction, -math.inf)
+        forward = np.where(inside, speed * way, -math.inf)
         peak = float(forward.max())
         floor = math.radians(self.params.speed_floor_deg_s)
         if not peak > math.radians(self.params.min_peak_deg_s):
             return None
         fast = np.flatnonzero(forward > max(floor, self.params.speed_share * peak))
         first, last = max(int(fast[0]) - 1, 0), min(int(fast[-1]) + 1, len(t) - 1)
-        before = (t >= max(self._pivot[0], float(t[first]) - 1.0)) & (t <= t[first])
+        before = (t >= max(since, float(t[first]) - 1.0)) & (t <= t[first])
         start_angle = np.median(angle[before]) if before.any() else angle[first]
         holes = np.diff(t[first : last + 1]) > self.params.max_gap_s + 2.0 * self.params.grid_s
         return _Travel(
-            self._direction,
+            way,
             float(t[first]),
             float(t[last]),
             float(start_angle),
-            self._extreme[1],
+            farthest,
             peak,
             bool(holes.any()),
         )
@@ -262,14 +258,14 @@ class PassDetector:
     def _leave(self, now: float) -> float:
         """Return when the limb left the far end for the turn that is noticed `now`, not for a slip before."""
         t, _, speed = self._speeds()
-        resting = -speed * self._direction < math.radians(self.params.speed_floor_deg_s)
-        before = np.flatnonzero(resting & (t >= self._extreme[0]) & (t <= now))
-        return float(t[before[-1]]) if len(before) else self._extreme[0]
+        since = self._curve.extreme[0]
+        resting = -speed * self._curve.direction < math.radians(self.params.speed_floor_deg_s)
+        before = np.flatnonzero(resting & (t >= since) & (t <= now))
+        return float(t[before[-1]]) if len(before) else since
 
     def _speeds(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return times, angles and speeds of the looks: three later against three earlier ones."""
-        table = np.array(self._looks)
-        t, angle = table[:, 0], table[:, 1]
+        t, angle = self._curve.looks.T.copy()
         n = len(t)
         if n < 7:
             return t, angle, np.gradient(angle, t) if n > 1 else np.zeros(n)
@@ -323,23 +319,12 @@ class PassDetector:
         self._out = None
 
     def _hole(self, start: float, stop: float) -> bool:
-        t = np.array([look[0] for look in self._looks if start <= look[0] <= stop])
+        t = self._curve.looks[:, 0]
+        t = t[(t >= start) & (t <= stop)]
         return bool((np.diff(t) > self.params.max_gap_s + 2.0 * self.params.grid_s).any())
 
     def _close_when_still(self, t: float, reps: list[Rep]) -> None:
-        """Close the open rep once the limb is back and has stood still for a while."""
-        if self._out is None or t - self._pivot[0] < self.params.settle_s:
-            return
-        if abs(self._looks[-1][1] - self._out.end_angle) < self.params.return_share * self._out.travel:
-            return
-        still = math.radians(self.params.speed_floor_deg_s) * self.params.settle_s
-        low = high = self._looks[-1][1]
-        for moment, angle in reversed(self._looks):
-            if moment < t - self.params.settle_s:
-                break
-            low, high = min(low, angle), max(high, angle)
-            if high - low > still:
-                return
+        """Close the open rep: the limb is back and has stood still for a while."""
         travel = self._travel(t)
         if travel is not None:
             self._close(travel, reps)
@@ -347,36 +332,14 @@ class PassDetector:
     def save(self) -> dict[str, Any]:
         """Return the state as plain values (JSON with NaN and infinities)."""
         return {
-            "looks": [list(look) for look in self._looks],
-            "last_look": self._last_look,
-            "direction": self._direction,
-            "points": [list(point) for point in (self._low, self._high, self._pivot, self._extreme)],
+            "curve": self._curve.save(),
             "travels": list(self._travels),
             "out": None if self._out is None else asdict(self._out),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from the saved state of a detector with the same parameters."""
-        self._looks = deque(((t, angle) for t, angle in state["looks"]), maxlen=_MEMORY)
-        self._last_look, self._direction = float(state["last_look"]), int(state["direction"])
-        self._low, self._high, self._pivot, self._extreme = ((t, a) for t, a in state["points"])
+        self._curve.restore(state["curve"])
         self._travels = deque(state["travels"], maxlen=5)
         self._needed = self._threshold()
         self._out = None if state["out"] is None else Pass(**state["out"])
-
-
-@sequential("(n),(n),(),()->(n,p)")
-def _looked_at(
-    t: FloatArray, angle: FloatArray, grid: float, last: float, looks: FloatArray
-) -> tuple[int, float]:
-    """Fill the first known instant of each interval of a grid after the `last` one, and its angle.
-
-    Return how many these are, and the last interval.
-    """
-    count = 0
-    for i in range(len(t)):
-        interval = math.floor(t[i] / grid)
-        if math.isfinite(angle[i]) and interval > last:
-            looks[count, 0], looks[count, 1] = t[i], angle[i]
-            count, last = count + 1, float(interval)
-    return count, last

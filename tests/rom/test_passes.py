@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from imu.block import FloatArray
 from imu.errors import InputError
 from rom.passes import Detected, PassDetector, PassParams
+from rom.turning import MEMORY
 
 RATE = 100.0
 EDGE = 1.3
@@ -185,7 +186,9 @@ def test_ten_minutes_of_stillness_take_no_more_memory_than_the_detector_keeps() 
     detector = PassDetector()
     n = 200_000
     detector.feed(np.linspace(0.0, 0.05 * n, n, endpoint=False), np.zeros(n))
-    assert len(detector.save()["looks"]) <= 12000
+    looks = detector.save()["curve"]["looks"]
+    assert len(looks) == MEMORY
+    assert looks[-1][0] == pytest.approx(0.05 * (n - 1)), "the oldest are forgotten, not the newest"
 
 
 def test_nonsense_is_refused() -> None:
