@@ -32,6 +32,10 @@ AXES = {"flexion": 2, "adduction": 0, "abduction": 0, "rotation": 1}
 POSE_SIGMA = math.radians(7.0)
 """How upright a segment hangs in the neutral pose, rad: posture of healthy adults, about 5 to 10 deg."""
 
+UP_SIGMA = 0.02
+"""One sigma of a sensor's vertical in the pose, rad: an accelerometer's offset of 20 mg (BMI270 data sheet; also in
+`calibration.relative_state`)."""
+
 AXIS_SIGMA = math.radians(5.0)
 """Distance of a functional axis from the anatomical one, rad: 3 to 7 deg from one through landmarks."""
 
@@ -321,7 +325,7 @@ def _joint(
         q_neutral=neutral,
         up_proximal=quaternion.rotate(back1, up[proximal.sensor]),
         up_distal=quaternion.rotate(back2, up[distal.sensor]),
-        zero_sigma=zero_sigma(plan.distal[1]),
+        zero_sigma=math.hypot(zero_sigma(plan.distal[1]), math.sqrt(2.0) * UP_SIGMA),
         neutral_sigma=neutral_sigma,
         limits=widest_ranges(plan.distal[1], plan.side, plan.flexion_sign),
         centre_fixed=not _shoulder(plan),

@@ -138,7 +138,8 @@ class JointCalibration:
     up_proximal, up_distal : (3,)
         Upward vertical in each segment frame in that pose.
     zero_sigma
-        One sigma of the joint's true bend in the calibrated pose, which is called zero, rad.
+        One sigma of what the calibrated pose calls zero, rad: the joint's true bend in it, and what both
+        accelerometers took for the vertical.
     neutral_sigma
         One sigma of the heading between the segments whenever the pose is taken again, rad.
     limits : (3, 2)

@@ -8,7 +8,16 @@ import math
 
 import numpy as np
 
-from calibration.rotation import conjugate, product, put_quaternion, quaternion_at
+from calibration.rotation import (
+    conjugate,
+    product,
+    put,
+    put_quaternion,
+    quaternion_at,
+    rotated,
+    scaled,
+    vector_at,
+)
 from imu.block import FloatArray
 from imu.compiled import compiled, rowwise
 
@@ -129,27 +138,35 @@ def _inclination(how: FloatArray, q: FloatArray, angle: FloatArray, gradient: Fl
     gradient[2] = math.nan
 
 
-@rowwise("(s,n),(s,n),(n),(n)->(n),(n)")
+@rowwise("(s,n),(s,n),(n),(n),(s,c),(s)->(n),(n),(s,c)")
 def joint_row(  # noqa: PLR0917 -- a ufunc has no keywords
     q_earth_from_sensor: FloatArray,
     q_sensor_from_segment: FloatArray,
     q_earth1_from_earth2: FloatArray,
     q_earth1_from_shown: FloatArray,
+    gyr: FloatArray,
+    seconds: FloatArray,
     q_earth_from_proximal: FloatArray,
     q_proximal_from_distal: FloatArray,
+    timing: FloatArray,
 ) -> None:
     """Fill where the proximal segment lies and the joint's orientation, of two sensors, proximal first.
 
-    The turns are those of `calibration.heading_series.Heading`.
+    The turns are those of `calibration.heading_series.Heading`. Also how far each segment turns in so many
+    seconds, in its own frame, rad: by nothing where the rate is not known.
     """
     upper = product(quaternion_at(q_earth_from_sensor[0]), quaternion_at(q_sensor_from_segment[0]))
     lower = product(quaternion_at(q_earth_from_sensor[1]), quaternion_at(q_sensor_from_segment[1]))
     turned = product(quaternion_at(q_earth1_from_earth2), lower)
     put_quaternion(q_earth_from_proximal, product(quaternion_at(q_earth1_from_shown), upper))
     put_quaternion(q_proximal_from_distal, product(conjugate(upper), turned))
+    for k in range(2):
+        segment_from_sensor = conjugate(quaternion_at(q_sensor_from_segment[k]))
+        turn = rotated(segment_from_sensor, scaled(vector_at(gyr[k]), seconds[k]))
+        put(timing[k], 0, turn if math.isfinite(turn[0] + turn[1] + turn[2]) else (0.0, 0.0, 0.0))
 
 
-@rowwise("(h),(n),(n),(c,c),(c,c),(c,c)->(c),(c),(),()")
+@rowwise("(h),(n),(n),(c,c),(c,c),(c,c),(s,c)->(c),(c),(),(),()")
 def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     how: FloatArray,
     q_earth_from_proximal: FloatArray,
@@ -157,12 +174,14 @@ def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     turn_covariance: FloatArray,
     proximal_covariance: FloatArray,
     distal_covariance: FloatArray,
+    timing: FloatArray,
     angle: FloatArray,
     sigma: FloatArray,
     strap_sigma: FloatArray,
     heading_sigma: FloatArray,
+    upright: FloatArray,
 ) -> None:
-    """Fill a joint's angles with their standard deviations, and two parts of the first one's.
+    """Fill a joint's angles with their standard deviations, two parts of the first one's, and its upright.
 
     `how` is the form, the mirror, the order of the three angles, and their signs.
     """
@@ -171,12 +190,10 @@ def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     outer, inner = _matrix(q_earth_from_proximal), _matrix(q_proximal_from_distal)
     for i in range(3):
         x, y, z = gradient[i, 0], gradient[i, 1], gradient[i, 2]
-        straps = _quadratic(proximal_covariance, x, y, z) + _quadratic(
-            distal_covariance,
-            inner[0][0] * x + inner[1][0] * y + inner[2][0] * z,
-            inner[0][1] * x + inner[1][1] * y + inner[2][1] * z,
-            inner[0][2] * x + inner[1][2] * y + inner[2][2] * z,
-        )
+        dx = inner[0][0] * x + inner[1][0] * y + inner[2][0] * z
+        dy = inner[0][1] * x + inner[1][1] * y + inner[2][1] * z
+        dz = inner[0][2] * x + inner[1][2] * y + inner[2][2] * z
+        straps = _quadratic(proximal_covariance, x, y, z) + _quadratic(distal_covariance, dx, dy, dz)
         vertical = outer[2][0] * x + outer[2][1] * y + outer[2][2] * z
         turned = _quadratic(
             turn_covariance,
@@ -184,18 +201,22 @@ def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
             outer[1][0] * x + outer[1][1] * y + outer[1][2] * z,
             vertical,
         )
-        sigma[i] = _sigma(turned + straps)
+        early = x * timing[0, 0] + y * timing[0, 1] + z * timing[0, 2]
+        late = dx * timing[1, 0] + dy * timing[1, 1] + dz * timing[1, 2]
+        sigma[i] = _sigma(turned + early * early + late * late + straps)
         if i == 0:
             strap_sigma[0] = _sigma(straps)
             heading_sigma[0] = _sigma(turn_covariance[2, 2] * vertical * vertical)
+            upright[0] = abs(vertical)
 
 
-@rowwise("(h),(n),(),(c,c)->(c),(c),()")
+@rowwise("(h),(n),(),(c,c),(c)->(c),(c),()")
 def inclination_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     how: FloatArray,
     q: FloatArray,
     tilt_sigma: float,
     covariance: FloatArray,
+    timing: FloatArray,
     angle: FloatArray,
     sigma: FloatArray,
     strap_sigma: FloatArray,
@@ -209,6 +230,7 @@ def inclination_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     for i in range(3):
         x, y, z = gradient[i, 0], gradient[i, 1], gradient[i, 2]
         straps = _quadratic(covariance, x, y, z)
-        sigma[i] = _sigma(tilt_sigma * tilt_sigma * (x * x + y * y + z * z) + straps)
+        late = x * timing[0] + y * timing[1] + z * timing[2]
+        sigma[i] = _sigma(tilt_sigma * tilt_sigma * (x * x + y * y + z * z) + late * late + straps)
         if i == 0:
             strap_sigma[0] = _sigma(straps)

@@ -38,6 +38,7 @@ FLAG_WORDS = {
 }
 
 _SURE = np.zeros((3, 3))
+_PROMPT = np.zeros((2, 3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +53,16 @@ class AngleErrors:
         The part of the primary angle's sigma that the alignments make, rad.
     heading_sigma : (N,)
         The part that the relative heading makes, rad.
+    upright : (N,)
+        How much of a turn about the vertical is in the primary angle: 0 for a level axis, 1 for a vertical
+        one.
     """
 
     angle: FloatArray
     sigma: FloatArray
     strap_sigma: FloatArray
     heading_sigma: FloatArray
+    upright: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +88,8 @@ class JointSeries:
         The part of the primary angle's sigma that stays as long as the straps stay: the alignments, rad.
     heading_sigma : (N,)
         The part that the relative heading makes; it changes slowly, over minutes, rad.
+    upright : (N,)
+        How much of a turn about the vertical, of which gravity tells nothing, is in the primary angle.
     """
 
     t: FloatArray
@@ -92,6 +99,7 @@ class JointSeries:
     support: FloatArray
     strap_sigma: FloatArray
     heading_sigma: FloatArray
+    upright: FloatArray
 
     def __len__(self) -> int:
         """Return the number of instants."""
@@ -107,6 +115,7 @@ class JointSeries:
             self.support[span],
             self.strap_sigma[span],
             self.heading_sigma[span],
+            self.upright[span],
         )
 
 
@@ -114,7 +123,7 @@ def join_series(parts: list[JointSeries]) -> JointSeries:
     """Return consecutive series as one; an empty one for none."""
     if not parts:
         none, nothing = np.zeros(0), np.zeros((0, 3))
-        return JointSeries(none, nothing, nothing, np.zeros(0, np.uint8), none, none, none)
+        return JointSeries(none, nothing, nothing, np.zeros(0, np.uint8), none, none, none, none)
     return JointSeries(
         np.concatenate([part.t for part in parts]),
         np.concatenate([part.angle for part in parts]),
@@ -123,6 +132,7 @@ def join_series(parts: list[JointSeries]) -> JointSeries:
         np.concatenate([part.support for part in parts]),
         np.concatenate([part.strap_sigma for part in parts]),
         np.concatenate([part.heading_sigma for part in parts]),
+        np.concatenate([part.upright for part in parts]),
     )
 
 
@@ -167,7 +177,7 @@ def joint_angles(rule: AngleRule, side: Side, q_proximal_from_distal: FloatArray
     shoulder). Closed forms from the entries of the rotation matrix.
     """
     q = q_proximal_from_distal
-    return joint_errors_row(_joint(rule, side), q, q, _SURE, _SURE, _SURE)[0]
+    return joint_errors_row(_joint(rule, side), q, q, _SURE, _SURE, _SURE, _PROMPT)[0]
 
 
 def segment_inclination(rule: AngleRule, side: Side, q_earth_from_segment: FloatArray) -> FloatArray:
@@ -193,7 +203,7 @@ def segment_inclination(rule: AngleRule, side: Side, q_earth_from_segment: Float
     InputError
         If the rule is no inclination about Z or X.
     """
-    return inclination_errors_row(_inclination(rule, side), q_earth_from_segment, 0.0, _SURE)[0]
+    return inclination_errors_row(_inclination(rule, side), q_earth_from_segment, 0.0, _SURE, _PROMPT[0])[0]
 
 
 def angle_errors(
@@ -205,6 +215,7 @@ def angle_errors(
     turn_covariance: FloatArray,
     proximal_covariance: FloatArray,
     distal_covariance: FloatArray,
+    timing: FloatArray = _PROMPT,
 ) -> AngleErrors:
     """Return the joint angles and their standard deviations to first order.
 
@@ -223,6 +234,9 @@ def angle_errors(
         earth frame (z up), rad^2: both inclinations in x and y, the relative heading in z.
     proximal_covariance, distal_covariance : (3, 3)
         Of each segment's alignment, rad^2, in its own frame.
+    timing : (N, 2, 3)
+        How far the proximal and the distal segment turn while the instant of their samples is in doubt, one
+        sigma, rotation vectors in the segments' own frames, rad.
 
     Returns
     -------
@@ -237,22 +251,30 @@ def angle_errors(
             turn_covariance,
             proximal_covariance,
             distal_covariance,
+            timing,
         )
     )
 
 
 def inclination_errors(
-    rule: AngleRule, side: Side, q_earth_from_segment: FloatArray, tilt_sigma: float, covariance: FloatArray
+    rule: AngleRule,
+    side: Side,
+    q_earth_from_segment: FloatArray,
+    *,
+    tilt_sigma: float,
+    covariance: FloatArray,
+    timing: FloatArray = _PROMPT[0],
 ) -> AngleErrors:
     """Return a segment's inclination and its standard deviation.
 
     `tilt_sigma` is the standard deviation of one sensor's inclination, rad; `covariance` (3, 3) that of
-    its alignment, rad^2, segment frame.
+    its alignment, rad^2, segment frame; `timing` (N, 3) is that of `angle_errors` for the one segment.
     """
     angle, sigma, strap_sigma = inclination_errors_row(
-        _inclination(rule, side), q_earth_from_segment, tilt_sigma, covariance
+        _inclination(rule, side), q_earth_from_segment, tilt_sigma, covariance, timing
     )
-    return AngleErrors(angle, sigma, strap_sigma, np.zeros(len(angle)))
+    level = np.zeros(len(angle))
+    return AngleErrors(angle, sigma, strap_sigma, level, level)
 
 
 @cache

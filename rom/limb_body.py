@@ -52,14 +52,15 @@ class Limb:
 
     def __init__(self, spec: LimbSpec, person: np.random.Generator, trial: np.random.Generator) -> None:
         self.spec = spec
-        self.script = Script(list(spec.start), spec.movement, spec.side, spec.sided_joint, spec.axes)
+        self._draw_person(person)
+        start = self.start.tolist()
+        self.script = Script(start, spec.movement, spec.side, spec.sided_joint, spec.axes)
         for phase in spec.programme:
             phase.write(self.script, trial)
         self.duration = self.script.now
         self._profiles = self.script.profiles()
         self._leans = self.script.leans()
         self._life = _life(self.script)
-        self._draw_person(person)
         self._draw_trial(trial)
         self._nod: Nod | None = None
         if spec.pad is not None:
@@ -89,6 +90,7 @@ class Limb:
         self._dipole_at = 0.35 * where / np.linalg.norm(where)
         self._dipole = direction / np.linalg.norm(direction)
         self._dipole *= self._strength()
+        self.start = np.array(spec.start) + np.array(spec.bend) * rng.standard_normal(3)
 
     def _draw_trial(self, rng: np.random.Generator) -> None:
         """Draw what is irregular."""
@@ -128,7 +130,7 @@ class Limb:
         awake = self._awake(t)
         curves = [profile.at(t) for profile in self._profiles]
         curves[0] += awake * self._tremor.at(t)
-        travelled = curves[0].shifted(-self.spec.start[0])
+        travelled = curves[0].shifted(-self.start[0])
         for k in (1, 2):
             if k not in self.spec.free:
                 size, phase = self._coupling[k - 1]
@@ -136,7 +138,7 @@ class Limb:
         if 2 not in self.spec.free:
             # Screw-home: the last 20 deg towards straight end in axial rotation, zero in the neutral pose.
             turning = curves[0].step(np.radians(15.0), np.radians(10.0))
-            at_start = 0.5 * (1.0 + np.tanh((self.spec.start[0] - np.radians(15.0)) / np.radians(10.0)))
+            at_start = 0.5 * (1.0 + np.tanh((self.start[0] - np.radians(15.0)) / np.radians(10.0)))
             curves[2] += turning.shifted(-at_start).scaled(self.spec.non_hinge)
         return curves
 
@@ -197,7 +199,7 @@ class Limb:
         """Return a sensor strapped to its segment: soft tissue, slips, mounting, the way from the table."""
         spec, awake, n = self.spec, self._awake(t), len(t)
         primary = self._profiles[0].at(t)
-        travelled = primary.shifted(-spec.start[0])
+        travelled = primary.shifted(-self.start[0])
         steps = [segment]
         for i, axis in enumerate(np.eye(3)):
             skin = travelled.sine(self._shift_phase[which, i]).scaled(self._shift[which, i])

@@ -104,6 +104,9 @@ class LimbSpec:
         Which of the three angles the programme moves: `(0,)` a hinge, two of them a saddle, all a ball.
     start
         Neutral pose: the three angles at which segments are calibrated, rad.
+    bend
+        How far a person's own neutral pose is from it, one sigma of the three angles, rad; drawn from the
+        seed. An estimator calls that pose zero.
     inclination
         Angle of the primary axis from the vertical once the limb has taken its position, rad; pi / 2 is
         horizontal. A programme without `TakePosition` leaves the limb upright.
@@ -151,6 +154,7 @@ class LimbSpec:
     sign: int = -1
     free: tuple[int, ...] = (0,)
     start: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    bend: tuple[float, float, float] = (0.0, 0.0, 0.0)
     inclination: float = np.pi / 2.0
     heading: float = 0.0
     non_hinge: float = np.radians(3.0)

@@ -10,6 +10,7 @@ from imu.block import BoolArray, FloatArray
 from rom.angles import GAP, UNSURE, JointSeries
 from rom.catalogue.movement import Gate
 from rom.passes import Rep
+from rom.sensor_error import median, range_sigma
 
 SOFT_TISSUE_ANGLE = math.radians(2.2)
 """How far skin sensors stray from the bone, root mean square, rad. Source: W. Teufl et al., Sensors 18:1980,
@@ -214,10 +215,7 @@ def measure_rep(
     hold = _hold(t, slow & (np.abs(smooth - smooth[top]) <= math.radians(p.hold_reach_deg)), p.hold_s)
     plateau = float(np.median(smooth[hold])) if hold.any() else math.nan
     at_end = hold if hold.any() else np.arange(len(t)) == top
-    end_sigma, strap, heading = (
-        float(np.nanmedian(values[at_end])) if np.isfinite(values[at_end]).any() else math.nan
-        for values in (part.sigma[:, 0], part.strap_sigma, part.heading_sigma)
-    )
+    end_sigma, strap = (median(values, at_end) for values in (part.sigma[:, 0], part.strap_sigma))
     out_speed = forward * speed[out]
     fastest = int(np.argmax(out_speed))
     end = forward * (smooth[top] if math.isnan(plateau) else plateau)
@@ -247,7 +245,7 @@ def measure_rep(
         end_plateau=plateau,
         range_peak_to_peak=float(np.ptp(smooth[inside])),
         end_sigma=end_sigma,
-        range_sigma=_range_sigma(part, before, (end_sigma, strap, heading), travel),
+        range_sigma=range_sigma(part, before, at_end, travel),
         strap_sigma=strap,
         mean_speed=travel / (rep.turn - rep.start) if rep.turn > rep.start else math.nan,
         peak_speed=float(out_speed[fastest]),
@@ -355,22 +353,6 @@ def _excursion(values: FloatArray, inside: BoolArray) -> float:
     known = values[inside]
     known = known[np.isfinite(known)]
     return float(np.abs(known - known[0]).max()) if len(known) else math.nan
-
-
-def _range_sigma(
-    part: JointSeries, before: BoolArray, end: tuple[float, float, float], travel: float
-) -> float:
-    """Return the error of a range, rad.
-
-    Tilt errors of two poses are taken as independent. Heading barely drifts within a rep, so only the change
-    of its share stays; so of the straps: an axis off by e shortens a travel by 1 - cos e.
-    """
-    rest = np.flatnonzero(before & np.isfinite(part.sigma[:, 0]))
-    if not len(rest):
-        return math.nan
-    start = [float(np.median(v[rest])) for v in (part.sigma[:, 0], part.strap_sigma, part.heading_sigma)]
-    tilt = [max(total**2 - strap**2 - heading**2, 0.0) for total, strap, heading in (start, end)]
-    return math.sqrt(sum(tilt) + (end[2] - start[2]) ** 2 + (travel * end[1] ** 2 / 2.0) ** 2)
 
 
 def _reasons(

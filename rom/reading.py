@@ -20,17 +20,10 @@ from imu.sync import Frames
 from rom.angle_rows import joint_row
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, AngleErrors, angle_errors, inclination_errors
 from rom.catalogue.movement import AngleRule, Side
-
-TILT_SIGMA = math.radians(0.8)
-"""One-sigma inclination error of one sensor, rad: an accelerometer offset of 10 mg (half the 20 mg of the
-BMI270 data sheet) is 0.57 deg, limb acceleration and gyroscope scale about as much again (error budget in
-the algorithm reference, "removable" columns; VQF on BROAD: 0.72 deg root mean square)."""
+from rom.sensor_error import DRIFT, IN_INTERVAL, TILT_SIGMA
 
 HEADING_SHARE = math.radians(1.0)
 """Unobserved heading is flagged once its share of the primary angle's sigma exceeds this, rad."""
-
-DRIFT = math.radians(0.02)
-"""Relative heading lost per second without any evidence, rad/s: a residual gyroscope bias of 0.02 deg/s."""
 
 Flags = NDArray[np.uint8]
 
@@ -163,11 +156,17 @@ class _Joint:
         self._covariances = calibration.joint_covariances()
         alignments = (calibration.proximal, calibration.distal)
         self._mounting = np.stack([each.q_sensor_from_segment for each in alignments])
+        self._timing = np.array([_timing(sensor) for sensor in setup.sensors])
 
     def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         heading = self._heading.feed(frames)
-        proximal, joint = joint_row(
-            frames.q, self._mounting, heading.q_earth1_from_earth2, heading.q_earth1_from_shown
+        proximal, joint, timing = joint_row(
+            frames.q,
+            self._mounting,
+            heading.q_earth1_from_earth2,
+            heading.q_earth1_from_shown,
+            frames.gyr,
+            self._timing,
         )
         errors = angle_errors(
             self._setup.rule,
@@ -177,6 +176,7 @@ class _Joint:
             turn_covariance=heading.covariance,
             proximal_covariance=self._covariances[0],
             distal_covariance=self._covariances[1],
+            timing=timing,
         )
         unknown = np.isnan(heading.delta) | (errors.heading_sigma > HEADING_SHARE) & ~heading.observable
         return errors, unknown * np.uint8(HEADING_UNKNOWN)
@@ -210,7 +210,17 @@ class _Inclination:
 
     def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
         q = quaternion.multiply(frames.q[:, -1], self._alignment.q_sensor_from_segment)
-        errors = inclination_errors(self._rule, self._setup.side, q, TILT_SIGMA, self._alignment.covariance)
+        timing = _turned(
+            self._alignment.q_sensor_from_segment, frames.gyr[:, -1], _timing(self._setup.distal)
+        )
+        errors = inclination_errors(
+            self._rule,
+            self._setup.side,
+            q,
+            tilt_sigma=TILT_SIGMA,
+            covariance=self._alignment.covariance,
+            timing=timing,
+        )
         angle = errors.angle
         if self._relative:
             begin = np.flatnonzero(np.isfinite(angle[:, 0]))
@@ -225,6 +235,17 @@ class _Inclination:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._zero = [float(value) for value in state["zero"]]
+
+
+def _timing(sensor: TrackedSensor) -> float:
+    """Return one sigma of the instant of a sensor's samples, s."""
+    return IN_INTERVAL / sensor.rate
+
+
+def _turned(q_sensor_from_segment: FloatArray, gyr: FloatArray, seconds: float) -> FloatArray:
+    """Return how far a segment turns in so many seconds, in its own frame, rad; nothing where not known."""
+    turn = quaternion.rotate(quaternion.conjugate(q_sensor_from_segment), gyr) * seconds
+    return np.where(np.isfinite(turn), turn, 0.0)
 
 
 def _alignment_of(setup: TrackerSetup, calibration: JointCalibration) -> SegmentAlignment:
@@ -255,7 +276,7 @@ class _StartPose:
         n = len(frames)
         flags = np.full(n, UNCALIBRATED, np.uint8)
         angle, sigma = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
-        errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan))
+        errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan), np.ones(n))
         known = np.isfinite(frames.q[..., 0]).all(axis=1)
         if not len(self._start):
             if not known.any():

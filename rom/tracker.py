@@ -109,12 +109,13 @@ class JointTracker:
             self._support_turn(frames),
             errors.strap_sigma,
             errors.heading_sigma,
+            errors.upright,
         )
 
     def _unworn(self, frames: Frames) -> JointSeries:
         n = len(frames)
         unknown, none = np.full((n, 3), np.nan), np.full(n, np.nan)
-        return JointSeries(frames.t, unknown, unknown, np.full(n, UNSURE, np.uint8), none, none, none)
+        return JointSeries(frames.t, unknown, unknown, np.full(n, UNSURE, np.uint8), none, none, none, none)
 
     def _near_saturation(self, t: FloatArray) -> BoolArray:
         near = np.zeros(len(t), np.bool_)

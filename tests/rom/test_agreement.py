@@ -12,7 +12,9 @@ from rom.angles import JointSeries
 def series(t: np.ndarray, angle: np.ndarray, sigma: float) -> JointSeries:
     three = np.stack([angle, angle, angle], axis=1)
     none = np.full(len(t), np.nan)
-    return JointSeries(t, three, np.full_like(three, sigma), np.zeros(len(t), np.uint8), none, none, none)
+    return JointSeries(
+        t, three, np.full_like(three, sigma), np.zeros(len(t), np.uint8), none, none, none, none
+    )
 
 
 def test_a_bump_that_leaves_the_bars_is_found_where_it_is() -> None:

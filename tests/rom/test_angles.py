@@ -149,7 +149,7 @@ def test_an_inclinations_error_is_what_was_sent(component: Literal[0, 1]) -> Non
     rule = AngleRule("inclination", component, 1, 1, "shank", "vertical")
     q = turns(8)
     sigma = 0.02
-    found = inclination_errors(rule, "right", q, 0.0, np.eye(3) * sigma**2)
+    found = inclination_errors(rule, "right", q, tilt_sigma=0.0, covariance=np.eye(3) * sigma**2)
     slope = [
         quaternion.wrap(
             2.0
