@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from calibration.relative_state import RelativeParams
-from imu.block import BoolArray, FloatArray
+from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray
 from rom.angles import JointSeries
 
 TILT_SIGMA = math.radians(0.8)
@@ -26,9 +26,20 @@ ticks its low-pass puts a value, so any place is as likely (uniform distribution
 GYR_SCALE = RelativeParams().scale_sigma
 """One sigma of a gyroscope's sensitivity, share."""
 
-LIMB_ACCELERATION = math.radians(0.2)
-"""What the limb's own acceleration leaves of the inclination in a range, rad: 0.1 to 0.3 deg (error budget of
-the algorithm reference)."""
+LEVER = 0.3
+"""From a joint to a sensor, m: a forearm's or a shank's."""
+
+LEANING_TIME = 3.0
+"""Seconds in which an orientation filter follows the acceleration that it feels (VQF's own default)."""
+
+LEAN = 0.5 * 1.875 * LEVER / (STANDARD_GRAVITY * LEANING_TIME)
+"""What the limb's own acceleration leaves of the inclination after a swing, rad for each rad/s of its mean
+speed. At mid-swing of a minimum-jerk movement it has leant the filter by 1.875 lever speed / (g leaning
+time); slowing down leans it back by half or so, as the direction has changed. A slow pass of 95 deg in 4.5 s:
+0.2 deg, where the error budget of the algorithm reference has 0.1 to 0.3."""
+
+LEAST_UPRIGHT = 0.05
+"""Below this the relative heading has no part in an angle that would matter."""
 
 
 def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel: float) -> float:
@@ -37,8 +48,10 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
     Between its ends gyroscopes carry the angle: off by their sensitivity, and by what is left of their
     offset. As far as the axis is level, gravity corrects that, off by what accelerometers tell wrong, and
     that turns with its sensor: one that turned by an angle a errs anew with a variance of 2 (1 - cos a) times
-    its own. Of both opinions the filter keeps the surer. About a vertical axis there is only the first.
-    An alignment that is off by e shortens a travel by 1 - cos e.
+    its own. Of both opinions the filter keeps the surer. About a vertical axis there is only the first. The
+    faster the swing, the more its own acceleration leans the filters. Heading is the same error at both ends,
+    but for what was learnt of it between them, by which its sigma shrank, and for an axis that leant. An
+    alignment that is off by e shortens a travel by 1 - cos e.
 
     Parameters
     ----------
@@ -49,23 +62,27 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
     travel
         Its range, rad.
     """
-    start, end = (
-        [median(v, where) for v in (part.t, part.sigma[:, 0], part.strap_sigma, part.heading_sigma)]
-        for where in (before, at_end)
-    )
-    strap, upright = end[2], min(median(part.upright, at_end), 1.0)
-    carried = (GYR_SCALE * travel) ** 2 + (DRIFT * (end[0] - start[0])) ** 2
-    tilt = max(
-        0.5 * sum(max(total**2 - straps**2 - heading**2, 0.0) for _, total, straps, heading in (start, end)),
-        1e-12,
-    )
+    begun, start, start_upright, start_tilt = _end(part, before)
+    ended, end, upright, tilt = _end(part, at_end)
+    lasted = ended - begun
+    carried = (GYR_SCALE * travel) ** 2 + (DRIFT * lasted) ** 2
     leant = abs(median(part.support, at_end) - median(part.support, before))
     turned = 1.0 - math.cos(travel)
     turned += 1.0 - math.cos(leant) if math.isfinite(leant) else turned
-    level, gravity = (1.0 - upright**2) * carried, turned * tilt
+    level, gravity = (1.0 - upright**2) * carried, turned * 0.5 * (tilt + start_tilt)
     corrected = level * gravity / max(level + gravity, 1e-12)
-    lost = travel * strap**2 / 2.0
-    return math.sqrt(upright**2 * carried + corrected + LIMB_ACCELERATION**2 + lost**2)
+    leaning = LEAN * travel / lasted if lasted > 0.0 else 0.0
+    heading = ((end - start) * upright) ** 2 + (end * (upright - start_upright)) ** 2
+    lost = travel * median(part.strap_sigma, at_end) ** 2 / 2.0
+    return math.sqrt(upright**2 * carried + corrected + leaning**2 + heading + lost**2)
+
+
+def _end(part: JointSeries, where: BoolArray) -> tuple[float, float, float, float]:
+    """Return when an end was, one sigma of heading there, how upright its axis, the variance of tilt."""
+    sigma, strap, share = (median(v, where) for v in (part.sigma[:, 0], part.strap_sigma, part.heading_sigma))
+    upright = min(median(part.upright, where), 1.0)
+    heading = share / max(upright, LEAST_UPRIGHT)
+    return median(part.t, where), heading, upright, max(sigma**2 - strap**2 - share**2, 0.0)
 
 
 def median(values: FloatArray, where: BoolArray) -> float:

@@ -53,10 +53,11 @@ def _line(row: Row) -> str:
         f"{v:7.2f}" if isinstance(v, float) else "      -" for v in (row["rmse_deg"], row["rom_error_deg"])
     ]
     shares = [
-        f"{100 * v:4.0f} %" if isinstance(v, float) else "      " for v in (row["known"], row["coverage95"])
+        f"{100 * v:4.0f} %" if isinstance(v, float) else "      "
+        for v in (row["known"], row["coverage95"], row["range_coverage95"])
     ]
     names = f"{row['trial']:42s} {row['joint']:24s} {row['method']:14s} {row['mode']:14s}"
-    return f"{names} {numbers[0]} {numbers[1]} known {shares[0]} in 95 % {shares[1]}"
+    return f"{names} {numbers[0]} {numbers[1]} known {shares[0]} angle in 95 % {shares[1]} range {shares[2]}"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from calibration.smoother import smooth
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.sync import Frames
-from rom.angles import AngleErrors
+from rom.angles import JointSeries
 from rom.catalogue.movement import AngleRule
 from rom.reading import TrackedSensor, TrackerSetup, reader
 from rom.review import in_hindsight
@@ -96,11 +96,17 @@ def estimates(
 
 def stated(
     rule: AngleRule, calibration: JointCalibration, frames: Frames, heading: Heading, rate: float
-) -> AngleErrors:
-    """Return the angles and their sigma as the product itself reads them off frames and a heading."""
+) -> JointSeries:
+    """Return the angles and their sigma as the product itself reads them off frames and a heading.
+
+    The proximal segment's turn is left out: it is not known.
+    """
     distal, proximal = (TrackedSensor(end.sensor, rate) for end in (calibration.distal, calibration.proximal))
     setup = TrackerSetup(rule, "right", distal, proximal, calibration)
-    return reader(setup, _Given(heading)).read(frames)[0]
+    errors, flags = reader(setup, _Given(heading)).read(frames)
+    unknown = np.full(len(frames), np.nan)
+    parts = errors.strap_sigma, errors.heading_sigma, errors.upright
+    return JointSeries(frames.t, errors.angle, errors.sigma, flags, unknown, *parts)
 
 
 def turned(heading: Heading, delta: float) -> Heading:

@@ -1,21 +1,39 @@
 """How far an estimated joint is from its reference: constant frames, main angle, half-cycles."""
 
 import math
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
 
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from rom.angles import JointSeries
+from tools.bench.intervals import Reach, coverage, held_ranges
 
 LEAST_SAMPLES = 100
 """Fewer are not scored."""
 
-NORMAL_95 = 1.96
-"""Half the 95 % interval in standard deviations."""
-
 Row = dict[str, str | float | None]
 """One trial, joint, method and mode; degrees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stated:
+    """What a method says of its own errors.
+
+    Parameters
+    ----------
+    series
+        Its main angle first.
+    tissue_angle, tissue_range
+        What it allows for soft tissue, one sigma of an angle and of a range, rad; 0 where the reference sits
+        on the sensors.
+    """
+
+    series: JointSeries
+    tissue_angle: float = 0.0
+    tissue_range: float = 0.0
 
 
 def judged(
@@ -25,7 +43,7 @@ def judged(
     *,
     ok: BoolArray,
     sure: BoolArray,
-    sigma: FloatArray | None = None,
+    stated: Stated | None = None,
 ) -> Row:
     """Return RMSE and ROM error over all that a method shows, and over what it vouches for.
 
@@ -35,8 +53,8 @@ def judged(
         Of the method's angle or rotation; estimated and true main angle; rad.
     ok, sure : (M,)
         Where the reference counts, and where the method vouches for what it shows.
-    sigma : (M,) or None
-        The method's own standard deviation of the main angle, rad, if it states one.
+    stated
+        What the method itself says of the errors of the main angle; None if it says nothing.
     """
     shown = ok & np.isfinite(angle)
     row: Row = {"known": float(np.count_nonzero(shown & sure) / max(1, np.count_nonzero(ok)))}
@@ -44,15 +62,14 @@ def judged(
         if np.count_nonzero(use) >= LEAST_SAMPLES:
             row[f"rmse_{ending}"] = math.degrees(rms(error[use]))
             row[f"rom_error_{ending}"] = rom_error(np.unwrap(angle[use]), np.unwrap(target[use]))
-    if sigma is not None:
-        row["coverage95"] = coverage(quaternion.wrap(angle - target)[shown], sigma[shown])
+    if stated is not None:
+        off, sigma = quaternion.wrap(angle - target), np.hypot(stated.series.sigma[:, 0], stated.tissue_angle)
+        row["coverage95"] = coverage(off[shown], sigma[shown])
+        if np.count_nonzero(shown) >= LEAST_SAMPLES:
+            part = JointSeries(*(getattr(stated.series, each.name)[shown] for each in fields(JointSeries)))
+            spans = _reaches(np.unwrap(angle[shown]), np.unwrap(target[shown]))
+            row["range_coverage95"] = held_ranges(part, spans, stated.tissue_range)
     return row
-
-
-def coverage(error: FloatArray, sigma: FloatArray) -> float | None:
-    """Return the share of errors within the 95 % interval of their sigma; None if sigma is never known."""
-    stated = np.isfinite(error) & np.isfinite(sigma)
-    return float(np.mean(np.abs(error[stated]) <= NORMAL_95 * sigma[stated])) if stated.any() else None
 
 
 def rms(values: FloatArray) -> float:
@@ -111,6 +128,14 @@ def rom_error(angle: FloatArray, target: FloatArray) -> float | None:
 
     Of the whole range if there is no cycle.
     """
+    spans = [(each.found, each.true) for each in _reaches(angle, target)]
+    if not spans:
+        spans = [(float(np.ptp(angle)), float(np.ptp(target)))]
+    return math.degrees(math.sqrt(sum((a - b) ** 2 for a, b in spans) / len(spans)))
+
+
+def _reaches(angle: FloatArray, target: FloatArray) -> list[Reach]:
+    """Return the half-cycles of a target, found within five samples of its turns."""
     least = max(math.radians(15.0), 0.3 * float(np.percentile(target, 98) - np.percentile(target, 2)))
     turns: list[int] = []
     low = high = 0
@@ -126,11 +151,10 @@ def rom_error(angle: FloatArray, target: FloatArray) -> float | None:
         elif way <= 0 and target[k] - target[low] > least:
             turns.append(low)
             way, low, high = 1, k, k
-    if len(turns) < 2:
-        spans = [(float(np.ptp(angle)), float(np.ptp(target)))]
-    else:
-        spans = []
-        for a, b in pairwise(turns):
-            found = angle[max(a - 5, 0) : b + 6]
-            spans.append((float(np.ptp(found)), abs(float(target[b] - target[a]))))
-    return math.degrees(math.sqrt(sum((a - b) ** 2 for a, b in spans) / len(spans)))
+    at = np.arange(len(target))
+    return [
+        Reach(
+            at == a, at == b, float(np.ptp(angle[max(a - 5, 0) : b + 6])), abs(float(target[b] - target[a]))
+        )
+        for a, b in pairwise(turns)
+    ]

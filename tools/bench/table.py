@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.bench.estimate import LIVE, METHODS, OWN, REVIEW
+from tools.bench.intervals import mean_and_error
 from tools.bench.scoring import Row
 from tools.bench.world_scores import Score
 
@@ -27,6 +28,8 @@ PRINTED = 0.005
 class Line:
     """One method in one world or on one kind of trial: medians over seeds or trials, NaN where not defined.
 
+    Shares of intervals in worlds are means over seeds instead: one treatment holds or fails as a whole.
+
     Parameters
     ----------
     place
@@ -39,8 +42,9 @@ class Line:
         Of the angle; of the ranges of passes or half-cycles, and the worst of those.
     drift_deg_min
         Absolute slope of the error, deg/min.
-    coverage, minutes_inside
-        Shares: of instants whose 95 % interval holds the truth, of minutes whose mean error it holds.
+    coverage, range_coverage, minutes_inside
+        Shares: of instants and of ranges whose 95 % interval holds the truth, of minutes whose mean error it
+        holds.
     frame_us
         Processor time for each instant of two sensors, microseconds.
     """
@@ -53,6 +57,7 @@ class Line:
     worst_rom_deg: float
     drift_deg_min: float = math.nan
     coverage: float = math.nan
+    range_coverage: float = math.nan
     minutes_inside: float = math.nan
     frame_us: float = math.nan
 
@@ -67,6 +72,7 @@ class Line:
             "worst_rom_error_deg": self.worst_rom_deg,
             "drift_deg_per_min": self.drift_deg_min,
             "coverage95": self.coverage,
+            "range_coverage95": self.range_coverage,
             "minutes_inside": self.minutes_inside,
             "us_per_frame": self.frame_us,
         }
@@ -88,8 +94,9 @@ def world_lines(scores: Sequence[Score]) -> list[Line]:
                         _median(score.rom_deg for score in mine),
                         max(score.rom_deg for score in mine),
                         _median(abs(score.drift_deg_min) for score in mine),
-                        _median(score.coverage for score in mine),
-                        _median(score.minutes_inside for score in mine),
+                        mean_and_error([score.held.angle for score in mine])[0],
+                        mean_and_error([score.held.ranges for score in mine])[0],
+                        mean_and_error([score.minutes_inside for score in mine])[0],
                         _median(score.frame_us for score in mine),
                     )
                 )
@@ -102,13 +109,12 @@ def trial_lines(rows: Sequence[Row]) -> list[Line]:
     for place in dict.fromkeys(_place(row) for row in rows):
         for method in METHODS:
             mine = [row for row in rows if _place(row) == place and row["method"] == method]
-            rmse, rom, shares = (_numbers(mine, key) for key in ("rmse_deg", "rom_error_deg", "coverage95"))
+            rmse, rom = _numbers(mine, "rmse_deg"), _numbers(mine, "rom_error_deg")
+            shares = [_median(_numbers(mine, key)) for key in ("coverage95", "range_coverage95")]
             if rmse:
                 worst = max(rom, default=math.nan)
                 lines.append(
-                    Line(
-                        place, method, len(rmse), _median(rmse), _median(rom), worst, coverage=_median(shares)
-                    )
+                    Line(place, method, len(rmse), _median(rmse), _median(rom), worst, math.nan, *shares)
                 )
     return lines
 
@@ -129,6 +135,7 @@ def page(lines: Sequence[Line]) -> str:
             str(max(line.count for line in here.values())),
             *(_cell(here.get(method)) for method in methods),
             _both(_percent(line.coverage) for line in own),
+            _both(_percent(line.range_coverage) for line in own),
             _both(_decimals(line.drift_deg_min) for line in own),
             _both(_percent(line.minutes_inside) for line in own),
         )
@@ -138,9 +145,28 @@ def page(lines: Sequence[Line]) -> str:
     rows = [line.rstrip() for line in drawn.get().splitlines() if line.strip()]
     title = (
         "Degrees: RMSE of the angle / error of ranges, medians over n seeds or trials; "
-        "the last three columns: romcap live / review."
+        "the last four columns: romcap live / review."
     )
     return "\n".join([title, *rows, *_costs(lines)])
+
+
+def held_sentences(scores: Sequence[Score]) -> list[str]:
+    """Return in words how often romcap's intervals held the truth over all imagined treatments."""
+    said: list[str] = []
+    for method in OWN:
+        mine = [score.held for score in scores if score.method == method]
+        shares = {
+            "angle": [held.angle for held in mine],
+            "angle since the pose": [held.since_pose for held in mine],
+            "range of a pass": [held.ranges for held in mine],
+        }
+        parts = [
+            f"{what} {100.0 * mean:.1f} % (standard error {100.0 * error:.1f})"
+            for what, (mean, error) in ((what, mean_and_error(each)) for what, each in shares.items())
+        ]
+        if mine:
+            said.append(f"{method}, truth in 95 % over {len(mine)} treatments: {', '.join(parts)}.")
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +237,7 @@ def behind(rows: Sequence[Row]) -> Behind:
     return Behind({method: total for method, total in compared.items() if total}, tuple(cases))
 
 
-_OF_OWN = ("truth in 95 %", "drift, deg/min", "minutes inside")
+_OF_OWN = ("angle in 95 %", "range in 95 %", "drift, deg/min", "minutes inside")
 
 
 def _costs(lines: Sequence[Line]) -> list[str]:

@@ -28,7 +28,8 @@ method shows an angle, romcap's best guesses included. `known` is the share that
 where a relative heading is claimed), `rmse_known_deg` and `rom_error_known_deg` are over those samples
 alone, with the same constants. Peers claim no uncertainty, so they vouch for everything that they show.
 `coverage95` is the share of all shown samples whose true main angle lies in the 95 % interval as the product
-states it; end to end the reference is bone, so the product's allowance for soft tissue belongs to it.
+states it, `range_coverage95` that of half-cycles whose range does; end to end the reference is bone, so the
+product's allowance for soft tissue belongs to both.
 
 ROM error is the root mean square error of single half-cycles of the main angle. Orientation filters of
 one sensor are scored by inclination (6D) and whole error (9D); `offline` names the group of methods that know
@@ -55,12 +56,12 @@ from imu.fusion import hindsight, make_filter
 from imu.sync import Frames
 from rom.angles import joint_angles
 from rom.catalogue.movement import AngleRule
-from rom.measures import SOFT_TISSUE_ANGLE
+from rom.measures import SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE
 from rom.tracker import UNSURE_SIGMA
 from tools.bench.estimate import LIVE, REVIEW, Estimate, estimates, stated, turned
 from tools.bench.optical import Joint, Trial, relative
 from tools.bench.peers import FILTERS, SLOW, filtered, filtered_offline
-from tools.bench.scoring import LEAST_SAMPLES, Row, fit, judged, main_axis, rms
+from tools.bench.scoring import LEAST_SAMPLES, Row, Stated, fit, judged, main_axis, rms
 
 FUNCTIONAL = {
     ("elbow", "flex"): ("flexion", True),
@@ -82,10 +83,7 @@ BEST_CONSTANT, END_TO_END = "best-constant", "end-to-end"
 _POSE = re.compile(r"(^|[^a-z])(n|neutral|npose|static)([^a-z]|$)")
 _FLEXION = AngleRule("cardan_zxy", 0, 1, 1)
 _BEND = AngleRule("elevation", 0, 1, 1)
-_TWIST = 2
-"""Place of the turn about the long axis among the three angles of an elevation."""
-
-_Y = np.array([0.0, 1.0, 0.0])
+_Z = np.array([0.0, 0.0, 1.0])
 _HEADINGS = np.radians(np.arange(0.0, 360.0, 10.0))
 
 Note = Callable[[str], None]
@@ -222,13 +220,13 @@ class _EndToEnd:
         q = quaternion.multiply(up, estimate.joint(delta))
         q = quaternion.multiply(q, joint.distal.q_sensor_from_segment)
         angle = joint_angles(self.rule, "right", q)[:, 0]
-        sure, sigma = np.ones_like(self.ok), None
+        sure, own = np.ones_like(self.ok), None
         if estimate.heading is not None and estimate.frames is not None:
-            errors = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
-            sure = errors.sigma[:, 0] ** 2 - errors.strap_sigma**2 <= UNSURE_SIGMA**2
-            sigma = np.hypot(errors.sigma[:, 0], SOFT_TISSUE_ANGLE)
+            series = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
+            sure = series.sigma[:, 0] ** 2 - series.strap_sigma**2 <= UNSURE_SIGMA**2
+            own = Stated(series, SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE)
         error = quaternion.wrap(angle - self.target)
-        return judged(error, angle, self.target, ok=self.ok, sure=sure, sigma=sigma)
+        return judged(error, angle, self.target, ok=self.ok, sure=sure, stated=own)
 
     def _start_heading(self, estimate: Estimate) -> float:
         """Return the heading that the neutral pose would mean at the first sample: the usual reset."""
@@ -269,8 +267,8 @@ class _BestConstant:
         else:
             error = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(aligned), self.reference))
         ends = before, quaternion.multiply(after, middle)
-        sigma = self._sigma(estimate, delta, quaternion.between(_Y, axis), ends)
-        return judged(error, angle, target, ok=self.ok, sure=estimate.claimed, sigma=sigma)
+        own = self._stated(estimate, delta, quaternion.between(_Z, axis), ends)
+        return judged(error, angle, target, ok=self.ok, sure=estimate.claimed, stated=own)
 
     def _heading(self, estimate: Estimate, few: NDArray[np.intp]) -> float:
         def misfit(delta: float) -> float:
@@ -281,10 +279,10 @@ class _BestConstant:
             delta = min((delta - step, delta, delta + step), key=misfit)
         return delta
 
-    def _sigma(
+    def _stated(
         self, estimate: Estimate, delta: float, along: FloatArray, ends: tuple[FloatArray, FloatArray]
-    ) -> FloatArray | None:
-        """Return the stated sigma of the turn about the main axis, made the long axis of both segments."""
+    ) -> Stated | None:
+        """Return what is stated of the turn about the main axis, made the flexion axis of both segments."""
         if estimate.heading is None or estimate.frames is None:
             return None
         names = (self.joint.parent, self.joint.parent), (self.joint.child, self.joint.child)
@@ -294,8 +292,7 @@ class _BestConstant:
             for name, q in zip(names, mountings, strict=True)
         )
         calibration = JointCalibration(self.joint.name, self.joint.freedom, proximal, distal)
-        errors = stated(_BEND, calibration, estimate.frames, turned(estimate.heading, delta), self.rate)
-        return errors.sigma[:, _TWIST]
+        return Stated(stated(_FLEXION, calibration, estimate.frames, turned(estimate.heading, delta), self.rate))
 
 
 def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
@@ -310,6 +307,7 @@ def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
         "rmse_known_deg": None,
         "rom_error_known_deg": None,
         "coverage95": None,
+        "range_coverage95": None,
     }
 
 

@@ -1,39 +1,42 @@
 """Clinic worlds scored, for every method alike.
 
 Every method gets the same samples; those without axes of their own also get romcap's alignment from the same
-pose and movement, and are reset to the neutral pose. The truth is the angle that the sensors as mounted
-really saw, so soft tissue is not held against anyone. The live angle is the tracker's own over second-long
-blocks; a test holds that a replay shows the same to the last bit.
+pose and movement, and are reset to the neutral pose. Methods are compared by the angle that the sensors as
+mounted really saw, so soft tissue is not held against anyone. The live angle is the tracker's own over
+second-long blocks; a test holds that a replay shows the same to the last bit.
 """
 
 import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from calibration.limits import zero_sigma
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
 from imu.recording import Recording
 from rom.angles import JointSeries, join_series, joint_angles
 from rom.catalogue.movement import AngleRule
-from rom.limb import LimbRecording, simulate_limb
+from rom.limb import LimbRecording
 from rom.limb_recording import write_recording
 from rom.limb_script import Stroke
+from rom.measures import SOFT_TISSUE_ANGLE
 from rom.reading import TrackerSetup
 from rom.replay import Replay
 from rom.review import AS_LIVE, Review, look_back
 from rom.tracker import JointTracker
 from tools.bench.estimate import LIVE, REVIEW
+from tools.bench.intervals import Held, Reach, coverage, held_ranges, minutes_inside
 from tools.bench.peers import FILTERS, SLOW, Pair, on_grid, orientations
 from tools.bench.qmt_chain import CHAIN, hinge_flexion, why_absent
-from tools.bench.scoring import NORMAL_95, coverage, rms
+from tools.bench.scoring import rms
 from tools.bench.worlds import World
 
 Result = TypeVar("Result")
@@ -42,16 +45,20 @@ SETTLED = 60.0
 """Passes in this time after the start are not scored: axes and heading are still being found, s."""
 
 
+BEFORE, NEAR_TOP = 0.5, 0.1
+"""Where a range's ends are read: so long before its start, and around its farthest instant, s."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """How far one method was off in one world with one seed; deg, deg/min, shares, microseconds.
 
     `rom_deg` is the RMS error of the range of single passes, `angle_deg` the RMSE of the angle once its
     median error of the first scored ten seconds is taken off, `drift_deg_min` the slope of the error.
-    `coverage` is the share of the instants whose 95 % interval holds the truth, `minutes_inside` that of the
-    minutes whose mean error lies in the mean interval (NaN for methods without one). `frame_us` is the
-    processor time for each instant of two sensors; for `romcap-review` it is the whole second look: both
-    sensors' orientation in both directions of time, the smoother, the angles.
+    `held` are the shares of the 95 % intervals that hold the truth, first minute included; `minutes_inside`
+    that of the minutes whose mean error since the pose lies in the mean interval (NaN for methods without
+    one). `frame_us` is the processor time for each instant of two sensors; for `romcap-review` it is the
+    whole second look: both sensors' orientation in both directions of time, the smoother, the angles.
     """
 
     world: World
@@ -60,9 +67,9 @@ class Score:
     rom_deg: float
     angle_deg: float
     drift_deg_min: float
-    coverage: float
-    minutes_inside: float
     frame_us: float
+    held: Held = field(default_factory=Held)
+    minutes_inside: float = math.nan
 
     def to_document(self) -> dict[str, object]:
         """Return the row for JSON."""
@@ -77,7 +84,9 @@ class Score:
             "rom_rms_deg": self.rom_deg,
             "angle_rmse_deg": self.angle_deg,
             "drift_deg_per_min": self.drift_deg_min,
-            "coverage95": self.coverage,
+            "coverage95": self.held.angle,
+            "since_pose_coverage95": self.held.since_pose,
+            "range_coverage95": self.held.ranges,
             "minutes_inside": self.minutes_inside,
             "us_per_frame": self.frame_us,
         }
@@ -93,13 +102,13 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
     ahrs, qmt
         Whether to run the slow filters of `ahrs`, and qmt if it is there.
     """
-    limb = simulate_limb(world.spec, seed)
+    limb = world.limb(seed)
     setup = _setup(limb)
     scorer = Scorer(world, seed, limb)
     live, cost = _timed(lambda: _tracked(setup, limb, AS_LIVE))
-    yield scorer.score(LIVE, live.t, live.angle[:, 0], cost / len(live), live.sigma[:, 0])
+    yield scorer.own(LIVE, live, cost / len(live))
     best, cost = _timed(lambda: _tracked(setup, limb, look_back(setup, limb.merged())))
-    yield scorer.score(REVIEW, best.t, best.angle[:, 0], cost / len(best), best.sigma[:, 0])
+    yield scorer.own(REVIEW, best, cost / len(best))
     first, second = (limb.blocks[name] for name in limb.sensors)
     pair = on_grid((first, second), world.spec.rate)
     for method in FILTERS:
@@ -173,37 +182,61 @@ class Scorer:
     seed: int
     limb: LimbRecording
 
-    def score(
-        self, method: str, t: FloatArray, angle: FloatArray, frame_us: float, sigma: FloatArray | None = None
-    ) -> Score:
-        """Return how far an angle (N,), rad, at times t is from the truth, and how far it admits to be."""
+    def score(self, method: str, t: FloatArray, angle: FloatArray, frame_us: float) -> Score:
+        """Return how far an angle (N,), rad, at times t is from what the sensors saw."""
         start = _start(self.limb) + SETTLED
-        truth = np.interp(t, self.limb.truth.t, self.limb.truth.angle_sensor[:, 0])
-        error = angle - truth
+        error = angle - self._seen(t)
         scored = (t >= start) & np.isfinite(error)
-        rom = rmse = drift = covered = inside = math.nan
+        rom = rmse = drift = math.nan
         if scored.any():
             zeroed = error[scored] - np.median(error[scored & (t < start + 10.0)])
             rmse = rms(quaternion.wrap(zeroed))
             drift = float(np.polyfit(t[scored], zeroed, 1)[0]) * 60.0
             rom = rms(np.array([_range_error(s, self.limb, t, angle) for s in _passes(self.limb, start)]))
-        if sigma is not None and scored.any():
-            covered = coverage(error[scored], sigma[scored]) or 0.0
-            inside = minutes_inside(t[scored] - start, error[scored], sigma[scored])
         rom, rmse, drift = (math.degrees(value) for value in (rom, rmse, drift))
-        return Score(self.world, self.seed, method, rom, rmse, drift, covered, inside, frame_us)
+        return Score(self.world, self.seed, method, rom, rmse, drift, frame_us)
 
-
-def minutes_inside(t: FloatArray, error: FloatArray, sigma: FloatArray) -> float:
-    """Return the share of minutes whose mean error lies within the 95 % interval of the mean sigma."""
-    minutes = np.floor(t / 60.0)
-    return float(
-        np.mean(
-            [
-                abs(error[minutes == minute].mean()) <= NORMAL_95 * sigma[minutes == minute].mean()
-                for minute in np.unique(minutes)
-            ]
+    def own(self, method: str, series: JointSeries, frame_us: float) -> Score:
+        """Return the same for an angle that says how sure it is, and whether that is so."""
+        t, angle = series.t, series.angle[:, 0]
+        score = self.score(method, t, angle, frame_us)
+        start, truth = _start(self.limb), self.limb.truth
+        treated = (t >= start) & np.isfinite(angle)
+        if not treated.any():
+            return score
+        bone = quaternion.wrap(angle - np.interp(t, truth.t, truth.angle[:, 0]))[treated]
+        begun, ended = _span(self.limb, "pose")
+        posed = (truth.t >= begun) & (truth.t <= ended)
+        turned = self._seen(t) - truth.angle_sensor[posed, 0].mean()
+        off = quaternion.wrap(angle - turned)[treated]
+        bend = zero_sigma(self.world.spec.segments[1])
+        sigma = series.sigma[treated, 0]
+        own = np.sqrt(np.maximum(sigma**2 - bend**2, 0.0))
+        held = Held(
+            coverage(bone, np.hypot(sigma, SOFT_TISSUE_ANGLE)) or 0.0,
+            coverage(off, own) or 0.0,
+            held_ranges(series, [_reach(s, self.limb, t, angle) for s in _passes(self.limb, start)]),
         )
+        settled = t[treated] >= start + SETTLED
+        minutes = t[treated][settled] - start - SETTLED
+        inside = minutes_inside(minutes, off[settled], own[settled]) if settled.any() else math.nan
+        return replace(score, held=held, minutes_inside=inside)
+
+    def _seen(self, t: FloatArray) -> FloatArray:
+        """Return the angle that the sensors saw at times t, rad."""
+        return np.interp(t, self.limb.truth.t, self.limb.truth.angle_sensor[:, 0])
+
+
+def _reach(stroke: Stroke, limb: LimbRecording, t: FloatArray, angle: FloatArray) -> Reach:
+    """Return the range of one pass: from the stillness before its start to its farthest angle."""
+    inside = (t >= stroke.start) & (t <= stroke.left) & np.isfinite(angle)
+    forward = 1.0 if stroke.end_angle > stroke.start_angle else -1.0
+    top = t[int(np.argmax(np.where(inside, forward * angle, -np.inf)))]
+    return Reach(
+        (t >= stroke.start - BEFORE) & (t <= stroke.start),
+        np.abs(t - top) <= NEAR_TOP,
+        _range(stroke, t, angle),
+        _range(stroke, limb.truth.t, limb.truth.angle_sensor[:, 0]),
     )
 
 

@@ -1,10 +1,12 @@
 """Clinic worlds: slow passes on imagined limbs, where the truth is known."""
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from imu.virtual import CONSUMER, MID, RESEARCH, SensorGrade
+from rom.limb import LimbRecording, simulate_limb
 from rom.limb_script import Functional, Neutral, Passes, TableRest, TakePosition
 from rom.limb_world import LimbSpec
 
@@ -16,6 +18,12 @@ MINUTES = (5.0, 30.0)
 
 SECONDS_A_PASS = 12.2
 """Mean duration of a pass with its hold, way back and rest in `rom.limb_script.Passes`, s."""
+
+BEND = (math.radians(3.5), math.radians(2.5), math.radians(5.0))
+"""How far knees are from straight in the neutral pose, one sigma between people of flexion, varus and turn
+about the length, rad. Flexion: genu recurvatum of healthy adults spreads by 3 to 4 deg (A.-D. Nguyen and
+S. J. Shultz, JOSPT 37:389, 2007 [K], to verify). Varus: 2.2 to 3.0 deg (table 2 of PMC3560206 [S]). The turn is
+assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,14 @@ class World:
             inclination=math.radians(INCLINATIONS[self.axis]),
             grade=self.grade,
             disturbance=math.radians(12.0),
+            bend=BEND,
         )
         return replace(spec, sway=None) if self.still else spec
+
+    def limb(self, seed: int) -> LimbRecording:
+        """Return one treatment: every world and seed treats a person of its own."""
+        person = zlib.crc32(f"{self.name}, {seed}".encode())
+        return simulate_limb(replace(self.spec, person=person), seed)
 
 
 def clinic_worlds(

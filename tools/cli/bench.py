@@ -57,7 +57,7 @@ def bench(
     from tools.bench.picture import draw
     from tools.bench.qmt_chain import why_absent
     from tools.bench.scoring import Row
-    from tools.bench.table import behind, page, trial_lines, world_lines
+    from tools.bench.table import behind, held_sentences, page, trial_lines, world_lines
     from tools.bench.trials import score_folder, trial_folders
     from tools.bench.world_scores import Score, score_world
     from tools.bench.worlds import GRADES, INCLINATIONS, MINUTES, clinic_worlds
@@ -113,7 +113,9 @@ def bench(
         "notes": notes,
         "picture": None if out is None else str(out),
     }
-    emit(document, "\n".join([page(lines), *lag.sentences(), *notes]), as_json=as_json)
+    emit(
+        document, "\n".join([page(lines), *held_sentences(scores), *lag.sentences(), *notes]), as_json=as_json
+    )
 
 
 def register(app: typer.Typer) -> None:

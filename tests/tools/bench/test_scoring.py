@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 
 from imu import quaternion
-from rom.limb import simulate_limb
-from tools.bench.scoring import coverage, fit, judged, rms, rom_error
-from tools.bench.table import Line, behind, page, trial_lines
-from tools.bench.world_scores import Scorer, minutes_inside
+from imu.block import FloatArray
+from rom.angles import JointSeries
+from tools.bench.intervals import Held, coverage, mean_and_error, minutes_inside
+from tools.bench.scoring import Stated, fit, judged, rms, rom_error
+from tools.bench.table import Line, behind, held_sentences, page, trial_lines
+from tools.bench.world_scores import Score, Scorer
 from tools.bench.worlds import World, clinic_worlds
 
 T = np.arange(0.0, 40.0, 0.02)
 TARGET = np.radians(45.0) * (1.0 - np.cos(2.0 * np.pi * T / 8.0))
+
+
+def stated(t: FloatArray, angle: FloatArray, sigma_deg: float) -> JointSeries:
+    """Return an angle with one sigma, all of it of the sensors."""
+    three, none = np.stack([angle, angle, angle], axis=1), np.zeros(len(t))
+    sigma = np.full_like(three, math.radians(sigma_deg))
+    return JointSeries(t, three, sigma, np.zeros(len(t), np.uint8), none, none, none, none)
 
 
 def test_half_cycles_that_are_too_short_by_a_tenth() -> None:
@@ -32,10 +41,14 @@ def test_only_what_counts_is_judged() -> None:
     angle = TARGET + math.radians(2.0)
     angle[:500] += 1.0
     ok = T[500] <= T
-    row = judged(angle - TARGET, angle, TARGET, ok=ok, sure=ok, sigma=np.full(len(T), math.radians(1.5)))
+    row = judged(angle - TARGET, angle, TARGET, ok=ok, sure=ok, stated=Stated(stated(T, angle, 1.5)))
     assert row["rmse_deg"] == pytest.approx(2.0)
     assert row["known"] == 1.0
-    assert row["coverage95"] == 1.0
+    assert row["coverage95"] == row["range_coverage95"] == 1.0
+    skewed = 1.2 * angle
+    row = judged(skewed - TARGET, skewed, TARGET, ok=ok, sure=ok, stated=Stated(stated(T, skewed, 1.5)))
+    assert row["range_coverage95"] == 0.0
+    assert judged(skewed - TARGET, skewed, TARGET, ok=ok, sure=ok).get("coverage95") is None
 
 
 def test_constant_rotations_are_found_again() -> None:
@@ -52,17 +65,41 @@ def test_constant_rotations_are_found_again() -> None:
 
 def test_drift_and_interval_of_an_injected_error() -> None:
     world = World(3.0, "oblique", clinic_worlds((3.0,), ("mid",))[0].grade, still=True)
-    limb = simulate_limb(world.spec, 3)
+    limb = world.limb(3)
     scorer = Scorer(world, 3, limb)
     t = limb.truth.t
     truth = limb.truth.angle_sensor[:, 0]
-    drifting = truth + np.radians(0.5) * t / 60.0
-    narrow, wide = (scorer.score("x", t, drifting, 1.0, np.full(len(t), np.radians(s))) for s in (0.1, 5.0))
+    drifting = truth + np.radians(0.5) * t / 60.0 + np.radians(9.0)
+    narrow, wide = (scorer.own("x", stated(t, drifting, sigma), 1.0) for sigma in (0.1, 20.0))
     assert narrow.drift_deg_min == pytest.approx(0.5, abs=1e-6)
-    assert (narrow.coverage, narrow.minutes_inside) == (0.0, 0.0)
-    assert (wide.coverage, wide.minutes_inside) == (1.0, 1.0)
+    assert narrow.held == Held(narrow.held.angle, 0.0, 1.0)
+    assert narrow.held.angle < 0.5
+    assert narrow.minutes_inside == 0.0
+    assert wide.held == Held(1.0, 1.0, 1.0)
+    assert wide.minutes_inside == 1.0
     assert scorer.score("x", t, truth, 1.0).rom_deg == pytest.approx(0.0, abs=1e-9)
-    assert scorer.score("x", t, 1.1 * truth, 1.0).rom_deg == pytest.approx(9.9, abs=0.4)
+    assert scorer.own("x", stated(t, 1.1 * truth, 1.0), 1.0).held.ranges == 0.0
+    assert scorer.score("x", t, 1.1 * truth, 1.0).rom_deg == pytest.approx(9.4, abs=0.4)
+
+
+def test_every_treatment_is_of_a_person_of_its_own() -> None:
+    worlds = clinic_worlds((2.0,), ("mid",), ("oblique", "vertical"))
+    poses = [world.limb(seed).truth.angle[0, 0] for world in worlds for seed in (1, 2)]
+    assert len(set(poses)) == len(poses)
+    assert worlds[0].limb(1).truth.angle[0, 0] == poses[0]
+
+
+def test_shares_are_averaged_over_treatments_not_over_their_median() -> None:
+    assert mean_and_error([1.0, 0.0, 1.0, 1.0, math.nan]) == (0.75, 0.25)
+    assert all(math.isnan(value) for value in mean_and_error([]))
+    world = clinic_worlds((2.0,), ("mid",))[0]
+    scores = [
+        Score(world, k, "romcap-live", 0.1, 0.1, 0.0, 1.0, Held(angle, 1.0, 0.5))
+        for k, angle in enumerate((1.0, 0.0, 1.0, 1.0))
+    ]
+    (said,) = held_sentences(scores)
+    assert "over 4 treatments: angle 75.0 % (standard error 25.0)" in said
+    assert "range of a pass 50.0 % (standard error 0.0)" in said
 
 
 def test_a_minute_is_inside_by_its_mean() -> None:
