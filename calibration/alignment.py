@@ -33,8 +33,7 @@ POSE_SIGMA = math.radians(7.0)
 """How upright a segment hangs in the neutral pose, rad: posture of healthy adults, about 5 to 10 deg."""
 
 UP_SIGMA = 0.02
-"""One sigma of a sensor's vertical in the pose, rad: an accelerometer's offset of 20 mg (BMI270 data sheet, as
-in `calibration.relative_state`)."""
+"""One sigma of a sensor's vertical in the pose, rad: an accelerometer offset of 20 mg (BMI270 data sheet)."""
 
 AXIS_SIGMA = math.radians(5.0)
 """Distance of a functional axis from the anatomical one, rad: 3 to 7 deg from one through landmarks."""

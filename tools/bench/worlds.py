@@ -22,8 +22,8 @@ SECONDS_A_PASS = 12.2
 BEND = (math.radians(3.5), math.radians(2.5), math.radians(5.0))
 """How far knees are from straight in the neutral pose, one sigma between people of flexion, varus and turn
 about the length, rad. Flexion: genu recurvatum of healthy adults spreads by 3 to 4 deg (A.-D. Nguyen and
-S. J. Shultz, JOSPT 37:389, 2007 [K], to verify). Varus: 2.2 to 3.0 deg (table 2 of PMC3560206 [S]). The turn is
-assumed."""
+S. J. Shultz, JOSPT 37:389, 2007 [K], to verify). Varus: 2.2 to 3.0 deg (table 2 of PMC3560206 [S]). The turn
+is assumed."""
 
 
 @dataclass(frozen=True, slots=True)
