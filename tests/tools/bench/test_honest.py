@@ -17,5 +17,5 @@ def test_where_nothing_shows_the_heading_the_interval_holds_the_truth(
     world = World(minutes, axis, GRADES["consumer"], still)
     scores = [score for score in score_world(world, seed, ahrs=False, qmt=False) if score.method in OWN]
     for score in scores:
-        assert score.held.since_pose > 0.95
-        assert score.minutes_inside == 1.0
+        assert score.held.since_pose > 0.9
+        assert score.minutes_inside > 0.9
