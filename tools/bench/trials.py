@@ -292,7 +292,9 @@ class _BestConstant:
             for name, q in zip(names, mountings, strict=True)
         )
         calibration = JointCalibration(self.joint.name, self.joint.freedom, proximal, distal)
-        return Stated(stated(_FLEXION, calibration, estimate.frames, turned(estimate.heading, delta), self.rate))
+        return Stated(
+            stated(_FLEXION, calibration, estimate.frames, turned(estimate.heading, delta), self.rate)
+        )
 
 
 def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
