@@ -20,7 +20,7 @@ from tools.app.body import pose_of
 from tools.app.chooser_model import Choice, ChooserModel
 from tools.app.limb_figure import LimbFigure
 from tools.app.theme import Theme
-from tools.app.widgets import button, words
+from tools.app.widgets import button, search_line, words
 
 SHOWN = 40
 
@@ -147,9 +147,7 @@ class ChooserPage(QWidget):
 
 
 def _search(hint: str, changed: Callable[[str], None]) -> QLineEdit:
-    line = QLineEdit()
-    line.setPlaceholderText(hint)
-    line.setAccessibleName(hint)
+    line = search_line(hint)
     line.textChanged.connect(changed)
     return line
 

@@ -7,13 +7,13 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from tools.app.theme import Theme, Themed
-from tools.app.visit_model import Verdict
+from tools.app.verdict import Verdict
 
 HIGH, MARGIN, ROOM = 150, 90, 4.0
 
 
 class RepDots(Themed, QWidget):
-    """Before: grey hollow dots; after: filled dots in the colour of the side; the MDC as a band."""
+    """Before: grey hollow dots; after: filled ones in the colour of the side; warm-up small; MDC a band."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,8 @@ class RepDots(Themed, QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         band = verdict.mdc_deg or 0.0
-        before = sorted(verdict.before_deg)[len(verdict.before_deg) // 2]
+        counted = verdict.before_deg[verdict.before_warming :] or verdict.before_deg
+        before = sum(counted) / len(counted)
         every = (*verdict.before_deg, *verdict.after_deg, before - band, before + band)
         low, high = min(every) - ROOM, max(every) + ROOM
 
@@ -60,8 +61,15 @@ class RepDots(Themed, QWidget):
         painter.drawText(chance, Qt.AlignmentFlag.AlignCenter, f"could be chance (MDC {band:.1f}°)")
         side = self._theme.side(verdict.side)
         grey = QColor(self._theme.before)
-        self._row(painter, 36, "before", [x(v) for v in verdict.before_deg], grey, filled=False)
-        self._row(painter, 80, "after", [x(v) for v in verdict.after_deg], side, filled=True)
+        rows = ((verdict.before_deg, verdict.before_warming), (verdict.after_deg, verdict.after_warming))
+        places = [([x(v) for v in reps[:warming]], [x(v) for v in reps[warming:]]) for reps, warming in rows]
+        self._row(painter, 36, "before", places[0], grey, filled=False)
+        self._row(painter, 80, "after", places[1], side, filled=True)
+        if verdict.before_warming or verdict.after_warming:
+            painter.setPen(QColor(self._theme.soft))
+            painter.drawText(
+                QRectF(0, 126, 2 * MARGIN, 18), Qt.AlignmentFlag.AlignVCenter, "small: warming up"
+            )
         painter.setPen(QColor(self._theme.soft))
         for value in (low + ROOM, high - ROOM):
             at = QRectF(x(value) - 40, 126, 80, 18)
@@ -69,7 +77,14 @@ class RepDots(Themed, QWidget):
         painter.end()
 
     def _row(
-        self, painter: QPainter, y: float, name: str, places: list[float], colour: QColor, *, filled: bool
+        self,
+        painter: QPainter,
+        y: float,
+        name: str,
+        places: tuple[list[float], list[float]],
+        colour: QColor,
+        *,
+        filled: bool,
     ) -> None:
         painter.setPen(QColor(self._theme.ink))
         painter.drawText(QRectF(0, y - 12, MARGIN - 14, 24), Qt.AlignmentFlag.AlignVCenter, name)
@@ -78,5 +93,10 @@ class RepDots(Themed, QWidget):
         painter.drawLine(QPointF(MARGIN, y), QPointF(self.width() - MARGIN, y))
         painter.setPen(QPen(colour, 2))
         painter.setBrush(colour if filled else QColor(self._theme.ground))
-        for place in places:
+        warming, counted = places
+        for place in counted:
             painter.drawEllipse(QPointF(place, y), 7, 7)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(self._theme.soft), 1))
+        for place in warming:
+            painter.drawEllipse(QPointF(place, y), 4, 4)

@@ -5,7 +5,7 @@ Every step is one call of `rom.clinic`, the same as `rom visit` makes; nothing i
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,16 +16,17 @@ from rom.catalogue.movement import Movement, Side
 from rom.catalogue.structure import Structure
 from rom.clinic import closing, intake, treating
 from rom.clinic.desk import Desk, Limits, open_visit, visits_of
-from rom.clinic.facts import facts_of
+from rom.clinic.facts import answers_of, facts_of
 from rom.clinic.screening import RULES, Answer, Reply
 from rom.clinic.store import Ledger
 from rom.clinic.store_people import Client
-from rom.clinic.store_visits import StateChange, Treatment, TrialRecord, Visit
+from rom.clinic.store_visits import SensorSetup, StateChange, Treatment, TrialRecord, Visit
 from rom.clinic.straps import kept_calibrations, measure_in_visit
 from rom.clinic.treating import Technique
-from rom.clinic.trials import Attached, attach
+from rom.clinic.trials import attach
 from rom.clinic.visit import Facts, State, VisitError
 from tools.app.jobs import CancelledError
+from tools.app.verdict import Verdict, verdict_of
 from tools.cli.capture_order import Order
 
 Progress = Literal["done", "now", "ahead"]
@@ -47,21 +48,6 @@ class Station:
 
     name: str
     progress: Progress
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a re-test showed: reps before and after in degrees, the sentences, the yardstick."""
-
-    title: str
-    side: str
-    before_deg: tuple[float, ...]
-    after_deg: tuple[float, ...]
-    low_deg: float
-    high_deg: float
-    mdc_deg: float | None
-    change: str
-    symmetry: str
 
 
 class VisitModel:
@@ -87,6 +73,8 @@ class VisitModel:
         self.stopped_at = ""
         self.last_change: datetime | None = None
         self.last_treatment: Treatment | None = None
+        self.last_tested: tuple[str, str] | None = None
+        self.last_visit = ""
 
     # ---- people -----------------------------------------------------------------------------------
 
@@ -141,6 +129,9 @@ class VisitModel:
             self.treatment = ledger.one(Treatment, visit_id=visit.id)
             earlier = [one for each in known for one in ledger.find(Treatment, visit_id=each.id)]
             self.last_treatment = earlier[-1] if earlier else None
+            tested = [one for each in known for one in ledger.find(TrialRecord, visit_id=each.id)]
+            self.last_tested = (tested[-1].movement, tested[-1].side) if tested else None
+            self.last_visit = _at_a_glance(ledger, known, self.last_treatment)
 
     @property
     def stations(self) -> tuple[Station, ...]:
@@ -164,10 +155,40 @@ class VisitModel:
         """The questions of the screening: code and words."""
         return tuple((rule.code, rule.question) for rule in RULES)
 
+    def answered(self) -> dict[str, Answer]:
+        """Return the answers by code: those of this visit, before there are any those of last time."""
+        with self.desk.store.reading() as ledger:
+            visit = open_visit(ledger, ledger.client(self.code))
+            given = [] if visit is None else answers_of(ledger, visit)
+        try:
+            given = given or intake.answers_last_time(self.desk, self.code)
+        except VisitError:
+            return {}
+        return {answer.code: answer for answer in given}
+
     def screen(self, yes: Sequence[str]) -> None:
-        """Answer the screening: yes to these, no to all others."""
-        answers = [Answer(rule.code, Reply.YES if rule.code in yes else Reply.NO) for rule in RULES]
+        """Answer the screening: yes to these, no to all others; what stays as it was keeps its detail."""
+        before = self.answered()
+
+        def answer(code: str) -> Answer:
+            known, ticked = before.get(code), code in yes
+            if known is not None and (known.reply is not Reply.NO) == ticked:
+                return known
+            return Answer(code, Reply.YES if ticked else Reply.NO)
+
+        self._do(lambda: self._screened([answer(rule.code) for rule in RULES]))
+
+    def go_on_past(self, by: str, reason: str) -> None:
+        """Go on past the stops of the screening: a named clinician answers for it."""
+        stops = [finding.answer for finding in self.facts.screening.open_stops]
+        answers = [replace(stop, override_by=by, override_reason=reason) for stop in stops]
         self._do(lambda: self._screened(answers))
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What the answers ask to mind, in words."""
+        screening = self.facts.screening
+        return tuple(f.sentence() for f in screening.findings if f not in screening.open_stops)
 
     def screen_as_last_time(self) -> None:
         """Answer as last time: nothing new for all."""
@@ -314,7 +335,7 @@ class VisitModel:
             return
         raise VisitError(
             " ".join(finding.sentence() for finding in result.open_stops)
-            + " A named clinician may go on with a reason (rom visit screen --override)."
+            + " Only a named clinician may go on, with a reason."
         )
 
     def _do(self, step: Callable[[], object]) -> None:
@@ -338,27 +359,20 @@ def _stopped(code: str, state: State, at: datetime | None) -> str:
     return f"Visit of {code} stopped{when} in {state}. Continue?"
 
 
+def _at_a_glance(ledger: Ledger, visits: Sequence[Visit], treated: Treatment | None) -> str:
+    """Return what was treated last and where the sensors sat, in words; empty before a first time."""
+    worn = [(visit, ledger.find(SensorSetup, visit_id=visit.id)) for visit in visits]
+    worn = [(visit, rows) for visit, rows in worn if rows]
+    if not worn:
+        return ""
+    visit, rows = worn[-1]
+    places = {row.segment.replace("_", " "): row.placement or "" for row in rows}
+    sensors = ", ".join(f"{where}{f' ({how})' if how else ''}" for where, how in places.items())
+    done = "" if treated is None else f" {treated.structure} {treated.side}, {treated.technique}."
+    return f"Last time ({visit.started_at:%Y-%m-%d}):{done} Sensors on {sensors}."
+
+
 def _changed(ledger: Ledger, visit: Visit) -> datetime:
     """Return when a visit last moved on."""
     changes = ledger.find(StateChange, visit_id=visit.id)
     return max((change.at for change in changes), default=visit.started_at)
-
-
-def verdict_of(done: Attached) -> Verdict | None:
-    """Return what a re-test showed, for the screen; None at baseline or with too few reps."""
-    if done.comparison is None:
-        return None
-    found = done.comparison.to_document()
-    low, high = (math.degrees(end) for end in done.comparison.change.estimate.interval())
-    limit = done.comparison.change.yardstick.mdc95
-    return Verdict(
-        str(found["title"]),
-        str(found["side"]),
-        tuple(found["pre_reps_deg"]),  # pyright: ignore[reportArgumentType]  a document of the comparison
-        tuple(found["post_reps_deg"]),  # pyright: ignore[reportArgumentType]
-        low,
-        high,
-        None if limit is None else math.degrees(limit),
-        str(found["sentence"]),
-        "" if done.symmetry is None else done.symmetry.sentence(),
-    )

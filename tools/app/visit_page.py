@@ -8,18 +8,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLineEdit,
-    QListWidget,
     QProgressBar,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from rom.catalogue.movement import Side
+from rom.clinic.screening import Reply
 from rom.clinic.treating import Technique
 from rom.clinic.visit import State
 from tools.app.chooser_model import ChooserModel
@@ -29,13 +26,14 @@ from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.theme import Theme
 from tools.app.visit_model import VisitModel
-from tools.app.visit_panels import ClientPicker, QuestionList
+from tools.app.visit_panels import ClientPicker, MovementPicker, PainRow, QuestionList, StructurePicker
 from tools.app.visit_path import VisitPath
-from tools.app.visit_questions import DESPITE, ask_reason, ask_stop
-from tools.app.widgets import KEPT, button, clear, words
+from tools.app.visit_questions import DESPITE, ask_reason, ask_stop, ask_who_goes_on
+from tools.app.widgets import button, clear, search_line, words
 
 NEXT_VISIT_DAYS = 4
 PAGES = "Page (*.pdf);;Page for a browser (*.html)"
+NOTHING_NEW, NOTHING_NEW_KEY = "Nothing new for all", "N"
 Deed = tuple[str, Callable[[], None]]
 """What a button says and does."""
 Measuring = Callable[[str, Callable[[float], None]], None]
@@ -68,17 +66,7 @@ class VisitPage(QWidget):
         self._progress.setAccessibleName("Progress")
         self._body = QVBoxLayout()
         self._row = QHBoxLayout()
-        self._movement = QComboBox()
-        self._movement.setAccessibleName("Movement")
-        for movement in setting.catalogue.movements.values():
-            self._movement.addItem(self._chooser.title(movement), movement.id)
-        self._movement.setCurrentIndex(max(0, self._movement.findData("kn_ake")))
-        self._side = QComboBox()
-        self._movement.setObjectName(KEPT)
-        self._side.setObjectName(KEPT)
-        self._side.setAccessibleName("Side")
-        for side in ("right", "left", "midline"):
-            self._side.addItem(side, side)
+        self._tested = MovementPicker(self._chooser)
         column = QVBoxLayout(self)
         for widget in (self._path, self._title, self._problem, self._dots, self._change, self._symmetry):
             column.addWidget(widget)
@@ -93,6 +81,8 @@ class VisitPage(QWidget):
     def choose(self, code: str) -> None:
         """Look at a client."""
         self.model.choose(code)
+        if self.model.last_tested is not None:
+            self._tested.pick(*self.model.last_tested)
         self.show_state()
 
     def take(self, session: Session) -> None:
@@ -132,18 +122,18 @@ class VisitPage(QWidget):
         self._problem.setText(said)
         self._problem.setVisible(bool(said))
         self._progress.setVisible(self._job is not None)
+        self._turn_to(self._panel())
+
+    def _turn_to(self, panel: Callable[[], None]) -> None:
         clear(self._body)
         clear(self._row)
-        if self._job is not None:
-            self._title.setText(f"{model.code}   {self._job.words}")
-            self._body.addStretch(1)
-            self._actions(("Cancel", self._job.cancel))
-            return
-        self._panel()()
+        panel()
         self._body.addStretch(1)
 
     def _panel(self) -> Callable[[], None]:
         model = self.model
+        if self._job is not None:
+            return self._show_job
         if not model.code:
             return self._show_clients
         if not model.running:
@@ -163,6 +153,11 @@ class VisitPage(QWidget):
 
     # ---- panels -----------------------------------------------------------------------------------
 
+    def _show_job(self) -> None:
+        assert self._job is not None
+        self._title.setText(f"{self.model.code}   {self._job.words}")
+        self._actions(("Cancel", self._job.cancel))
+
     def _show_clients(self) -> None:
         self._title.setText("Who comes?")
         picker = ClientPicker(self._chooser)
@@ -179,6 +174,8 @@ class VisitPage(QWidget):
 
     def _show_start(self) -> None:
         self._title.setText(f"{self.model.code}   no visit is open")
+        if self.model.last_visit:
+            self._body.addWidget(words(self.model.last_visit))
         if self.model.note:
             self._note()
         self._actions(
@@ -189,20 +186,34 @@ class VisitPage(QWidget):
         )
 
     def _show_screening(self) -> None:
-        self._title.setText(f"{self.model.code}   Screening: tick what is a yes")
-        asked = QuestionList(self.model.questions)
+        model = self.model
+        answers = model.answered()
+        last_time = "Screening: as last time unless changed" if answers else "Screening: what is a yes?"
+        self._title.setText(f"{model.code}   {last_time}   (a letter changes an answer)")
+        yes = [code for code, answer in answers.items() if answer.reply is not Reply.NO]
+        asked = QuestionList(model.questions, yes)
         self._body.addWidget(asked, 20)
-        self._actions(
-            ("Answers given", self._then(lambda: self.model.screen(asked.yes))),
-            ("Nothing new for all", self._then(self.model.screen_as_last_time)),
-        )
+        others: list[Deed] = []
+        if model.facts.screening.open_stops:
+            others = [("Go on past the stop ...", self._go_on_past), ("Stop for safety ...", self._halt)]
+        elif answers:
+            others = [(NOTHING_NEW, self._then(model.screen_as_last_time))]
+        self._actions(("Answers given", self._then(lambda: model.screen(asked.yes))), *others)
+
+    def _go_on_past(self) -> None:
+        said = ask_who_goes_on(self, self.model.desk.actor)
+        if said is not None:
+            self.model.go_on_past(*said)
+        self.show_state()
+
+    def _mind(self) -> None:
+        for sentence in self.model.cautions:
+            self._body.addWidget(words(f"Mind {sentence}", role="warning"))
 
     def _show_history(self) -> None:
         self._title.setText(f"{self.model.code}   Pain now, 0 to 10")
-        row = QHBoxLayout()
-        for pain in range(11):
-            row.addWidget(button(str(pain), self._then(lambda p=pain: self.model.tell(float(p)))))
-        self._body.addLayout(row)
+        self._mind()
+        self._body.addWidget(PainRow(lambda pain: self._then(lambda: self.model.tell(pain))()))
 
     def _show_tests(self) -> None:
         facts = self.model.facts
@@ -214,53 +225,42 @@ class VisitPage(QWidget):
             self._body.addWidget(words(text))
         self._actions(
             ("Record test", lambda: self._capture(None)),
-            ("On to the structure", self._show_structures_now),
-            ("Close the visit", self._soft(self._close)),
+            ("On to the structure", lambda: self._turn_to(self._show_structures)),
+            ("Close the visit", lambda: self._turn_to(self._ask_after)),
         )
 
-    def _show_structures_now(self) -> None:
-        clear(self._body)
-        clear(self._row)
-        self._show_structures()
-        self._body.addStretch(1)
+    def _ask_after(self) -> None:
+        """Ask how it went before the visit is closed."""
+        self._title.setText(f"{self.model.code}   Pain now, after the treatment, 0 to 10")
+        reaction = search_line("How did the client react? (may stay empty)")
+
+        def close(pain: float | None) -> None:
+            said = reaction.text().strip()
+            self._soft(lambda despite: self.model.close(pain, said, despite))()
+
+        self._body.addWidget(PainRow(close))
+        self._body.addWidget(reaction)
+        self._actions(("Close without a rating", lambda: close(None)), ("Back", self.show_state))
 
     def _show_structures(self) -> None:
         self._title.setText(f"{self.model.code}   Which structure, and how?")
-        search, found, technique = QLineEdit(), QListWidget(), QComboBox()
-        search.setPlaceholderText("Structure, such as biceps f")
-        search.setAccessibleName("Structure")
-        found.setAccessibleName("Structures")
-        technique.addItems([str(one) for one in Technique])
-        technique.setAccessibleName("Technique")
-        movement = self._setting.catalogue.movement(self._movement.currentData())
-        shown: list[str] = []
-        last, expected = self.model.last_treatment, self.model.expected
-
-        def fill(typed: str) -> None:
-            structures = self._chooser.structures(typed, movement)
-            if not typed:
-                structures.sort(key=lambda one: one.id not in expected)
-            shown[:] = [one.id for one in structures]
-            found.clear()
-            found.addItems([one.summary for one in structures])
-            found.setCurrentRow(0)
+        self._mind()
+        movement = self._tested.movement
+        techniques = [str(one) for one in Technique]
+        picker = StructurePicker(self._chooser, movement, self.model.expected, techniques)
+        last = self.model.last_treatment
+        if last is not None:
+            self._tested.pick(side=last.side)
+            picker.propose(last.technique)
 
         def go() -> None:
-            if found.currentRow() >= 0:
-                chosen, picked = Technique(technique.currentText()), shown[found.currentRow()]
-                side: Side = self._side.currentData()
+            picked, side = picker.structure, self._tested.body_side
+            if picked:
+                chosen = Technique(picker.technique)
                 self._soft(lambda despite: self.model.treat(picked, side, chosen, despite))()
 
-        search.textChanged.connect(fill)
-        fill("")
-        self._body.addWidget(search)
-        self._body.addWidget(found, 5)
-        if last is not None:
-            self._side.setCurrentIndex(max(0, self._side.findData(last.side)))
-            technique.setCurrentText(last.technique)
-        self._body.addWidget(self._side)
-        self._side.show()
-        self._body.addWidget(technique)
+        self._body.addWidget(picker, 5)
+        self._pick_movement()
         self._actions(("Treat", go))
 
     def _show_passes(self) -> None:
@@ -269,7 +269,7 @@ class VisitPage(QWidget):
         self._title.setText(f"{self.model.code}   Passes: {name}")
         self._body.addWidget(words(f"{facts.passes} of at most {facts.passes_max} passes"))
         if treatment is not None:
-            self._side.setCurrentIndex(max(0, self._side.findData(treatment.side)))
+            self._tested.pick(side=treatment.side)
         self._pick_movement()
         self._straps(("Record passes", lambda: self._capture(None)))
 
@@ -278,7 +278,7 @@ class VisitPage(QWidget):
         self._pick_movement()
         self._straps(
             ("Next structure", self._soft(self.model.retarget)),
-            ("Close the visit", self._soft(self._close)),
+            ("Close the visit", lambda: self._turn_to(self._ask_after)),
         )
 
     def _show_neighbours(self) -> None:
@@ -286,13 +286,15 @@ class VisitPage(QWidget):
         for one in self.model.suggested:
             self._body.addWidget(words(one.summary))
         self._actions(
-            ("Choose a structure", self._show_structures_now),
-            ("Close the visit", self._soft(self._close)),
+            ("Choose a structure", lambda: self._turn_to(self._show_structures)),
+            ("Close the visit", lambda: self._turn_to(self._ask_after)),
         )
 
     def _show_close(self) -> None:
         self._title.setText(f"{self.model.code}   The visit is halted")
-        self._actions(("Close the visit", self._soft(self._close)))
+        self._actions(
+            ("Close the visit", self._soft(lambda despite: self.model.close(None, despite=despite)))
+        )
 
     def _show_sign(self) -> None:
         self._title.setText(f"{self.model.code}   Close")
@@ -318,12 +320,8 @@ class VisitPage(QWidget):
     # ---- parts ------------------------------------------------------------------------------------
 
     def _pick_movement(self) -> None:
-        row = QHBoxLayout()
-        row.addWidget(self._movement, 2)
-        row.addWidget(self._side, 1)
-        self._body.addLayout(row)
-        self._movement.show()
-        self._side.show()
+        self._body.addWidget(self._tested)
+        self._tested.show()
 
     def _straps(self, *others: Deed) -> None:
         """Offer the re-test twice: whether sensors came off picks the error, and is never guessed."""
@@ -335,8 +333,7 @@ class VisitPage(QWidget):
 
     def _capture(self, came_off: bool | None) -> None:
         self._came_off = came_off
-        movement = self._setting.catalogue.movement(self._movement.currentData())
-        side: Side = "midline" if movement.laterality == "midline" else self._side.currentData()
+        movement, side = self._tested.movement, self._tested.side
         file = self._setting.new_file(f"{self.model.code}_{movement.id}_{side}")
         order = self.model.order(movement, side, file)
         if came_off is not None:
@@ -350,9 +347,6 @@ class VisitPage(QWidget):
         area.setWidget(words(self.model.note))
         area.setAccessibleName("Note of the visit")
         self._body.addWidget(area, 20)
-
-    def _close(self, despite: str) -> None:
-        self.model.close(None, despite=despite)
 
     def _soft(self, deed: Callable[[str], None]) -> Callable[[], None]:
         """Return a deed that may be done with a reason where a guard holds it up."""
@@ -381,11 +375,11 @@ class VisitPage(QWidget):
 
         return act
 
-    def _actions(self, primary: tuple[str, Callable[[], None]], *others: Deed) -> None:
+    def _actions(self, primary: Deed, *others: Deed) -> None:
         for text, deed in others:
-            self._row.addWidget(button(text, deed))
+            self._row.addWidget(button(text, deed, key=NOTHING_NEW_KEY if text == NOTHING_NEW else ""))
         self._row.addStretch(1)
-        self._row.addWidget(button(primary[0], primary[1], primary=True))
+        self._row.addWidget(button(*primary, primary=True))
 
     def _look_at_job(self) -> None:
         if self._job is not None:

@@ -2,7 +2,7 @@
 
 # pyright: basic
 
-from PySide6.QtWidgets import QInputDialog, QWidget
+from PySide6.QtWidgets import QInputDialog, QLineEdit, QWidget
 
 DESPITE = " (--despite)"
 """What the messages of `rom visit` say where a reason lets pass; here a box asks for it."""
@@ -16,6 +16,17 @@ def ask_reason(parent: QWidget, problem: str) -> str:
     question = f"{problem.replace(DESPITE, '')}\n\nWhy go on? It is written down."
     text, said = QInputDialog.getText(parent, "Go on all the same?", question)
     return text.strip() if said else ""
+
+
+def ask_who_goes_on(parent: QWidget, clinician: str) -> tuple[str, str] | None:
+    """Ask who answers for going on past a stop of the screening, and why; None for not at all."""
+    who, given = QInputDialog.getText(
+        parent, "Go on past the stop", "Who answers for it?", QLineEdit.EchoMode.Normal, clinician
+    )
+    if not given or not who.strip():
+        return None
+    why, given = QInputDialog.getText(parent, "Go on past the stop", "Why? It is written down.")
+    return (who.strip(), why.strip()) if given and why.strip() else None
 
 
 def ask_stop(parent: QWidget) -> list[str]:

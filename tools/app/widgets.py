@@ -5,8 +5,9 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QLabel, QLayout, QPushButton
+from PySide6.QtWidgets import QFrame, QLabel, QLayout, QLineEdit, QPushButton
 
+PRIMARY_KEY = "Ctrl+Return"
 KEPT = "kept"
 """Name of a widget that `clear` hides, to be used again."""
 
@@ -32,19 +33,36 @@ def words(text: str = "", *, role: str = "", soft: bool = False) -> QLabel:
     return label
 
 
-def button(text: str, action: Callable[[], None], *, primary: bool = False, hint: str = "") -> QPushButton:
-    """Return a button; the one primary action of a screen stands out."""
+def button(
+    text: str, action: Callable[[], None], *, primary: bool = False, hint: str = "", key: str = ""
+) -> QPushButton:
+    """Return a button, pressed by its key too; the one primary action of a screen stands out.
+
+    A click doesn't take the focus: the space key goes on doing what it did, and Tab still comes by.
+    """
     made = QPushButton(text)
     made.clicked.connect(lambda _checked=False: action())
     made.setAccessibleName(text)
     made.setAutoDefault(False)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    keys = key or (PRIMARY_KEY if primary else "")
+    hint = hint or (f"Key {keys}" if keys else "")
+    if keys:
+        made.setShortcut(keys)
     if hint:
         made.setToolTip(hint)
         made.setAccessibleDescription(hint)
     if primary:
         made.setProperty("primary", "true")
-        made.setShortcut("Ctrl+Return")
     return made
+
+
+def search_line(hint: str) -> QLineEdit:
+    """Return an empty line to type into; its hint is its name."""
+    line = QLineEdit()
+    line.setPlaceholderText(hint)
+    line.setAccessibleName(hint)
+    return line
 
 
 def clear(layout: QLayout) -> None:

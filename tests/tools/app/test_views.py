@@ -44,7 +44,7 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
     model = capture.live.model
     assert model is not None
     window.show_patient()
-    screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=20_000)
+    screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=80_000)
     screen.waitUntil(lambda: model.pose.caption != "", timeout=20_000)
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_M)

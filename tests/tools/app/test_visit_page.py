@@ -185,3 +185,94 @@ def test_the_window_at_home_shows_three_steps_and_nothing_else(
     made.page.open(tmp_path / "wrong.json")
     assert "ask for it again" in made.page.model.problem
     made.close()
+
+
+def key(screen: Any, window: "Window", *keys: Any) -> None:
+    """Press keys wherever the focus is."""
+    from PySide6.QtWidgets import QApplication
+
+    window.activateWindow()
+    screen.waitUntil(lambda: QApplication.activeWindow() is window, timeout=5_000)
+    screen.wait(150)
+    for each in keys:
+        screen.keyClick(QApplication.focusWidget() or window, each)
+        screen.wait(150)
+
+
+def ticked(page: "VisitPage") -> list[str]:
+    from PySide6.QtWidgets import QCheckBox
+
+    return [box.accessibleName()[:5] for box in page.findChildren(QCheckBox) if box.isChecked()]
+
+
+def test_the_screening_is_answered_with_one_key_a_line_and_begins_as_last_time(
+    screen: Any, window: "Window", page: "VisitPage"
+) -> None:
+    from PySide6.QtCore import Qt
+
+    page.choose(CODE)
+    page.model.start()
+    page.show_state()
+    assert ticked(page) == []
+    key(screen, window, Qt.Key.Key_L, Qt.Key.Key_A, Qt.Key.Key_A)
+    assert ticked(page) == ["Blood"]
+    screen.keyClick(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    screen.waitUntil(lambda: page.model.state is State.HISTORY, timeout=5_000)
+    assert len(page.model.cautions) == 1
+    assert "Light pressure" in page.model.cautions[0]
+    key(screen, window, Qt.Key.Key_4)
+    screen.waitUntil(lambda: page.model.state is State.SETUP, timeout=5_000)
+    page.model.desk.halt(CODE, "stop", reason="a test", action="none", told="nobody")
+    page.model.close(None)
+    page.model.sign(None)
+    page.model.start()
+    page.show_state()
+    assert ticked(page) == ["Blood"]
+    key(screen, window, Qt.Key.Key_N)
+    screen.waitUntil(lambda: page.model.state is State.HISTORY, timeout=5_000)
+    assert "Light pressure" in page.model.cautions[0]
+
+
+def test_a_new_yes_stops_until_a_named_clinician_answers_for_going_on(
+    screen: Any, page: "VisitPage", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PySide6.QtWidgets import QInputDialog
+
+    page.choose(CODE)
+    page.model.start()
+    page.model.screen(["RF03", "RF12"])
+    page.show_state()
+    assert page.model.state is State.SCREEN
+    assert "Only a named clinician may go on" in page.model.problem
+    assert "rom visit" not in page.model.problem
+    given = iter([("Dr Lee", True), ("treated, afebrile", True)])
+
+    def answer(*_: object) -> tuple[str, bool]:
+        return next(given)
+
+    monkeypatch.setattr(QInputDialog, "getText", answer)
+    press(screen, page, "Go on past the stop")
+    assert page.model.state is State.HISTORY
+    assert any("Passed by Dr Lee: treated, afebrile" in one for one in page.model.cautions)
+
+
+def test_pain_after_treatment_is_asked_before_the_visit_closes(
+    screen: Any, page: "VisitPage", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.choose(CODE)
+    page.model.start()
+    page.model.screen([])
+    page.model.tell(6.0)
+    page.show_state()
+    press(screen, page, "Close the visit")
+    press(screen, page, "Back")
+    press(screen, page, "Close the visit")
+    asked: list[tuple[float | None, str]] = []
+
+    def close(pain: float | None, reaction: str, despite: str) -> None:
+        assert despite == ""
+        asked.append((pain, reaction))
+
+    monkeypatch.setattr(page.model, "close", close)
+    press(screen, page, "2")
+    assert asked == [(2.0, "")]
