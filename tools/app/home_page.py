@@ -3,10 +3,11 @@
 # pyright: basic
 
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFont, QKeySequence, QPainter, QPaintEvent, QPen, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from tools.app.body import pose_of
@@ -15,6 +16,7 @@ from tools.app.jobs import Job
 from tools.app.limb_figure import LimbFigure
 from tools.app.readout import Readout
 from tools.app.setting import Setting
+from tools.app.station import Station
 from tools.app.step_panel import StepPanel
 from tools.app.theme import Theme, Themed
 from tools.app.tones import Speaker
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 STEPS = ("1   Strap", "2   Move", "3   Result")
 FRAME_MS = 33
+RESTING_MS = 1000
+ENDING_S = 5.0
 
 
 class HomePage(Themed, QWidget):
@@ -36,12 +40,13 @@ class HomePage(Themed, QWidget):
         super().__init__()
         self.model = model
         self._theme = theme
-        self._setting = setting
+        self._station = Station(setting.source_of)
         self._capture: CaptureModel | None = None
         self._job: Job[None] | None = None
         self._speaker = Speaker()
         self._voice = Voice()
         self._said = ""
+        self._left = False
         self._steps = [words(text, role="title") for text in STEPS]
         self._say = words(role="title")
         self._figure = LimbFigure(theme)
@@ -49,12 +54,19 @@ class HomePage(Themed, QWidget):
         self._readout = Readout(theme)
         self._band = ChanceBand(theme)
         self._primary = button("Next", self._go, primary=True, hint="Space or Enter")
+        self._back = button("Back", self._go_back, hint="Key Esc", key="Esc")
+        for key in ("Space", "Return", "Enter"):
+            QShortcut(QKeySequence(key), self, self._primary.click)
         self._primary.setMinimumHeight(64)
         self._lay_out()
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MS)
         self._timer.timeout.connect(self._tick)
         self._timer.start()
+        self._resting = QTimer(self)
+        self._resting.setInterval(RESTING_MS)
+        self._resting.timeout.connect(self._station.idle)
+        self._resting.start()
         self.show_state()
 
     def open(self, file: Path) -> None:
@@ -65,9 +77,14 @@ class HomePage(Themed, QWidget):
     def stop(self) -> None:
         """End what is under way, in good order."""
         if self._capture is not None:
-            self._capture.session.end(5.0)
+            self._capture.session.end(ENDING_S)
+        if self._job is not None:
+            self._job.cancel()
         self._speaker.close()
         self._voice.hush()
+        leaving = Thread(target=self._station.close, name="leaving", daemon=True)
+        leaving.start()
+        leaving.join(ENDING_S)
 
     def wear(self, theme: Theme) -> None:
         """Draw with another theme from now on."""
@@ -101,13 +118,21 @@ class HomePage(Themed, QWidget):
 
         order = self.model.order()
         self.model.problem = ""
-        source = self._setting.source_of(order.movement, order.side)
+        self._left = False
         test = self.model.test
-        session = Session(order, source)
+        session = Session(order, self._station.source(order.movement, order.side))
         self._capture = CaptureModel(session, play=self._speaker.play)
         self._readout.set_caption(self.model.title.upper() if test else "")
         session.start()
         self.show_state()
+
+    def _go_back(self) -> None:
+        """Leave what is under way: to the first step, or without measuring."""
+        if self._job is not None:
+            self._job.cancel()
+        elif self._capture is not None and not self._capture.session.over:
+            self._left = True
+            self._capture.session.end()
 
     def _tick(self) -> None:
         capture = self._capture
@@ -125,14 +150,16 @@ class HomePage(Themed, QWidget):
             if self.model.result is None:
                 self._capture = None
             self.show_state()
+        elif self._job is not None:
+            self._say.setText(self._sentence(self.place))
 
     def _ended(self, capture: "CaptureModel") -> None:
         session = capture.session
-        if session.error:
-            self.model.problem, self._capture = session.error, None
+        if session.error or self._left:
+            self.model.problem, self._capture = "" if self._left else session.error, None
             return
         file = session.order.file
-        self._job = Job("measuring", lambda report: self.model.measure(file, report))
+        self._job = Job("Measuring", lambda report: self.model.measure(file, report))
 
     def show_state(self) -> None:
         """Show the step that is due."""
@@ -159,6 +186,7 @@ class HomePage(Themed, QWidget):
         names = {0: "Start", 1: "Try again" if again else "Start / stop", 2: "Send to clinic"}
         self._primary.setText("Open the clinic's file" if model.test is None else names[place])
         self._primary.setEnabled(self._job is None and model.sent is None)
+        self._back.setVisible(place == 1 or self._job is not None)
 
     def _sentence(self, place: int) -> str:
         model = self.model
@@ -171,7 +199,9 @@ class HomePage(Themed, QWidget):
             return "" if self._capture is None else "   ".join(self._capture.warnings)
         if model.sent is not None:
             return f"{model.result.sentence if model.result else ''}\nSend this file: {model.sent}"
-        return model.result.sentence if model.result is not None else "Measuring ..."
+        if model.result is not None:
+            return model.result.sentence
+        return f"Measuring ... {0.0 if self._job is None else self._job.share:.0%}"
 
     def _segments(self) -> tuple[str, str]:
         order = self.model.order()
@@ -194,6 +224,7 @@ class HomePage(Themed, QWidget):
         whole.addWidget(self._say)
         whole.addStretch(0)
         below = QHBoxLayout()
+        below.addWidget(self._back)
         below.addStretch(1)
         below.addWidget(self._primary)
         whole.addLayout(below)

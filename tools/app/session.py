@@ -6,6 +6,7 @@ The window may hang or close; the recording goes on or ends in good order, and w
 import math
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from queue import Empty, SimpleQueue
@@ -21,7 +22,9 @@ from tools.cli.capture_order import Order
 from tools.cli.capture_record import record
 from tools.cli.capture_screen import Screen, View
 from tools.cli.keys import QUIT, Keys
-from tools.sources import Source
+from tools.sources import Opened, Source
+
+LEFT = "Ended before anything was recorded."
 
 
 class _Panel(Screen):
@@ -153,20 +156,27 @@ class Session:
         """Take what the live chain says; it never waits for a window."""
         self._arrived.put(step)
 
+    def _capture(self, opened: Opened) -> None:
+        if opened.limbs is None and not self._given:
+            movement, side = self.order.movement, self.order.side
+            check_side(opened.acquisition, movement, side, self._panel, self._keys)
+        self._recording = True
+        self.found = record(
+            self.order, opened, self._panel, self._keys, given=self._given, seen=self.live_step
+        )
+
     def _run(self) -> None:
         try:
             with self._source() as opened:
                 self._acquisition = opened.acquisition
                 connect(opened.acquisition, self._panel, self._keys)
-                if opened.limbs is None and not self._given:
-                    movement, side = self.order.movement, self.order.side
-                    check_side(opened.acquisition, movement, side, self._panel, self._keys)
-                self._recording = True
-                self.found = record(
-                    self.order, opened, self._panel, self._keys, given=self._given, seen=self.live_step
-                )
+                # whoever leaves sensors that stream may come back to them: they stay connected
+                with suppress(LeftError):
+                    self._capture(opened)
+                    return
+            self.error = LEFT
         except LeftError:
-            self.error = "Ended before anything was recorded."
+            self.error = LEFT
         except RomcapError as error:
             self.error = str(error)
         except Exception as error:  # noqa: BLE001  a window must say it, whatever it is

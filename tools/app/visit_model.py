@@ -29,6 +29,7 @@ from tools.app.jobs import CancelledError
 from tools.app.verdict import Verdict, verdict_of
 from tools.cli.capture_order import Order
 
+NOT_MEASURED = "Measuring was cancelled. The recording is kept, but the visit has no numbers of it."
 Progress = Literal["done", "now", "ahead"]
 
 PATH: tuple[tuple[str, frozenset[State]], ...] = (
@@ -310,23 +311,32 @@ class VisitModel:
             return tuple(one.id for one in self.suggested)
         return () if self.last_treatment is None else (self.last_treatment.structure,)
 
-    def write_page(self, path: Path) -> None:
-        """Write the page of the client's last visit, as PDF or for a browser; may take seconds."""
+    def write_page(self, path: Path, progress: Callable[[float], None] | None = None) -> None:
+        """Write the page of the client's last visit, as PDF or for a browser; may take seconds.
+
+        What `progress` raises stops it before there is a file.
+        """
         from imu.whole_file import write_whole
         from tools.report.from_store import visit_of_store
         from tools.report.html import render_html
+        from tools.report.model import untold
         from tools.report.pdf import render_pdf
         from tools.report.visit import visit_report
         from tools.report.words import load_words
 
+        tell = progress or untold
+
         def step() -> None:
             found = visit_of_store(self.desk.store, self.desk.catalogue, self.code)
+            tell(0.0)
             page = visit_report(found, load_words("en"))
             pdf = path.suffix.lower() == ".pdf"
-            write_whole(path, render_pdf(page) if pdf else render_html(page).encode())
+            content = render_pdf(page, tell) if pdf else render_html(page, tell).encode()
+            tell(1.0)
+            write_whole(path, content)
             self.note = f"Written: {path}\n\n{closing.visit_note(self.desk.store, self.code)}"
 
-        self._do(step)
+        self._do(step, f"Cancelled: {path.name} was not written.")
 
     def _screened(self, answers: Sequence[Answer]) -> None:
         result = intake.screen(self.desk, self.code, answers)
@@ -338,14 +348,12 @@ class VisitModel:
             + " Only a named clinician may go on, with a reason."
         )
 
-    def _do(self, step: Callable[[], object]) -> None:
+    def _do(self, step: Callable[[], object], cancelled: str = NOT_MEASURED) -> None:
         self.problem = ""
         try:
             step()
         except CancelledError:
-            self.problem = (
-                "Measuring was cancelled. The recording is kept, but the visit has no numbers of it."
-            )
+            self.problem = cancelled
         except (VisitError, InputError) as error:
             self.problem = str(error)
         except Exception as error:  # noqa: BLE001  disk, database or file: the window says it and goes on

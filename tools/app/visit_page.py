@@ -156,7 +156,13 @@ class VisitPage(QWidget):
     def _show_job(self) -> None:
         assert self._job is not None
         self._title.setText(f"{self.model.code}   {self._job.words}")
-        self._actions(("Cancel", self._job.cancel))
+        self._actions(("Cancel", self._cancel))
+
+    def _cancel(self) -> None:
+        """Ask the work to stop; it does at its next step, and leaves nothing half done."""
+        if self._job is not None:
+            self._job.cancel()
+            self._title.setText(f"{self.model.code}   {self._job.words}: stopping ...")
 
     def _show_clients(self) -> None:
         self._title.setText("Who comes?")
@@ -308,7 +314,7 @@ class VisitPage(QWidget):
         name, _ = QFileDialog.getSaveFileName(self, "Page for the chart", "", PAGES)
         if name:
             path = Path(name)
-            self._job = Job("writing the page", lambda _report: self.model.write_page(path))
+            self._job = Job("writing the page", lambda report: self.model.write_page(path, report))
             self._timer.start()
             self.show_state()
 

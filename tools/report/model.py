@@ -4,7 +4,7 @@ HTML, PDF and JSON are written from the same `ReportModel`, so they cannot disag
 language of the page already; only layout is left to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +16,12 @@ SCHEMA = "romcap.report/1"
 Kind = Literal["visit", "course", "retest", "trial"]
 Phase = Literal["before", "after"]
 Side = Literal["left", "right", "midline"]
+Progress = Callable[[float], None]
+"""Told which share of a page is drawn, from 0 to 1; what it raises stops the drawing."""
+
+
+def untold(_share: float) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)

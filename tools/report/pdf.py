@@ -6,7 +6,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from tools.report.figures import as_png, figure_rows
-from tools.report.model import Figure, ReportModel, Table
+from tools.report.model import Figure, Progress, ReportModel, Table, untold
 
 SCALES = (1.0, 0.94, 0.88, 0.82)
 """Sizes of type to try until the page fits one sheet; if none does, the last one runs on to the next."""
@@ -18,16 +18,18 @@ REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 INK, SOFT, LINE = "#212529", "#495057", "#adb5bd"
 
 
-def render_pdf(report: ReportModel) -> bytes:
-    """Return the page as a PDF: one sheet if it fits at a readable size."""
+def render_pdf(report: ReportModel, progress: Progress = untold) -> bytes:
+    """Return the page as a PDF: one sheet if it fits at a readable size; `progress` may stop it."""
     _fonts()
-    pictures = {
-        id(figure): as_png(figure, wide=len(row) == 1)
-        for row in figure_rows(report.figures)
-        for figure in row
-    }
+    steps = len(report.figures) + len(SCALES)
+    pictures: dict[int, tuple[bytes, float]] = {}
+    for row in figure_rows(report.figures):
+        for figure in row:
+            progress(len(pictures) / steps)
+            pictures[id(figure)] = as_png(figure, wide=len(row) == 1)
     built = b""
-    for scale in SCALES:
+    for number, scale in enumerate(SCALES):
+        progress((len(pictures) + number) / steps)
         built, pages = _Sheet(report, scale, pictures).build()
         if pages == 1:
             break

@@ -276,3 +276,46 @@ def test_pain_after_treatment_is_asked_before_the_visit_closes(
     monkeypatch.setattr(page.model, "close", close)
     press(screen, page, "2")
     assert asked == [(2.0, "")]
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".html"])
+def test_a_page_that_is_cancelled_is_not_written_and_one_that_is_not_is(
+    screen: Any, page: "VisitPage", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    from threading import Event
+
+    from PySide6.QtWidgets import QFileDialog
+
+    import tools.report.visit as drawing
+
+    file = tmp_path / f"page{suffix}"
+    reached, go, draw = Event(), Event(), drawing.visit_report
+
+    def slow(*args: Any) -> Any:
+        reached.set()
+        go.wait(20.0)
+        return draw(*args)
+
+    def named(*_: object) -> tuple[str, str]:
+        return str(file), ""
+
+    monkeypatch.setattr(drawing, "visit_report", slow)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", named)
+    page.choose(CODE)
+    page.model.start()
+    page.model.screen([])
+    page.model.tell(3.0)
+    page.model.desk.halt(CODE, "stop", reason="a test", action="none", told="nobody")
+    page.model.close(None)
+    page.show_state()
+    press(screen, page, "Page for the chart")
+    screen.waitUntil(reached.is_set, timeout=20_000)
+    press(screen, page, "Cancel")
+    go.set()
+    screen.waitUntil(lambda: "was not written" in page.model.problem, timeout=30_000)
+    assert list(tmp_path.glob("page*")) == []
+    screen.wait(100)
+    press(screen, page, "Page for the chart")
+    screen.waitUntil(file.exists, timeout=60_000)
+    assert file.stat().st_size > 1000
+    screen.waitUntil(lambda: "Written" in page.model.note, timeout=10_000)
