@@ -101,6 +101,8 @@ def join(blocks: Sequence[ImuBlock]) -> ImuBlock:
     sensors = sorted({block.sensor for block in blocks})
     if len(sensors) != 1:
         raise InputError(f"blocks of exactly one sensor can be joined, got {sensors}")
+    if len(blocks) == 1:
+        return blocks[0]
     mags = [block.mag for block in blocks if block.mag is not None]
     return ImuBlock(
         sensors[0],

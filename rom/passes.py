@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from imu.block import FloatArray
+from imu.compiled import sequential
 from imu.errors import InputError
 from rom.turning import Curve, Rest, Stop
 
@@ -230,30 +231,21 @@ class PassDetector:
 
     def _travel(self, now: float) -> _Travel | None:
         """Return the travel from the last pivot to the extreme, None if it never was a movement."""
+        p, curve = self.params, self._curve
+        (since, _), (until, farthest) = curve.pivot, curve.extreme
+        floor, least = math.radians(p.speed_floor_deg_s), math.radians(p.min_peak_deg_s)
+        rules = np.array([since, min(until, now), floor, p.speed_share, least, self._longest_step])
+        out = np.empty(5)
         t, angle, speed = self._speeds()
-        (since, _), (until, farthest), way = self._curve.pivot, self._curve.extreme, self._curve.direction
-        inside = (t >= since) & (t <= until) & (t <= now)
-        if not inside.any():
+        if not _measured(t, angle, speed * curve.direction, rules, out):
             return None
-        forward = np.where(inside, speed * way, -math.inf)
-        peak = float(forward.max())
-        floor = math.radians(self.params.speed_floor_deg_s)
-        if not peak > math.radians(self.params.min_peak_deg_s):
-            return None
-        fast = np.flatnonzero(forward > max(floor, self.params.speed_share * peak))
-        first, last = max(int(fast[0]) - 1, 0), min(int(fast[-1]) + 1, len(t) - 1)
-        before = (t >= max(since, float(t[first]) - 1.0)) & (t <= t[first])
-        start_angle = np.median(angle[before]) if before.any() else angle[first]
-        holes = np.diff(t[first : last + 1]) > self.params.max_gap_s + 2.0 * self.params.grid_s
-        return _Travel(
-            way,
-            float(t[first]),
-            float(t[last]),
-            float(start_angle),
-            farthest,
-            peak,
-            bool(holes.any()),
-        )
+        start, stop, start_angle, peak, hole = out.tolist()
+        return _Travel(curve.direction, start, stop, start_angle, farthest, peak, hole > 0.0)
+
+    @property
+    def _longest_step(self) -> float:
+        """From look to look where nothing is missing, s."""
+        return self.params.max_gap_s + 2.0 * self.params.grid_s
 
     def _leave(self, now: float) -> float:
         """Return when the limb left the far end for the turn that is noticed `now`, not for a slip before."""
@@ -321,7 +313,7 @@ class PassDetector:
     def _hole(self, start: float, stop: float) -> bool:
         t = self._curve.looks[:, 0]
         t = t[(t >= start) & (t <= stop)]
-        return bool((np.diff(t) > self.params.max_gap_s + 2.0 * self.params.grid_s).any())
+        return bool((np.diff(t) > self._longest_step).any())
 
     def _close_when_still(self, t: float, reps: list[Rep]) -> None:
         """Close the open rep: the limb is back and has stood still for a while."""
@@ -343,3 +335,40 @@ class PassDetector:
         self._travels = deque(state["travels"], maxlen=5)
         self._needed = self._threshold()
         self._out = None if state["out"] is None else Pass(**state["out"])
+
+
+@sequential("(n),(n),(n),(r)->(o)")
+def _measured(
+    t: FloatArray, angle: FloatArray, speed: FloatArray, rules: FloatArray, out: FloatArray
+) -> bool:
+    """Measure a travel in looks and their speeds along its way; return whether it was a movement at all.
+
+    `rules` are the first and the last instant that may belong to it, s, the least speed and share of the peak
+    at which it starts and stops, the peak that makes it a movement, rad/s, and the longest step between two
+    looks, s. Filled are start, stop, s, the angle at rest before, rad, the peak, rad/s, and whether a look is
+    missing.
+    """
+    since, until, floor, share, least, longest = rules
+    begin, end = np.searchsorted(t, since), np.searchsorted(t, until, side="right")
+    if end <= begin:
+        return False
+    peak = speed[begin:end].max()
+    limit = max(floor, share * peak)
+    if not peak > max(least, limit):
+        return False
+    first, last = begin, end - 1
+    while not speed[first] > limit:
+        first += 1
+    while not speed[last] > limit:
+        last -= 1
+    first, last = max(first - 1, 0), min(last + 1, len(t) - 1)
+    resting = np.sort(angle[np.searchsorted(t, max(since, t[first] - 1.0)) : first + 1])
+    middle = len(resting) // 2
+    start_angle = angle[first]
+    if len(resting):
+        start_angle = 0.5 * (resting[middle] + resting[(len(resting) - 1) // 2])
+    out[0], out[1], out[2], out[3], out[4] = t[first], t[last], start_angle, peak, 0.0
+    for k in range(first, last):
+        if t[k + 1] - t[k] > longest:
+            out[4] = 1.0
+    return True
