@@ -29,8 +29,8 @@ SETTLE = 3.0
 """Every time base needs three seconds of data before it is worth using (sensor reference C.4, rule 8), s."""
 GET_READY = 3.0
 """Pause before a test that begins by itself, s."""
-LAG = 0.3
-"""Longest way of a sample from the sensor to the recording in quiet times, s."""
+PATIENCE = 3.0
+"""Longest wait for a sensor's samples of the calibration; its message says what it is without them, s."""
 LOOK = 0.01
 """Keys and clocks are looked at this often while nothing comes, s."""
 HEALTH_S = 0.1
@@ -90,6 +90,7 @@ class Flow:
         self._worn = False
         self._waiting: list[ImuBlock | Notice] = []
         self._asked = -math.inf
+        self._reached: dict[str, float] = {request.sensor: -math.inf for request in acquisition.requests}
         self._moving = False
         self._swings: Swings | None = None
 
@@ -137,7 +138,7 @@ class Flow:
         while True:
             for step in steps:
                 self._do(step)
-            self._known = worker.submit(self._calibrate)
+            self._known = worker.submit(self._calibrate, self._acquisition.now)
             if steps[-1].begin is not None:
                 return
             self._say("Computing the calibration")
@@ -185,9 +186,14 @@ class Flow:
         """Put an event into the recording and the live chain."""
         self._live.take(self._acquisition.event(kind, data, t))
 
-    def _calibrate(self) -> tuple[JointCalibration, ...]:
-        """Compute the calibration from the disk, as a replay does, and embed it; in a thread of its own."""
-        time.sleep(LAG)
+    def _calibrate(self, until: float) -> tuple[JointCalibration, ...]:
+        """Compute the calibration from the disk, as a replay does, and embed it; in a thread of its own.
+
+        It waits for the samples up to a time on the capture clock: a sensor may be late by a burst or more.
+        """
+        patience = time.monotonic() + PATIENCE
+        while min(self._reached.values()) < until and time.monotonic() < patience:
+            time.sleep(LOOK)
         self._acquisition.catch_up()
         self._writer.flush()
         calibrations = calibrate_recording(Recording.open(self._writer.part))
@@ -256,7 +262,9 @@ class Flow:
             item = waiting.pop(0) if waiting else queue.get()
             if isinstance(item, Notice):
                 self._view.notice = f"{item.sensor}: {item.words}" if item.sensor else item.words
-            elif item.t[-1] >= deadline:
+                continue
+            self._reached[item.sensor] = float(item.t[-1])
+            if item.t[-1] >= deadline:
                 self._waiting.append(item)
             else:
                 if self._swings is not None:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from tools.app.window import Window
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     # bleak keeps one bus for each event loop that ever was; it goes when the next loop begins.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
+LONGEST_MS = 90_000
+"""No test waits for time to pass: this is only how long a busy computer may take."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +46,15 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
     model = capture.live.model
     assert model is not None
     window.show_patient()
-    screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=80_000)
-    screen.waitUntil(lambda: model.pose.caption != "", timeout=20_000)
+    screen.waitUntil(lambda: model.session.recording and bool(model.lights), timeout=LONGEST_MS)
+    screen.waitUntil(lambda: model.pose.caption != "", timeout=LONGEST_MS)
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_M)
     screen.keyClick(window, Qt.Key.Key_7)
-    screen.waitUntil(lambda: model.calibration.startswith("Alignment"), timeout=40_000)
-    screen.waitUntil(lambda: model.session.over, timeout=60_000)
+    screen.waitUntil(lambda: model.calibration.startswith("Alignment"), timeout=LONGEST_MS)
+    screen.waitUntil(lambda: model.session.over, timeout=LONGEST_MS)
     assert model.session.error == ""
-    screen.waitUntil(lambda: capture.live.model is not None and not capture.running, timeout=5_000)
+    screen.waitUntil(lambda: capture.live.model is not None and not capture.running, timeout=LONGEST_MS)
     (file,) = tmp_path.glob("*.mcap")
     recording = Recording.open(file)
     kinds = [event.kind for event in recording.events]
@@ -92,9 +94,9 @@ def test_a_pedal_held_down_ends_the_movement_and_marks_sharp_pain(
     window.capture.begin_choice(choice)
     model = window.capture.live.model
     assert model is not None
-    screen.waitUntil(lambda: model.counts == "1 rep", timeout=60_000)
+    screen.waitUntil(lambda: model.counts == "1 rep", timeout=LONGEST_MS)
     screen.keyPress(window, Qt.Key.Key_PageDown)
-    screen.waitUntil(lambda: model.session.over, timeout=20_000)
+    screen.waitUntil(lambda: model.session.over, timeout=LONGEST_MS)
     screen.keyRelease(window, Qt.Key.Key_PageDown)
     (file,) = tmp_path.glob("*.mcap")
     events = Recording.open(file).events
@@ -131,8 +133,8 @@ def test_curve_figure_and_reps_are_there_before_all_is_measured(
     assert isinstance(page, ReviewPage)
     model = page.model
     assert model.pose is not None
-    screen.waitUntil(reached.is_set, timeout=30_000)
-    screen.waitUntil(lambda: bool(model.opened[0].spans), timeout=10_000)
+    screen.waitUntil(reached.is_set, timeout=LONGEST_MS)
+    screen.waitUntil(lambda: bool(model.opened[0].spans), timeout=LONGEST_MS)
     assert model.opened[0].trial is None
     assert len(model.opened[0].activity.seconds) > 5
     model.seek(model.opened[0].known_until - 1.0)
@@ -144,7 +146,7 @@ def test_curve_figure_and_reps_are_there_before_all_is_measured(
     assert model.measured == "not measured here yet"
     early = model.opened[0].spans
     go.set()
-    screen.waitUntil(lambda: model.job is None, timeout=60_000)
+    screen.waitUntil(lambda: model.job is None, timeout=LONGEST_MS)
     assert model.measured == ""
     assert [(s.kind, s.number, s.start) for s in model.opened[0].spans][: len(early)] == [
         (s.kind, s.number, s.start) for s in early
@@ -166,10 +168,10 @@ def test_the_best_estimate_is_shown_beside_what_was_seen_live(
     model = page.model
     (best,) = [b for b in page.findChildren(QPushButton) if b.text() == "Best estimate"]
     assert not best.isEnabled()
-    screen.waitUntil(lambda: model.job is None and best.isEnabled(), timeout=60_000)
+    screen.waitUntil(lambda: model.job is None and best.isEnabled(), timeout=LONGEST_MS)
     screen.mouseClick(best, Qt.MouseButton.LeftButton)
     assert model.job is not None
-    screen.waitUntil(lambda: model.job is None, timeout=60_000)
+    screen.waitUntil(lambda: model.job is None, timeout=LONGEST_MS)
     assert model.problem == ""
     expected = analyse(Recording.open(file), estimate="best").series
     found = model.opened[0].best
@@ -196,7 +198,7 @@ def test_a_capture_without_sensors_ends_in_a_sentence_and_the_window_lives(
     window.capture.chooser.choose("P0042", "kn_ake", "right")
     choice = window.capture.chooser.choice
     assert choice is not None
-    with screen.waitSignal(window.capture.recorded, timeout=10_000) as ended:
+    with screen.waitSignal(window.capture.recorded, timeout=LONGEST_MS) as ended:
         window.capture.begin_choice(choice)
     assert "rom pair right_thigh right_shank" in ended.args[0].error
     assert not window.capture.running
@@ -214,7 +216,7 @@ def test_two_recordings_are_reviewed_with_the_numbers_of_the_command_line(
     page = window.page("Review")
     assert isinstance(page, ReviewPage)
     model = page.model
-    screen.waitUntil(lambda: model.job is None, timeout=60_000)
+    screen.waitUntil(lambda: model.job is None, timeout=LONGEST_MS)
     assert model.problem == ""
     expected = compare_trials(*analyse_pair(Recording.open(pre), Recording.open(post))).sentence()
     assert model.sentence == expected
@@ -227,11 +229,11 @@ def test_two_recordings_are_reviewed_with_the_numbers_of_the_command_line(
     assert len(moved.seconds)
     assert len(moved.seconds) == len(moved.degrees)
     page.toggle()
-    screen.waitUntil(lambda: model.at > span.start + 0.2, timeout=10_000)
+    screen.waitUntil(lambda: model.at > span.start + 0.2, timeout=LONGEST_MS)
     page.toggle()
     assert not model.playing
     model.discard("a sneeze")
-    screen.waitUntil(lambda: page.model.job is None, timeout=60_000)
+    screen.waitUntil(lambda: page.model.job is None, timeout=LONGEST_MS)
     assert model.opened[0].trial is not None
     number = span.number
     assert not next(rep for rep in model.opened[0].trial.reps if rep.number == number).valid
@@ -250,7 +252,7 @@ def test_what_is_seen_is_exported(
     window.review(visit_files["baseline_right"])
     page = window.page("Review")
     assert isinstance(page, ReviewPage)
-    screen.waitUntil(lambda: page.model.job is None, timeout=60_000)
+    screen.waitUntil(lambda: page.model.job is None, timeout=LONGEST_MS)
     page.model.seek(page.model.duration / 2.0)
     page.model.export_csv(tmp_path / "seen.csv")
     lines = (tmp_path / "seen.csv").read_text(encoding="utf-8").splitlines()
@@ -268,7 +270,7 @@ def test_any_file_may_be_dropped(screen: Any, window: "Window", tmp_path: Path, 
     window.review(file)
     page = window.page("Review")
     assert isinstance(page, ReviewPage)
-    screen.waitUntil(lambda: page.model.job is None, timeout=20_000)
+    screen.waitUntil(lambda: page.model.job is None, timeout=LONGEST_MS)
     assert page.model.problem != ""
 
 
