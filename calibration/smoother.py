@@ -17,13 +17,20 @@ from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, unmoved
 from calibration.linear import backward, forward, mirror, product, root
 from calibration.relative import Way, advance, apart, carry, move
-from calibration.relative_state import HEADING
-from calibration.rotation import Quaternion, conjugate, quaternion_at
+from calibration.rotation import (
+    Quaternion,
+    conjugate,
+    heading_of,
+    put_quaternion,
+    quaternion_at,
+    scaled,
+    turn_about,
+    vector_of,
+)
 from calibration.rotation import product as turned
 from calibration.segment import JointCalibration
-from imu import quaternion
 from imu.block import FloatArray
-from imu.compiled import compiled
+from imu.compiled import compiled, sequential
 from imu.sync import Frames
 
 RESTART_SIGMA = math.radians(60.0)
@@ -70,7 +77,8 @@ def smooth(
     borders = np.flatnonzero(index % second.stride == 0)
     if borders.size != len(states):
         return again
-    between, at = _between(borders, states, pages.looked_covariance[:, :3, :3], live)
+    first_border = int(borders[0])
+    between, at = _between(first_border, second.stride, states, pages.looked_covariance[:, :3, :3], live)
     moved = shift.moved(states[:, 23:29].reshape(-1, 2, 3))
     return shift.carry(between, moved[at], frames, pair)
 
@@ -162,18 +170,34 @@ def _foreseen(covariance: FloatArray, way: Way) -> tuple[FloatArray, FloatArray]
 
 
 def _between(
-    borders: NDArray[np.intp], states: FloatArray, covariances: FloatArray, live: Heading
+    first: int, stride: int, states: FloatArray, covariances: FloatArray, live: Heading
 ) -> tuple[Heading, NDArray[np.intp]]:
     """Return the states at the borders of stretches, carried to every frame on the shorter arc.
 
-    Also the border before each frame, (M,).
+    The first border is at a frame, then each `stride` frames. Also the border before each frame, (M,).
     """
-    count = len(live.delta)
-    at = np.clip(np.searchsorted(borders, np.arange(count), side="right") - 1, 0, len(states) - 2)
-    share = np.clip((np.arange(count) - borders[at]) / (borders[at + 1] - borders[at]), 0.0, 1.0)
-    turn = quaternion.slerp(states[at, :4], states[at + 1, :4], share)
-    covariance = covariances[at] + share[:, None, None] * np.diff(covariances, axis=0)[at]
-    delta = quaternion.wrap(2.0 * np.arctan2(turn[:, 3], turn[:, 0]))
-    sigma = np.sqrt(np.maximum(covariance[:, HEADING, HEADING], 0.0))
+    rows = np.empty((len(live.delta), 16))
+    _blend(states, covariances, first, stride, rows)
+    at = rows[:, 15].astype(np.intp)
+    covariance = rows[:, 6:15].reshape(-1, 3, 3)
     axes = states[at, 23:29].reshape(-1, 2, 3)
-    return Heading(delta, sigma, live.observable, turn, covariance, axes, unmoved(count)), at
+    shown = unmoved(len(rows))
+    return Heading(rows[:, 0], rows[:, 1], live.observable, rows[:, 2:6], covariance, axes, shown), at
+
+
+@sequential("(k,v),(k,c,c),(),()->(n,r)")
+def _blend(
+    states: FloatArray, covariances: FloatArray, first: float, stride: float, rows: FloatArray
+) -> None:
+    """Fill heading, its sigma, turn 4, covariance 9 and the border before each frame."""
+    for i in range(len(rows)):
+        row, place = rows[i], (i - first) / stride
+        k = min(max(math.floor(place), 0), len(states) - 2)
+        share = min(max(place - k, 0.0), 1.0)
+        start = quaternion_at(states[k])
+        way = vector_of(turned(quaternion_at(states[k + 1]), conjugate(start)))
+        put_quaternion(row[2:], turned(turn_about(scaled(way, share)), start))
+        for e in range(9):
+            before, after = covariances[k, e // 3, e % 3], covariances[k + 1, e // 3, e % 3]
+            row[6 + e] = before + share * (after - before)
+        row[0], row[1], row[15] = heading_of(row[2:]), math.sqrt(max(row[14], 0.0)), k
