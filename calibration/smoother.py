@@ -65,7 +65,7 @@ def smooth(
     begun = _carried_back(first.tape[0], starts[-1], first.state.values)
     second = HeadingEstimator(calibration, rate, *pair, params=params)
     second.start_from(first, np.array(begun), RESTART_SIGMA)
-    second.tape = []
+    first.tape, second.tape = None, []
     again = second.feed(frames)
     if not second.tape:
         return again

@@ -50,8 +50,8 @@ def look_back(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> Review:
     setup
         How it is tracked.
     blocks
-        All blocks of the recording, in time order. Its samples and frames are held in memory, about 40 MB
-        for ten minutes of two sensors at 120 Hz.
+        All blocks of the recording, in time order. Samples, frames and the smoother's tape are held in
+        memory, about 400 MB for half an hour of two sensors at 120 Hz.
     """
     found, frames = in_hindsight(setup, blocks)
     filters = {sensor: _FinishedOrientation(each) for sensor, each in found.items()}
@@ -71,7 +71,7 @@ def in_hindsight(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> tuple[dict[
     for block in blocks:
         if block.sensor in kept and len(block):
             kept[block.sensor].append(samples.feed(block))
-    whole = {sensor: _whole(sensor, parts) for sensor, parts in kept.items()}
+    whole = {each.sensor: _whole(each.sensor, kept.pop(each.sensor)) for each in setup.sensors}
     name, magnetometer = setup.filter_name, setup.magnetometer
     found = {
         each.sensor: hindsight(name, whole[each.sensor], each.rate, each.noise, magnetometer)
