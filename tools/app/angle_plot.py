@@ -5,8 +5,8 @@
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor
-from PySide6.QtWidgets import QGraphicsPathItem
+from PySide6.QtGui import QBrush, QColor, QPen
+from PySide6.QtWidgets import QGraphicsPathItem, QWidget
 
 from imu.block import FloatArray
 from tools.app.theme import Theme, Themed
@@ -60,9 +60,9 @@ class AnglePlot(Themed, pg.PlotWidget):
         dashed, solid = Qt.PenStyle.DashLine, Qt.PenStyle.SolidLine
         colour = QColor(theme.before) if self._before else theme.side(self._side)
         width, style = (1, dashed) if self._before else (2, solid)
-        self._curve.setPen(pg.mkPen(colour, width=width, style=style))
+        self._curve.setPen(pen_on(self, colour, width, style))
         self._band.setBrush(_faint(colour, 0.28))
-        self._baseline.setPen(pg.mkPen(theme.before, width=1, style=dashed))
+        self._baseline.setPen(pen_on(self, theme.before, 1, dashed))
         for shown, ink in ((self._spans, theme.soft), (self._doubts, theme.weak)):
             for region in shown:
                 region.setBrush(pg.mkBrush(_faint(QColor(ink), SHADE)))
@@ -121,6 +121,16 @@ class AnglePlot(Themed, pg.PlotWidget):
             self.addItem(region)
         for region, span in zip(shown, spans, strict=True):
             region.setRegion(span)
+
+
+def pen_on(
+    widget: QWidget, colour: QColor | str, width: int, style: Qt.PenStyle = Qt.PenStyle.SolidLine
+) -> QPen:
+    """Return a pen so many pixels wide on a widget; on a screen of twice as many, twice as many of those.
+
+    Pens of pyqtgraph don't follow the scale of the screen by themselves.
+    """
+    return pg.mkPen(colour, width=width * widget.devicePixelRatioF(), style=style)
 
 
 def _hatched(ink: str) -> QBrush:

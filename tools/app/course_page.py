@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
+from tools.app.angle_plot import pen_on
 from tools.app.course_model import CourseLine, CourseModel
 from tools.app.theme import Theme, Themed
 from tools.app.widgets import words
@@ -98,8 +99,8 @@ class CoursePage(Themed, QWidget):
             )
             band.setZValue(-10)
             chart.addItem(band)
-        dashed = pg.mkPen(theme.before, width=1, style=Qt.PenStyle.DashLine)
-        solid = pg.mkPen(side, width=1)
+        dashed = pen_on(self, theme.before, 1, Qt.PenStyle.DashLine)
+        solid = pen_on(self, side, 1)
         grey, full = pg.mkBrush(theme.ground), pg.mkBrush(side)
         chart.plot(
             visits,
@@ -115,7 +116,7 @@ class CoursePage(Themed, QWidget):
         if np.isfinite(other).any():
             name = {"left": "right", "right": "left"}[line.side]
             ink = theme.side(name)
-            dotted = pg.mkPen(ink, width=1, style=Qt.PenStyle.DotLine)
+            dotted = pen_on(self, ink, 1, Qt.PenStyle.DotLine)
             chart.plot(
                 visits, other, pen=dotted, symbol="d", symbolBrush=grey, symbolPen=ink, name=f"{name}, before"
             )
@@ -132,7 +133,7 @@ class CoursePage(Themed, QWidget):
         pain = _numbers(line.pain)
         visits = np.arange(1, len(pain) + 1, dtype=float)
         ink = self._theme.ink
-        chart.plot(visits, pain, pen=pg.mkPen(ink, width=1), symbol="s", symbolBrush=pg.mkBrush(ink))
+        chart.plot(visits, pain, pen=pen_on(self, ink, 1), symbol="s", symbolBrush=pg.mkBrush(ink))
         chart.getViewBox().setYRange(0, 10)
         return chart
 

@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QInputDialog,
     QLabel,
     QProgressBar,
-    QPushButton,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -66,12 +65,10 @@ class ReviewPage(Themed, QWidget):
         self._measured = words(soft=True)
         self._clock = words()
         self._clock.setFixedWidth(190)
-        self._play = QPushButton()
+        self._play = button("", self.toggle, hint="Space")
         self._play.setAccessibleName("Play or pause")
-        self._play.setToolTip("Space")
-        self._speed = QPushButton("1x")
+        self._speed = button("1x", lambda: self._faster(1), hint="+ and - keys")
         self._speed.setAccessibleName("Speed")
-        self._speed.setToolTip("+ and - keys")
         self._slower = button("Slower", lambda: self._faster(-1))
         self._discard = button("Discard rep ...", self._ask_discard, hint="With a reason; the raw data stay")
         self._move = button(
@@ -89,8 +86,6 @@ class ReviewPage(Themed, QWidget):
         self._slider.actionTriggered.connect(
             lambda _action: self._seek(self._slider.sliderPosition() / SLIDER_PER_SECOND)
         )
-        self._play.clicked.connect(lambda _checked=False: self.toggle())
-        self._speed.clicked.connect(lambda _checked=False: self._faster(1))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME_MS)
@@ -280,8 +275,11 @@ class ReviewPage(Themed, QWidget):
             below.addWidget(widget)
         below.addWidget(self._best)
         below.addStretch(1)
-        below.addWidget(button("Export ...", self._ask_export, hint="What is seen, as CSV or PNG"))
-        below.addWidget(button("Open ...", self._ask_open, primary=True))
+        below.addWidget(
+            button("Export ...", self._ask_export, hint="Ctrl+E: what is seen, as CSV or PNG", key="Ctrl+E")
+        )
+        below.addWidget(button("Open ...", self._ask_open, primary=True, hint="Ctrl+Enter or Ctrl+O"))
+        QShortcut(QKeySequence("Ctrl+O"), self, self._ask_open)
         whole = QVBoxLayout(self)
         whole.addLayout(top)
         whole.addWidget(self._sentence)

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from tools.app.angle_plot import AnglePlot
+from tools.app.angle_plot import AnglePlot, pen_on
 from tools.app.opened import Opened
 from tools.app.review_model import ReviewModel
 from tools.app.theme import Theme, Themed
@@ -49,16 +49,16 @@ class ReviewPlots(Themed, QWidget):
         self._theme = theme
         self._plot.wear(theme)
         self._whole.setBackground(theme.ground)
-        self._whole_curve.setPen(pg.mkPen(theme.soft))
-        self._activity.setPen(pg.mkPen(theme.line))
+        self._whole_curve.setPen(pen_on(self, theme.soft, 1))
+        self._activity.setPen(pen_on(self, theme.line, 1))
         shade = QColor(theme.accent)
         shade.setAlphaF(0.2)
         self._frame.setBrush(pg.mkBrush(shade))
         two_sides = len(set(self._sides)) == 2
         other = theme.side(self._sides[-1]) if len(self._sides) == 2 else QColor(theme.ink)
         style = Qt.PenStyle.DotLine if two_sides else Qt.PenStyle.SolidLine
-        self._second.setPen(pg.mkPen(other, width=1, style=style))
-        self._now.setPen(pg.mkPen(theme.accent, width=1))
+        self._second.setPen(pen_on(self, other, 1, style))
+        self._now.setPen(pen_on(self, theme.accent, 1))
 
     def begin(self, model: ReviewModel) -> None:
         """Begin with other recordings."""

@@ -46,7 +46,7 @@ DARK = Theme(
 )  # fmt: skip
 LIGHT = Theme(
     "light", "#f8f9fa", "#ffffff", "#dee2e6", "#212529", "#5c6770", "#0b7285", "#ffffff",
-    "#d9480f", "#1c6fb5", "#5b4a9c", "#868e96", "#2b8a3e", "#a06000", "#c92a2a",
+    "#d9480f", "#1c6fb5", "#5b4a9c", "#868e96", "#237a35", "#a06000", "#c92a2a",
 )  # fmt: skip
 CONTRAST = Theme(
     "contrast", "#000000", "#000000", "#ffffff", "#ffffff", "#ffffff", "#ffff00", "#000000",

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from tools.app.capture_page import CapturePage
 from tools.app.chooser_model import ChooserModel
+from tools.app.key_help import HELP_KEY, KeyHelp
 from tools.app.pedal_dialog import PedalDialog
 from tools.app.setting import Setting
 from tools.app.station import Station
@@ -55,6 +56,7 @@ class Window(QMainWindow):
         self._resting.timeout.connect(self.station.idle)
         self._resting.start()
         self.patient: PatientWindow | None = None
+        self.key_help: KeyHelp | None = None
         self._tabs: dict[str, QPushButton] = {}
         self._pages: dict[str, QWidget] = {}
         self._stack = QStackedWidget()
@@ -198,6 +200,16 @@ class Window(QMainWindow):
             except OSError as error:
                 self.say_problem(f"The pedal works until the end, but its key could not be kept ({error}).")
 
+    def show_keys(self) -> None:
+        """Show which key does what, or take it away; the keys themselves stay with this window."""
+        shown, self.key_help = self.key_help, None
+        if shown is None or shown.isHidden():
+            self.key_help = KeyHelp(self.setting.bindings, self)
+            self.key_help.show()
+        if shown is not None:
+            shown.close()
+            shown.deleteLater()
+
     def next_theme(self) -> None:
         """Wear the next theme: dark, light, high contrast; what runs goes on."""
         self.theme = after(self.theme)
@@ -254,6 +266,8 @@ class Window(QMainWindow):
             button("Patient window", self.show_patient, hint="Ctrl+P: a second window, without names")
         )
         self._deed("Patient window", "Ctrl+P", self.show_patient)
+        row.addWidget(button("Keys", self.show_keys, hint=f"{HELP_KEY}: which key does what"))
+        self._deed("Keys", HELP_KEY, self.show_keys)
         row.addWidget(button("Theme", self.next_theme, hint="Ctrl+T: dark, light, high contrast"))
         self._deed("Theme", "Ctrl+T", self.next_theme)
         bar = QHBoxLayout(self._problem_bar)
