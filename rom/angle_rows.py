@@ -207,7 +207,7 @@ def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
         if i == 0:
             strap_sigma[0] = _sigma(straps)
             heading_sigma[0] = _sigma(turn_covariance[2, 2] * vertical * vertical)
-            upright[0] = abs(vertical)
+            upright[0] = vertical
 
 
 @rowwise("(h),(n),(),(c,c),(c)->(c),(c),()")

@@ -54,8 +54,8 @@ class AngleErrors:
     heading_sigma : (N,)
         The part that the relative heading makes, rad.
     upright : (N,)
-        How much of a turn about the vertical is in the primary angle: 0 for a level axis, 1 for a vertical
-        one.
+        How much of a turn about the vertical is in the primary angle: 0 for a level axis, 1 or -1 for a
+        vertical one.
     """
 
     angle: FloatArray
@@ -89,7 +89,8 @@ class JointSeries:
     heading_sigma : (N,)
         The part that the relative heading makes; it changes slowly, over minutes, rad.
     upright : (N,)
-        How much of a turn about the vertical, of which gravity tells nothing, is in the primary angle.
+        How much of a turn about the vertical, of which gravity tells nothing, is in the primary angle, -1 to 1
+        for a hinge.
     """
 
     t: FloatArray

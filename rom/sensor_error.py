@@ -80,8 +80,8 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
 def _end(part: JointSeries, where: BoolArray) -> tuple[float, float, float, float]:
     """Return when an end was, one sigma of heading there, how upright its axis, the variance of tilt."""
     sigma, strap, share = (median(v, where) for v in (part.sigma[:, 0], part.strap_sigma, part.heading_sigma))
-    upright = min(median(part.upright, where), 1.0)
-    heading = share / max(upright, LEAST_UPRIGHT)
+    upright = max(-1.0, min(median(part.upright, where), 1.0))
+    heading = share / max(abs(upright), LEAST_UPRIGHT)
     return median(part.t, where), heading, upright, max(sigma**2 - strap**2 - share**2, 0.0)
 
 

@@ -468,3 +468,17 @@ def test_defaults_are_the_reference_world() -> None:
     assert Sway() == Sway(0.7 * DEG, 3.0, 4.0 * DEG, 30.0)
     assert LimbSpec().non_hinge == pytest.approx(3.0 * DEG)
     assert Tissue().shift == pytest.approx(2.0 * DEG)
+
+
+def test_people_stand_as_bent_as_asked_for_and_reach_the_same_angles() -> None:
+    spec = replace(BARE, bend=(3.0 * DEG, 2.0 * DEG, 1.0 * DEG))
+    start = np.array(
+        [Limb(spec, *(np.random.default_rng([k, each]) for each in (0, 1))).start for k in range(300)]
+    )
+    np.testing.assert_allclose(start.std(axis=0), spec.bend, rtol=0.15)
+    np.testing.assert_allclose(start.mean(axis=0), 0.0, atol=0.6 * DEG)
+    one, other = (simulate_limb(replace(spec, person=5), seed).truth for seed in (1, 2))
+    assert abs(one.angle[0, 0]) > 0.1 * DEG
+    np.testing.assert_array_equal(one.angle[0], other.angle[0])
+    for stroke in one.strokes:
+        assert one.extent(stroke, bone=True)[1] == pytest.approx(stroke.end_angle, abs=3.0 * DEG)

@@ -1,14 +1,21 @@
 """Intervals hold the truth: errors are drawn, carried through exact rotations, met by the stated sigma."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from calibration.heading_series import Heading, blank, unmoved
+from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import STANDARD_GRAVITY, FloatArray
+from imu.sync import Frames
 from rom.angles import JointSeries, angle_errors, joint_angles
 from rom.catalogue.movement import AngleRule
+from rom.reading import TrackedSensor, TrackerSetup, reader
 from rom.sensor_error import DRIFT, GYR_SCALE, IN_INTERVAL, LEAN, range_sigma
 
 KNEE = AngleRule("cardan_zxy", 0, -1, -1)
@@ -142,12 +149,43 @@ def test_a_range_that_only_gravity_tells_errs_by_the_offsets_that_turned() -> No
     assert share(off, sigma) == pytest.approx(0.95, abs=0.025)
 
 
-def test_a_heading_error_that_stays_has_no_part_in_a_range_and_one_that_was_corrected_has() -> None:
+def test_a_heading_error_that_stays_has_no_part_in_a_range_and_another_one_has() -> None:
     known = range_sigma(ends(1.0, 3.0, upright=1.0), START, END, 1.0)
     lost = ends(1.0, 3.0, heading=1.0, upright=1.0)
     assert range_sigma(lost, START, END, 1.0) == pytest.approx(known)
-    lost.heading_sigma[1] = 0.1
+    lost.upright[1] = -1.0
+    assert range_sigma(lost, START, END, 1.0) == pytest.approx(math.hypot(known, 2.0))
+    lost.upright[1], lost.heading_sigma[1] = 1.0, 0.1
     lost.sigma[1] = 0.1
     assert range_sigma(lost, START, END, 1.0) == pytest.approx(math.hypot(known, 0.9))
     lost.sigma[0] = np.nan
     assert math.isnan(range_sigma(lost, START, END, 1.0))
+
+
+class Known:
+    """A heading that is known without any error."""
+
+    def feed(self, frames: Frames, /) -> Heading:
+        still, covariance = unmoved(len(frames)), np.zeros((len(frames), 3, 3))
+        return replace(
+            blank(len(frames)), delta=np.zeros(len(frames)), q_earth1_from_earth2=still, covariance=covariance
+        )
+
+    def save(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, state: Mapping[str, Any], /) -> None:
+        del state
+
+
+def test_the_reader_reckons_with_the_instant_of_each_sensors_samples() -> None:
+    joint = JointCalibration.uncalibrated("right_knee", 1, ("a", "right_thigh"), ("b", "right_shank"))
+    setup = TrackerSetup(KNEE, "right", TrackedSensor("b", 50.0), TrackedSensor("a", 100.0), joint)
+    gyr = np.zeros((4, 2, 3))
+    gyr[1, 0, 2], gyr[2, 1, 2], gyr[3] = 5.0, 5.0, np.nan
+    none = np.zeros((4, 2))
+    frames = Frames(np.arange(4.0), np.stack([unmoved(4)] * 2, axis=1), none > 0.0, gyr, gyr, none)
+    errors, _ = reader(setup, Known()).read(frames)
+    np.testing.assert_allclose(
+        errors.sigma[:, 0], 5.0 * IN_INTERVAL * np.array([0.0, 0.01, 0.02, 0.0]), atol=1e-12
+    )
