@@ -89,8 +89,8 @@ class JointSeries:
     heading_sigma : (N,)
         The part that the relative heading makes; it changes slowly, over minutes, rad.
     upright : (N,)
-        How much of a turn about the vertical, of which gravity tells nothing, is in the primary angle, -1 to 1
-        for a hinge.
+        How much of a turn about the vertical, of which gravity tells nothing, is in the primary angle; for a
+        hinge -1 to 1.
     """
 
     t: FloatArray

@@ -26,6 +26,10 @@ ticks its low-pass puts a value, so any place is as likely (uniform distribution
 GYR_SCALE = RelativeParams().scale_sigma
 """One sigma of a gyroscope's sensitivity, share."""
 
+ACC_SHAPE = 0.004
+"""One sigma of an accelerometer's sensitivity and of the cross-talk of its axes, share: typical of consumer
+sensors (assumed, as in `imu.sensor_grade`). No filter learns it, and it changes as the sensor turns."""
+
 LEVER = 0.3
 """From a joint to a sensor, m: a forearm's or a shank's."""
 
@@ -69,7 +73,8 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
     leant = abs(median(part.support, at_end) - median(part.support, before))
     turned = 1.0 - math.cos(travel)
     turned += 1.0 - math.cos(leant) if math.isfinite(leant) else turned
-    level, gravity = (1.0 - upright**2) * carried, turned * 0.5 * (tilt + start_tilt)
+    level = (1.0 - upright**2) * carried
+    gravity = turned * (0.5 * (tilt + start_tilt) + (1.0 - upright**2) * ACC_SHAPE**2)
     corrected = level * gravity / max(level + gravity, 1e-12)
     leaning = LEAN * travel / lasted if lasted > 0.0 else 0.0
     heading = ((end - start) * upright) ** 2 + (end * (upright - start_upright)) ** 2
