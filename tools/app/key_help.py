@@ -33,12 +33,14 @@ VISIT: Keys = (
     ("N", "nothing new for all"),
     ("0 to 9", "rate the pain that is asked for"),
 )
+ONLY = {Action.AGAIN: ", once a calibration was refused"}
+"""When an action does something, where that is not always."""
 
 
 def capture_keys(bindings: Bindings) -> Keys:
     """Return the keys of a capture, those of learnt pedals among them."""
     return (
-        *((", ".join(bindings.keys_of(action)), str(action)) for action in Action),
+        *((", ".join(bindings.keys_of(action)), f"{action}{ONLY.get(action, '')}") for action in Action),
         ("hold what starts and stops", str(Action.SHARP)),
         ("0 to 9", "pain"),
         ("Esc", "take away a warning that was read"),
@@ -62,6 +64,8 @@ class KeyHelp(QDialog):
         )
         for place, (title, keys) in enumerate(parts):
             part = QGridLayout()
+            part.setHorizontalSpacing(18)
+            part.setVerticalSpacing(6)
             part.addWidget(words(title, role="title"), 0, 0, 1, 2)
             for row, (key, deed) in enumerate(keys, start=1):
                 name = QLabel(key)

@@ -62,7 +62,6 @@ class VisitPage(QWidget):
         self._change = words(role="verdict")
         self._symmetry = words(role="verdict")
         self._progress = QProgressBar()
-        self._progress.setFormat("%p%")
         self._progress.setAccessibleName("Progress")
         self._body = QVBoxLayout()
         self._row = QHBoxLayout()
@@ -194,13 +193,14 @@ class VisitPage(QWidget):
     def _show_screening(self) -> None:
         model = self.model
         answers = model.answered()
-        last_time = "Screening: as last time unless changed" if answers else "Screening: what is a yes?"
-        self._title.setText(f"{model.code}   {last_time}   (a letter changes an answer)")
+        stopped = model.facts.screening.open_stops
+        asked_for = "a yes stops the visit" if stopped else "as last time" if answers else "what is a yes?"
+        self._title.setText(f"{model.code}   Screening: {asked_for}   (a letter changes an answer)")
         yes = [code for code, answer in answers.items() if answer.reply is not Reply.NO]
         asked = QuestionList(model.questions, yes)
         self._body.addWidget(asked, 20)
         others: list[Deed] = []
-        if model.facts.screening.open_stops:
+        if stopped:
             others = [("Go on past the stop ...", self._go_on_past), ("Stop for safety ...", self._halt)]
         elif answers:
             others = [(NOTHING_NEW, self._then(model.screen_as_last_time))]
