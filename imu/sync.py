@@ -304,12 +304,14 @@ def _place(t: FloatArray, times: FloatArray, rows: FloatArray, reach: float, out
         while after < n and times[after] <= t[i]:
             after += 1
         before = max(after - 1, 0)
-        exact = n > 0 and times[before] == t[i]
-        here = before if exact or after >= n else after
-        if not exact and not (after > 0 and here > before and times[here] - times[before] <= reach):
+        here = min(after, n - 1)
+        if n > 0 and times[before] == t[i]:
+            out[i, :lost] = rows[before, :lost]
+            continue
+        if not (after > 0 and here > before and times[here] - times[before] <= reach):
             out[i, :lost] = np.nan
             continue
-        share = 0.0 if exact else (t[i] - times[before]) / (times[here] - times[before])
+        share = (t[i] - times[before]) / (times[here] - times[before])
         dot = 0.0
         for k in range(4):
             dot += rows[before, k] * rows[here, k]
