@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from imu.block import FloatArray, ImuBlock
-from imu.compiled import sequential
+from imu.compiled import compiled, sequential
 from imu.gaps import BRIDGE
 
 
@@ -103,6 +103,29 @@ class QualityCount:
         )
 
 
+@compiled
+def _known(row: FloatArray) -> bool:
+    return math.isfinite(row[0] + row[1] + row[2])
+
+
+@compiled
+def _noise(gyr: FloatArray, acc: FloatArray, least: float) -> float:
+    """Return of the axes' standard deviations the middle one, rad/s; NaN with fewer known samples."""
+    x, y, z = 0.0, 0.0, 0.0
+    for axis in range(3):
+        count, mean, square = 0.0, 0.0, 0.0
+        for i in range(len(gyr)):
+            if _known(gyr[i]) and _known(acc[i]):
+                count += 1.0
+                apart = gyr[i, axis] - mean
+                mean += apart / count
+                square += apart * (gyr[i, axis] - mean)
+        if count < least or count == 0.0:
+            return math.nan
+        x, y, z = y, z, math.sqrt(square / count)
+    return max(min(x, y), min(max(x, y), z))
+
+
 @sequential("(n),(n,c),(n,c),()->(s)")
 def _count(t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, tally: FloatArray) -> None:
     """Add samples to a tally.
@@ -112,24 +135,17 @@ def _count(t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, tally: 
     samples; its noise is of the axes' standard deviations the middle one.
     """
     known, saturated, gaps, longest, last, quietest = tally
-    second, spread = np.empty((len(t), 3)), np.empty(3)
-    held = 0
+    begun = 0
     for i in range(len(t)):
-        rate_known = math.isfinite(gyr[i, 0] + gyr[i, 1] + gyr[i, 2])
-        force_known = math.isfinite(acc[i, 0] + acc[i, 1] + acc[i, 2])
-        if rate_known and force_known:
+        if _known(gyr[i]) and _known(acc[i]):
             missing = (0.0 if math.isnan(last) else t[i] - last) - 1.0 / rate
             gaps += missing > BRIDGE + 1e-9
             longest, last, known = max(longest, missing), t[i], known + 1.0
-            second[held] = gyr[i]
-            held += 1
-        elif force_known:
+        elif _known(acc[i]):
             saturated += 1.0
         if i + 1 == len(t) or math.floor(t[i + 1]) != math.floor(t[i]):
-            if held >= 0.5 * rate:
-                for k in range(3):
-                    spread[k] = second[:held, k].std()
-                noise = np.sort(spread)[1]
-                quietest = quietest if quietest <= noise else noise
-            held = 0
-    tally[:] = np.array([known, saturated, gaps, longest, last, quietest])
+            noise = _noise(gyr[begun : i + 1], acc[begun : i + 1], 0.5 * rate)
+            quietest = noise if noise < quietest or math.isnan(quietest) else quietest
+            begun = i + 1
+    tally[0], tally[1], tally[2] = known, saturated, gaps
+    tally[3], tally[4], tally[5] = longest, last, quietest

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from imu.block import FloatArray
-from imu.compiled import compiled, sequential
 
 JOLT = math.radians(60.0)
 """Rate before a stop that can set a mount ringing, rad/s: well above slow passes, within any quick kick."""
@@ -47,6 +46,7 @@ class MountWatch:
         Return when it was sure and the frequency, Hz, once.
         """
         (earlier, rates), brisk = self._before, self._brisk
+        # a jolt is at least so much about one axis
         self._before, self._brisk = (t, gyr), largest >= JOLT / math.sqrt(3.0)
         if self._told or not (brisk or self._brisk):
             return None
@@ -84,45 +84,39 @@ class MountWatch:
         self._told = bool(state["told"])
 
 
-@compiled
-def _swinging(t: FloatArray, gyr: FloatArray, peak: float) -> float:
-    """Return the frequency of an even, fading swing after a movement of some peak rate, Hz; NaN without."""
-    swing = np.empty_like(gyr)
-    drift = 0.0
-    for axis in range(3):
-        middle = gyr[:, axis].mean()
-        swing[:, axis] = gyr[:, axis] - middle
-        drift += middle * middle
-    sizes = swing[:, 0] ** 2 + swing[:, 1] ** 2 + swing[:, 2] ** 2
-    strength = math.sqrt(sizes.mean())
-    if not RINGING[0] * peak < strength < RINGING[1] * peak or math.sqrt(drift) > 0.5 * strength:
-        return math.nan
-    axis = swing[np.argmax(sizes)]
-    along = swing[:, 0] * axis[0] + swing[:, 1] * axis[1] + swing[:, 2] * axis[2]
-    turns = np.flatnonzero(np.diff(np.sign(along)) != 0.0)
-    if len(turns) < 4:
-        return math.nan
-    halves = np.diff(t[turns])
-    even = halves.std() < 1.5 * UNEVEN * halves.mean()
-    first = np.abs(along[turns[0] + 1 : turns[1] + 1]).max()
-    last = np.abs(along[turns[-2] + 1 : turns[-1] + 1]).max()
-    return 0.5 / halves.mean() if even and last < 0.7 * first else math.nan
-
-
-@sequential("(n),(n,c)")
 def _ring(t: FloatArray, gyr: FloatArray) -> float:
     """Return the frequency of the ringing after the first stop in a second of rates, Hz; NaN without."""
-    speed = np.empty(len(t))
-    for i in range(len(t)):
-        speed[i] = math.sqrt(gyr[i, 0] * gyr[i, 0] + gyr[i, 1] * gyr[i, 1] + gyr[i, 2] * gyr[i, 2])
-    for start in np.arange(t[0] + 0.2, t[-1] - 0.4, 0.05):
-        k, i, j = np.searchsorted(t, np.array([start - 0.2, start, start + 0.4]))
+    speed = np.sqrt((gyr**2).sum(axis=1))
+    for start in np.arange(t[0] + 0.2, t[-1] - 0.4, 0.05).tolist():
+        k, i, j = np.searchsorted(t, [start - 0.2, start, start + 0.4]).tolist()
         if j - i < 8 or i <= k:
             continue
-        peak = speed[k:i].max()
+        peak = float(speed[k:i].max())
         if peak < JOLT:
             continue
         frequency = _swinging(t[i:j], gyr[i:j], peak)
         if RING_HZ[0] <= frequency <= RING_HZ[1]:
             return frequency
     return math.nan
+
+
+def _swinging(t: FloatArray, gyr: FloatArray, peak: float) -> float:
+    """Return the frequency of an even, fading swing after a movement of some peak rate, Hz; NaN without."""
+    middle = gyr.mean(axis=0)
+    swing = gyr - middle
+    squares = (swing * swing).sum(axis=1)
+    strength = math.sqrt(float(squares.mean()))
+    drift = math.sqrt(float((middle * middle).sum()))
+    if not RINGING[0] * peak < strength < RINGING[1] * peak or drift > 0.5 * strength:
+        return math.nan
+    axis = swing[int(np.argmax(squares))]
+    along = swing[:, 0] * axis[0] + swing[:, 1] * axis[1] + swing[:, 2] * axis[2]
+    turns = np.flatnonzero(np.diff(np.sign(along)) != 0)
+    if len(turns) < 4:
+        return math.nan
+    halves = np.diff(t[turns])
+    mean = float(halves.mean())
+    first = float(np.abs(along[turns[0] + 1 : turns[1] + 1]).max())
+    last = float(np.abs(along[turns[-2] + 1 : turns[-1] + 1]).max())
+    even = float(halves.std()) < 1.5 * UNEVEN * mean
+    return 0.5 / mean if even and last < 0.7 * first else math.nan
