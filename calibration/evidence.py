@@ -65,13 +65,13 @@ def laws(
     """
     c = calibration
     ups = np.stack([c.up_proximal, c.up_distal])
-    likely, leant = _likely(upper, lower, c.q_neutral, ups)
+    likely, leant = like(upper, lower, c.q_neutral, ups)
     near = still & (leant[:, 0] > math.cos(tilt)) & (leant[:, 1] > math.cos(tilt))
     return Laws(np.where(near, likely, np.nan), likely)
 
 
 @compiled
-def _likely(
+def like(
     upper: FloatArray, lower: FloatArray, q_neutral: FloatArray, ups: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the heading that the neutral pose would mean (K,), rad, and what gravity says of it.

@@ -14,7 +14,7 @@ from calibration.evidence import carrying_row, hinge_rows, seen
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import SHOWN, row_of
 from calibration.relative import axis_rows, feel, look, predict
-from calibration.relative_state import HEADING, SIZE, RelativeParams, Stretch
+from calibration.relative_state import HEADING, SIZE, VALUES, RelativeParams, Stretch
 from calibration.segment import JointCalibration
 from imu.block import BoolArray, FloatArray
 from imu.compiled import compiled
@@ -105,10 +105,10 @@ class Pages(NamedTuple):
         What is known before each stretch and after the last, as of `heading_series.row_of`.
     fresh : (K,)
         Whether a stretch started anew, so that nothing may be carried back across it.
-    looked : (K + 1, 34), looked_covariance : (K + 1, SIZE, SIZE)
+    looked : (K + 1, VALUES), looked_covariance : (K + 1, SIZE, SIZE)
         The state after the looks at the start of each, with a last row for the end; as all that follows
         without rows if nobody asks.
-    predicted : (K, 34)
+    predicted : (K, VALUES)
         Its values as predicted for the end.
     swept : (K, 3, 6), noise : (K, SIZE)
         As of `relative.Way`.
@@ -139,9 +139,9 @@ def pages(count: int, *, taped: bool) -> Pages:
     return Pages(
         np.empty((count + 1, SHOWN)),
         np.zeros(count, dtype=np.bool_),
-        np.empty((kept + taped, 34)),
+        np.empty((kept + taped, VALUES)),
         np.empty((kept + taped, SIZE, SIZE)),
-        np.empty((kept, 34)),
+        np.empty((kept, VALUES)),
         np.empty((kept, 3, 6)),
         np.empty((kept, SIZE)),
     )

@@ -23,7 +23,8 @@ from calibration.heading_series import AxisShift, Heading, row_of
 from calibration.intake import WIDTH, Intake, gathered, intake
 from calibration.magnetic import Looks
 from calibration.relative import look
-from calibration.relative_state import AXES, HEADING, SIZE, RelativeState, first_covariance
+from calibration.relative_state import AXES, HEADING, POSTURES, SIZE, RelativeState, first_covariance
+from calibration.returns import Returns
 from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -89,6 +90,7 @@ class HeadingEstimator:
         self._searched = 0.0
         self._fresh = False
         self._guess = Guess(calibration, self._pair)
+        self._returns = Returns(self.seconds, self.params.returns)
         missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
         self._resolved = not (
             missing or known_variance(calibration.azimuth_sigma) > self.params.open_azimuth**2
@@ -125,7 +127,9 @@ class HeadingEstimator:
         """
         held = (self.params.held_rate, self.params.neutral_tilt)
         inputs = intake(rows, self.calibration, self.stride, self.rate, held)
-        k, count, stretches, decisive = 0, len(inputs.known), inputs.stretches(), inputs.decisive
+        k, count, stretches = 0, len(inputs.known), inputs.stretches()
+        settled = self._returns.due(inputs.turned, inputs.known)
+        decisive = inputs.decisive | settled
         page = pages(count, taped=self.tape is not None)
         page.shown[0] = self._shown()
         while k < count:
@@ -133,6 +137,8 @@ class HeadingEstimator:
             for each in range(k, stop):
                 self._guess.take_field(fields, each, self.seconds)
             self._step(inputs, stretches, k, stop, page)
+            if settled[stop - 1]:
+                self._return(inputs, stop - 1, page)
             page.shown[stop] = self._shown()
             k = stop
         axes = page.shown[1:, 16:22].reshape(-1, 2, 3)
@@ -179,6 +185,7 @@ class HeadingEstimator:
             "relative": self._relative.to_document(),
             "known": self._known,
             "guess": self._guess.save(),
+            "returns": self._returns.save(),
             "since": self._since,
             "age": self._age,
             "held": self._held,
@@ -199,6 +206,7 @@ class HeadingEstimator:
         self._moved = self._shift.moved(self._relative.axes)
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._guess.restore(state["guess"])
+        self._returns.restore(state["returns"])
         self._held = int(state["held"])
         self._past = [np.array(both, dtype=np.float64) for both in state["past"]]
         self._searched = float(state["searched"])
@@ -319,6 +327,7 @@ class HeadingEstimator:
         s.covariance = self._first_covariance(max(found.heading_sigma, math.radians(5.0)), REACH)
         axes = np.maximum(np.diag(found.covariance).max(), p.pair_sigma**2)
         s.covariance[AXES, AXES] = np.eye(6) * axes
+        self._returns.forget()
         self._acquisition = Acquisition()
         self._acquisition.laws(heading_rows(found.heading, p.search_sigma), 1.0)
         self._known, self._since = True, 0.0
@@ -344,6 +353,13 @@ class HeadingEstimator:
             slope[0, HEADING] = 1.0
             look(s.values, s.covariance, slope, np.array([[error]]), trust * sigma**2)
         return True
+
+    def _return(self, i: Intake, k: int, page: Pages) -> None:
+        """Let a posture speak that may have been held before."""
+        if self._known:
+            stirred = self._returns.take(self._relative, i.upper[k], i.lower[k], self._age * self.seconds)
+            if self.tape is not None:
+                page.noise[k, POSTURES] += stirred
 
     def _posture(self, i: Intake, k: int, axes: FloatArray) -> None:
         """Let the joint's limits speak of where both segments are, seen with these axes (2, 3)."""
@@ -382,6 +398,7 @@ class HeadingEstimator:
         axes = s.covariance[AXES, AXES].copy()
         wide = max(spread, math.radians(5.0))
         s.covariance = self._first_covariance(wide, REACH / 3.0 if sure else REACH)
+        self._returns.forget()
         if self._resolved:
             s.covariance[AXES, AXES] = axes
         self._known = sure

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from calibration.relative_state import RelativeParams
+from calibration.returns import ReturnParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class HeadingParams:
         Horizontal force, m/s^2, above which the common acceleration speaks of heading.
     relative
         Constants of the follower.
+    returns
+        Constants of postures that come back.
     """
 
     step_hz: float = 5.0
@@ -78,3 +81,4 @@ class HeadingParams:
     likely_sigma: float = math.radians(50.0)
     brisk: float = 0.5
     relative: RelativeParams = field(default_factory=RelativeParams)
+    returns: ReturnParams = field(default_factory=ReturnParams)

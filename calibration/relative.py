@@ -22,6 +22,7 @@ from calibration.relative_state import (
     CENTRE,
     HEADING,
     OFFSET,
+    POSTURES,
     RATE,
     SIZE,
     TURN,
@@ -56,11 +57,11 @@ from calibration.rotation import product as then
 from imu.block import STANDARD_GRAVITY, FloatArray
 from imu.compiled import compiled
 
-_CENTRE1, _CENTRE2, _SCALE1, _SCALE2, _OFFSET1, _OFFSET2, _AXIS1, _AXIS2 = np.arange(RATE + 1, SIZE, 3)
+_CENTRE1, _CENTRE2, _SCALE1, _SCALE2, _OFFSET1, _OFFSET2, _AXIS1, _AXIS2 = np.arange(RATE + 1, AXES.stop, 3)
 """Where the vectors of the error state begin, proximal and distal; `RelativeState.values` has each one place
 later. As numpy's integers they are not built into what is compiled, which is compiled once for all."""
 
-_FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = 29, 30, 31
+_FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = 31, 32, 33
 """What else `RelativeState.values` has."""
 
 
@@ -113,6 +114,7 @@ def predict(
     noise[CENTRE] = p.lever_walk**2 * dt
     noise[OFFSET] = p.offset_walk**2 * dt
     noise[AXES] = p.axis_walk**2 * dt
+    noise[POSTURES] = p.posture_walk**2 * dt
     carry(covariance, dt, fade, swept, noise)
     return dt, fade, swept, noise
 
@@ -294,8 +296,9 @@ def _correct(
 def move(values: FloatArray, step: FloatArray) -> None:
     """Move the values of a state by an error vector (SIZE,)."""
     put_quaternion(values, rotate_by(vector_at(step), quaternion_at(values)))
-    for e in range(RATE, _AXIS1):
-        values[e + 1] += step[e]
+    for e in range(RATE, SIZE):
+        if e < _AXIS1 or e >= _AXIS2 + 3:
+            values[e + 1] += step[e]
     if math.isnan(values[_AXIS1 + 1]):
         return
     for e in (_AXIS1, _AXIS2):
@@ -309,8 +312,9 @@ def apart(values: FloatArray, other: FloatArray) -> FloatArray:
     """Return the error vector (SIZE,) that moves the values of another state to these."""
     off = np.zeros(SIZE)
     put(off, 0, vector_of(then(quaternion_at(values), conjugate(quaternion_at(other)))))
-    for e in range(RATE, _AXIS1):
-        off[e] = values[e + 1] - other[e + 1]
+    for e in range(RATE, SIZE):
+        if e < _AXIS1 or e >= _AXIS2 + 3:
+            off[e] = values[e + 1] - other[e + 1]
     if not math.isnan(values[_AXIS1 + 1]):
         for e in (_AXIS1, _AXIS2):
             put(off, e, cross(_held(other, e), _held(values, e)))

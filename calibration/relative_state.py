@@ -13,11 +13,14 @@ from imu.block import FloatArray
 
 HEADING, RATE = 2, 3
 TURN, CENTRE, SCALE, OFFSET, AXES = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22), slice(22, 28)
-SIZE = 28
+POSTURES, SIZE = slice(28, 30), 30
 """Places in the error state; see `calibration.relative`."""
 
+VALUES = 36
+"""Length of `RelativeState.values`."""
+
 _TURN, _RATE, _CENTRE, _SCALE, _OFFSET = slice(0, 4), 4, slice(5, 11), slice(11, 17), slice(17, 23)
-_AXES, _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = slice(23, 29), 29, 30, slice(31, 34)
+_AXES, _POSTURES, _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = slice(23, 29), slice(29, 31), 31, 32, slice(33, 36)
 _NAMES = {
     "turn": _TURN,
     "rate": _RATE,
@@ -25,6 +28,7 @@ _NAMES = {
     "scale": _SCALE,
     "offset": _OFFSET,
     "axes": _AXES,
+    "postures": _POSTURES,
     "force_variance": _FORCE_VARIANCE,
     "force_echo": _FORCE_ECHO,
     "last_error": _LAST_ERROR,
@@ -90,6 +94,7 @@ class RelativeParams(NamedTuple):
     offset_sigma: float = 0.2
     offset_walk: float = 0.003
     axis_walk: float = math.radians(0.1)
+    posture_walk: float = math.radians(1.5) / math.sqrt(60.0)
     quiet_rate: float = math.radians(15.0)
     quiet_sigma: float = 0.1
 
@@ -99,9 +104,9 @@ class RelativeState:
 
     Parameters
     ----------
-    values : (34,)
+    values : (VALUES,)
         turn (4,) as a quaternion, heading rate, place of the joint's centre in both sensors (6,), scale (6,),
-        offset (6,), axes (2, 3) or NaN, variance of the force relation and its correlation from one stretch
+        offset (6,), axes (2, 3) or NaN, headings of two postures (2,), rad, variance of the force relation and its correlation from one stretch
         to the next, (m/s^2)^2, and its last error (3,), m/s^2. So what the error state has at e, from the
         rate on, is at e + 1.
     covariance : (SIZE, SIZE)
@@ -112,7 +117,7 @@ class RelativeState:
 
     def __init__(self, values: FloatArray | None = None, covariance: FloatArray | None = None) -> None:
         if values is None:
-            values = np.zeros(34)
+            values = np.zeros(VALUES)
             values[0], values[_AXES] = 1.0, np.nan
             values[_FORCE_VARIANCE], values[_FORCE_ECHO] = 0.09, 0.06
         self.values = values
@@ -231,4 +236,5 @@ def first_covariance(
     variances[SCALE] = params.scale_sigma**2
     variances[OFFSET] = params.offset_sigma**2
     variances[AXES] = axis_variances
+    variances[POSTURES] = math.pi**2
     return np.diag(variances)

@@ -87,7 +87,7 @@ def smooth(
 def _carried_back(tape: Tape, start: int, end: FloatArray) -> Quaternion:
     """Return the turn at the beginning from the one that the filter started with at a step.
 
-    `end` (34,) is the values at the end of the last.
+    `end` (VALUES,) is the values at the end of the last.
     """
     t, values = tape.pages, end
     for k in range(t.fresh.size - 1, start, -1):

@@ -10,7 +10,7 @@ from calibration import relative, smoother
 from calibration.acquire import NOISE_SECONDS, OFFSET, REACH, SLOW, Acquisition
 from calibration.hinge_fit import Movement, refine
 from calibration.linear import backward, forward, root
-from calibration.relative_state import CENTRE, HEADING, RATE, SCALE, SIZE, RelativeParams, Stretch
+from calibration.relative_state import CENTRE, HEADING, RATE, SCALE, SIZE, VALUES, RelativeParams, Stretch
 from calibration.rotation import matrix_of, quaternion_at
 from imu import quaternion
 from imu.block import FloatArray
@@ -21,11 +21,11 @@ PARAMS = RelativeParams()
 def somewhere(seed: int) -> tuple[np.random.Generator, FloatArray, FloatArray]:
     """Return the values and the covariance of some state."""
     rng = np.random.default_rng(seed)
-    values = rng.normal(size=34) * 0.1
+    values = rng.normal(size=VALUES) * 0.1
     values[:4] = quaternion.normalise(rng.normal(size=4))
     for start in (23, 26):
         values[start : start + 3] /= np.linalg.norm(values[start : start + 3])
-    values[29], values[30] = 0.09, 0.03
+    values[31], values[32] = 0.09, 0.03
     spread = rng.normal(size=(SIZE, SIZE)) * 0.05
     return rng, values, spread @ spread.T + np.eye(SIZE) * 1e-3
 
@@ -46,6 +46,7 @@ def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
     small = Rotation.from_quat([math.sqrt(1.0 - x * x - y * y - z * z), x, y, z], scalar_first=True)
     out[:4] = (small * turn).as_quat(scalar_first=True)
     out[4:23] += step[3:22]
+    out[29:31] += step[28:30]
     for at in (22, 25):
         axis = values[at + 1 : at + 4]
         axis = axis + np.cross(step[at : at + 3], axis)
@@ -56,7 +57,7 @@ def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
 def assert_same_state(values: FloatArray, expected: FloatArray) -> None:
     sign = 1.0 if values[:4] @ expected[:4] > 0.0 else -1.0
     np.testing.assert_allclose(values[:4], sign * expected[:4], atol=1e-12)
-    np.testing.assert_allclose(values[4:29], expected[4:29], atol=1e-12)
+    np.testing.assert_allclose(values[4:31], expected[4:31], atol=1e-12)
 
 
 def way_matrix(way: relative.Way) -> FloatArray:
@@ -112,7 +113,7 @@ def test_the_slope_of_a_force_is_what_the_relation_loses_when_the_state_errs() -
     exact = stretch._replace(force=np.stack([first, stretch.force[1]]), turned=np.array([9.0, 9.0]))
     believed = values.copy()
     believed[5:8] += 0.01
-    believed[29], believed[30] = 1e-12, 0.0
+    believed[31], believed[32] = 1e-12, 0.0
     covariance = np.diag(np.full(SIZE, 1e-14))
     covariance[CENTRE, CENTRE] = np.diag([1.0, 1.0, 1.0, 1e-14, 1e-14, 1e-14])
     relative.feel(believed, covariance, PARAMS._replace(force_floor=1e-6), exact, True)
