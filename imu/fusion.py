@@ -15,6 +15,7 @@ from imu.block import FloatArray, ImuBlock
 from imu.errors import InputError
 from imu.gaps import GapFilter, Orientation, Run, Stretch, stretches
 from imu.quaternion import about_vertical, between, conjugate, multiply
+from imu.upright_bias import UprightBias
 
 if TYPE_CHECKING:
     from vqf import VQFState
@@ -152,10 +153,11 @@ def hindsight(
     q, bias, sigma = np.full((n, 4), np.nan), np.full((n, 3), np.nan), np.full(n, np.nan)
     rest = np.zeros(n, np.bool_)
     thresholds = _thresholds(noise or RestNoise.typical(rate))
+    upright = UprightBias(1.0 / rate)
     for i, part in enumerate(parts):
         weight = 1.0 / causal.gyr_bias_sigma[part.rows, None] ** 2
         about = (weight * causal.gyr_bias[part.rows]).sum(axis=0) / weight.sum()
-        run = _in_both_directions(part, about, rate, thresholds, magnetometer)
+        run = upright.keep(_in_both_directions(part, about, rate, thresholds, magnetometer))
         q[part.rows], rest[part.rows] = run.q[part.at], run.rest[part.at]
         bias[part.rows], sigma[part.rows] = run.bias[part.at], run.sigma[part.at]
         if i > 0 and not magnetometer:
@@ -192,11 +194,13 @@ class _VqfCore:
 
         self._vqf = VQF(1.0 / rate, **_thresholds(noise))
         self._magnetometer = magnetometer
+        self._upright = UprightBias(1.0 / rate)
 
     def run(self, gyr: FloatArray, acc: FloatArray, mag: FloatArray | None) -> Run:
         if not self._magnetometer:
             out = self._vqf.updateBatch(gyr, acc)
-            return Run(out["quat6D"], out["restDetected"], out["bias"], out["biasSigma"])
+            found = Run(out["quat6D"], out["restDetected"], out["bias"], out["biasSigma"])
+            return self._upright.keep(found)
         n = len(gyr)
         q, rest, bias, sigma = np.empty((n, 4)), np.zeros(n, np.bool_), np.empty((n, 3)), np.empty(n)
         for i in range(n):
@@ -205,11 +209,12 @@ class _VqfCore:
             q[i] = self._vqf.getQuat9D()
             rest[i] = self._vqf.getRestDetected()
             bias[i], sigma[i] = self._vqf.getBiasEstimate()
-        return Run(q, rest, bias, sigma)
+        return self._upright.keep(Run(q, rest, bias, sigma))
 
     def coast(self, gyr: FloatArray) -> None:
         for rate in gyr:
             self._vqf.updateGyr(rate)
+        self._upright.coast(len(gyr))
 
     def restart_tilt(self) -> None:
         """Keep heading and bias; let the next accelerations set the inclination at once, as at the start."""
@@ -224,10 +229,11 @@ class _VqfCore:
         self._vqf.state = state
 
     def save(self) -> dict[str, Any]:
-        return dict(self._vqf.state)
+        return {"vqf": dict(self._vqf.state), "upright": self._upright.save()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._vqf.state = cast("VQFState", dict(state))
+        self._vqf.state = cast("VQFState", dict(state["vqf"]))
+        self._upright.restore(state["upright"])
 
 
 class _AhrsCore:
