@@ -18,26 +18,18 @@ from calibration.axes import find_hinge
 from calibration.evidence import Laws, heading_rows
 from calibration.follow import Law, Pages, Stretches, Tape, follow, known_variance, obey, pages, pass_time
 from calibration.guess import Guess
-from calibration.heading_params import HeadingParams
+from calibration.heading_params import CONTRADICTED, LARGEST_MISFIT, HeadingParams
 from calibration.heading_series import AxisShift, Heading, row_of
 from calibration.intake import WIDTH, Intake, gathered, intake
 from calibration.magnetic import Looks
-from calibration.relative import look
-from calibration.relative_state import AXES, HEADING, POSTURES, SIZE, RelativeState, first_covariance
-from calibration.returns import Returns
+from calibration.relative_state import AXES, HEADING, POSTURES, RelativeState, first_covariance
+from calibration.returns import Returns, look_at_heading
 from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.errors import CalibrationError
 from imu.sync import Frames
-
-LARGEST_MISFIT = math.radians(8.0)
-"""Axes found in the past that two sensors see farther apart than this are not believed, rad."""
-
-
-CONTRADICTED = 1e-5
-"""Likelihood left to a followed heading at which it is given up: far beyond what weak evidence adds up to."""
 
 
 class HeadingEstimator:
@@ -74,6 +66,7 @@ class HeadingEstimator:
         self._rows = np.zeros((0, 2, WIDTH))
         self._first = 0
         self._acquisition = Acquisition()
+        self._bias = math.inf
         self._relative = RelativeState()
         self._relative.covariance = self._first_covariance(math.pi / math.sqrt(3.0), REACH)
         if calibration.freedom in (1, 2):
@@ -137,8 +130,10 @@ class HeadingEstimator:
             for each in range(k, stop):
                 self._guess.take_field(fields, each, self.seconds)
             self._step(inputs, stretches, k, stop, page)
-            if settled[stop - 1]:
-                self._return(inputs, stop - 1, page)
+            if settled[stop - 1] and self._known:
+                segments = inputs.upper[stop - 1], inputs.lower[stop - 1]
+                stirred = self._returns.take(self._relative, *segments, self._age * self.seconds)
+                page.noise[stop - 1 : stop, POSTURES] += stirred
             page.shown[stop] = self._shown()
             k = stop
         axes = page.shown[1:, 16:22].reshape(-1, 2, 3)
@@ -154,20 +149,25 @@ class HeadingEstimator:
         joint, p = self.calibration, self.params
         variances = np.full(6, max(known_variance(joint.axis_sigma), p.pair_sigma**2))
         variances[1] = max(variances[1], p.azimuth_sigma**2, known_variance(joint.azimuth_sigma))
-        return first_covariance(p.relative, heading_sigma, reach, variances)
+        rate_sigma = min(self._bias, p.relative.rate_sigma)
+        return first_covariance(p.relative, heading_sigma, rate_sigma, reach, variances)
 
     @property
     def state(self) -> RelativeState:
         """What is held of the turn now: a copy."""
         return self._relative.copy()
 
-    def start_from(self, other: "HeadingEstimator", turn: FloatArray, heading_sigma: float) -> None:
+    def start_from(
+        self, other: "HeadingEstimator", turn: FloatArray, heading_sigma: float, bias: float
+    ) -> None:
         """Begin with what another estimator has learnt of the same joint, and a first turn (4,).
 
         The turn's heading is taken with its one sigma, rad, and the joint centre with a third of the prior's,
-        so that a second pass over the same samples weighs them once.
+        so that a second pass over the same samples weighs them once. `bias` is one sigma of the heading's
+        rate at first, rad/s.
         """
         s = self._relative = other.state
+        self._bias = bias
         s.turn, s.rate = turn, 0.0
         s.covariance = self._first_covariance(heading_sigma, REACH / 3.0)
         self._moved = self._shift.moved(s.axes)
@@ -184,6 +184,7 @@ class HeadingEstimator:
             "acquisition": self._acquisition.save(),
             "relative": self._relative.to_document(),
             "known": self._known,
+            "bias": self._bias,
             "guess": self._guess.save(),
             "returns": self._returns.save(),
             "since": self._since,
@@ -205,6 +206,7 @@ class HeadingEstimator:
         self._relative = RelativeState.from_document(state["relative"])
         self._moved = self._shift.moved(self._relative.axes)
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
+        self._bias = float(state["bias"])
         self._guess.restore(state["guess"])
         self._returns.restore(state["returns"])
         self._held = int(state["held"])
@@ -249,6 +251,8 @@ class HeadingEstimator:
         p, s, last = self.params, self._relative, stop - 1
         self._age += stop - k
         was_known = self._known
+        if math.isfinite(i.bias[last]):
+            self._bias = float(i.bias[last])
         if i.lost[k] > 0.0:
             self._lose(float(i.lost[k]))
         if self.calibration.centre_fixed:
@@ -320,8 +324,7 @@ class HeadingEstimator:
             return
         if hinge.heading_sigma > p.search_sigma or hinge.residual > LARGEST_MISFIT:
             return
-        flipped = float((hinge.axis_distal * joint.axis_distal).sum()) < 0.0
-        found = hinge.reversed() if flipped else hinge
+        found = hinge.reversed() if float((hinge.axis_distal * joint.axis_distal).sum()) < 0.0 else hinge
         s.axes = self._believed = np.stack([found.axis_proximal, found.axis_distal])
         s.turn = quaternion.about_vertical(found.heading)
         s.covariance = self._first_covariance(max(found.heading_sigma, math.radians(5.0)), REACH)
@@ -349,17 +352,8 @@ class HeadingEstimator:
             s = self._relative
             error = wrapped(heading - heading_of(s.values))
             trust = max(1.0, abs(error) / sigma / 2.0)
-            slope = np.zeros((1, SIZE))
-            slope[0, HEADING] = 1.0
-            look(s.values, s.covariance, slope, np.array([[error]]), trust * sigma**2)
+            look_at_heading(s, error, trust * sigma**2)
         return True
-
-    def _return(self, i: Intake, k: int, page: Pages) -> None:
-        """Let a posture speak that may have been held before."""
-        if self._known:
-            stirred = self._returns.take(self._relative, i.upper[k], i.lower[k], self._age * self.seconds)
-            if self.tape is not None:
-                page.noise[k, POSTURES] += stirred
 
     def _posture(self, i: Intake, k: int, axes: FloatArray) -> None:
         """Let the joint's limits speak of where both segments are, seen with these axes (2, 3)."""

@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from calibration.relative_state import RelativeParams
 from calibration.returns import ReturnParams
 
+LARGEST_MISFIT = math.radians(8.0)
+"""Axes found in the past that two sensors see farther apart than this are not believed, rad."""
+
+CONTRADICTED = 1e-5
+"""Likelihood left to a followed heading at which it is given up: far beyond what weak evidence adds up to."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeadingParams:

@@ -20,7 +20,13 @@ VALUES = 36
 """Length of `RelativeState.values`."""
 
 _TURN, _RATE, _CENTRE, _SCALE, _OFFSET = slice(0, 4), 4, slice(5, 11), slice(11, 17), slice(17, 23)
-_AXES, _POSTURES, _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = slice(23, 29), slice(29, 31), 31, 32, slice(33, 36)
+_AXES, _POSTURES, _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = (
+    slice(23, 29),
+    slice(29, 31),
+    31,
+    32,
+    slice(33, 36),
+)
 _NAMES = {
     "turn": _TURN,
     "rate": _RATE,
@@ -73,6 +79,9 @@ class RelativeParams(NamedTuple):
         mg (BMI270 data sheet); warming by 10 K over half an hour at 0.25 mg/K.
     axis_walk
         Wander of an axis in its segment, rad/sqrt(s): skin creeps by some degrees in half an hour.
+    posture_walk
+        Wander of a posture that is taken again and again, rad/sqrt(s): 3 deg in five minutes, 8 in half an
+        hour, which leaves room for a limb laid down anew and for what stretching gains (assumed, to verify).
     quiet_rate, quiet_sigma
         Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: slow passes
         feel
@@ -106,7 +115,8 @@ class RelativeState:
     ----------
     values : (VALUES,)
         turn (4,) as a quaternion, heading rate, place of the joint's centre in both sensors (6,), scale (6,),
-        offset (6,), axes (2, 3) or NaN, headings of two postures (2,), rad, variance of the force relation and its correlation from one stretch
+        offset (6,), axes (2, 3) or NaN, how far the headings of two
+        postures are off (2,), rad, variance of the force relation and its correlation from one stretch
         to the next, (m/s^2)^2, and its last error (3,), m/s^2. So what the error state has at e, from the
         rate on, is at e + 1.
     covariance : (SIZE, SIZE)
@@ -217,21 +227,21 @@ class Stretch(NamedTuple):
 
 
 def first_covariance(
-    params: RelativeParams, heading_sigma: float, reach: float, axis_variances: FloatArray
+    params: RelativeParams, heading_sigma: float, rate_sigma: float, reach: float, axis_variances: FloatArray
 ) -> FloatArray:
     """Return the covariance to start with.
 
     Parameters
     ----------
-    heading_sigma, reach
-        One sigma of heading, rad, and of the place of the joint centre, m.
+    heading_sigma, rate_sigma, reach
+        One sigma of heading, rad, of its rate, rad/s, and of the place of the joint centre, m.
     axis_variances : (6,)
         Of the two axes about the axes of their segments, rad^2.
     """
     variances = np.empty(SIZE)
     variances[TURN] = math.radians(2.0) ** 2
     variances[HEADING] = heading_sigma**2
-    variances[RATE] = params.rate_sigma**2
+    variances[RATE] = rate_sigma**2
     variances[CENTRE] = reach**2
     variances[SCALE] = params.scale_sigma**2
     variances[OFFSET] = params.offset_sigma**2

@@ -2,11 +2,11 @@
 
 The neutral pose is not the only one that comes back: a limb that is moved there and back stops near the same
 two places again and again. Gravity tells, without a heading, that both segments lie as they lay before; then
-the heading between them is about what it was. "About" is the whole of it: people find a place again within
-some degrees, alike from one time to the next, and over half an hour the place itself wanders. So each posture's
-heading is part of the state, correlated with the heading that it was seen with, and wanders; a posture that
-moves at once moves alone, because no gyroscope drifts by degrees in seconds. Where anything else speaks of
-heading this adds nothing; about a vertical axis it is all there is.
+the heading between them is about what it was. People find a place again within some degrees only, alike from
+one time to the next, and over half an hour the place itself wanders. So each posture's heading is part of the
+state, correlated with the heading that it was first seen with, and wanders; one that moves from one time to the
+next is a new posture, because no gyroscope drifts by degrees in seconds. Where anything else speaks of heading
+this adds next to nothing; about a vertical axis it is all there is.
 """
 
 import math
@@ -100,7 +100,7 @@ class Returns:
         return (held >= self._settled) & ((held - self._settled) % self._again == 0)
 
     def take(self, s: RelativeState, upper: FloatArray, lower: FloatArray, now: float) -> FloatArray:
-        """Take a held posture of two segments (4,) at `now` s; return the variances it stirred up, (COUNT,)."""
+        """Take a held posture of two segments (4,) at `now` s; return what variances that added, (COUNT,)."""
         p, stirred = self._params, np.zeros(COUNT)
         place, error = self._recognised(s, upper, lower)
         if place < 0:
@@ -122,16 +122,14 @@ class Returns:
                 learnt = max(size, p.least_scatter**2)
                 self._variance[place] += (learnt - self._variance[place]) / p.visits
         self._visited[place] = now
-        slope = np.zeros((1, SIZE))
-        slope[0, HEADING], slope[0, POSTURES.start + place] = 1.0, -1.0
         before = s.values[POSTURES.start + 1 + place] - heading_of(s.values)
-        look(s.values, s.covariance, slope, np.array([[error]]), variance)
+        look_at_heading(s, error, variance, against=POSTURES.start + place)
         after = s.values[POSTURES.start + 1 + place] - heading_of(s.values)
         self._left[place] = error + wrapped(after - before)
         return stirred
 
     def _recognised(self, s: RelativeState, upper: FloatArray, lower: FloatArray) -> tuple[int, float]:
-        """Return the place that looks like a posture (4,) of two segments, or -1, and how far off it is, rad."""
+        """Return which posture two segments (4,) are in, or -1, and how far off its heading is, rad."""
         heading, best, error = heading_of(s.values), -1, self._params.reach
         for each in np.flatnonzero(self._used).tolist():
             meant, leant = like(upper[None], lower[None], self._poses[each], self._ups[each])
@@ -140,7 +138,9 @@ class Returns:
                 best, error = each, off
         return best, error
 
-    def _settle(self, place: int, s: RelativeState, upper: FloatArray, lower: FloatArray, stirred: FloatArray) -> None:
+    def _settle(
+        self, place: int, s: RelativeState, upper: FloatArray, lower: FloatArray, stirred: FloatArray
+    ) -> None:
         """Remember a posture, seen with the present turn less what its place holds by now."""
         if self._used[place]:
             stirred[place] = math.pi**2
@@ -173,6 +173,15 @@ class Returns:
         self._poses, self._ups = np.array(state["poses"]), np.array(state["ups"])
         self._visited, self._used = np.array(state["visited"]), np.array(state["used"])
         self._variance, self._left = np.array(state["variance"]), np.array(state["left"])
+
+
+def look_at_heading(s: RelativeState, error: float, variance: float, *, against: int | None = None) -> None:
+    """Take a look that puts the heading `error` rad higher, by itself or `against` another place."""
+    slope = np.zeros((1, SIZE))
+    slope[0, HEADING] = 1.0
+    if against is not None:
+        slope[0, against] = -1.0
+    look(s.values, s.covariance, slope, np.array([[error]]), variance)
 
 
 @compiled

@@ -64,7 +64,10 @@ def smooth(
         return live
     begun = _carried_back(first.tape[0], starts[-1], first.state.values)
     second = HeadingEstimator(calibration, rate, *pair, params=params)
-    second.start_from(first, np.array(begun), RESTART_SIGMA)
+    sigma = frames.gyr_bias_sigma[:, list(pair)]
+    known = np.flatnonzero(np.isfinite(sigma).all(axis=1))
+    bias = math.hypot(*sigma[known[0]]) if known.size else math.inf
+    second.start_from(first, np.array(begun), RESTART_SIGMA, bias)
     first.tape, second.tape = None, []
     again = second.feed(frames)
     if not second.tape:

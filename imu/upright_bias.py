@@ -40,7 +40,7 @@ class UprightBias:
         self._memory = np.array([0.0, 0.0, 0.0, math.inf])
 
     def keep(self, run: Run) -> Run:
-        """Return what a filter made of N samples, the bias about the vertical weighed against the last rest's.
+        """Return what a filter made of N samples, its bias about the vertical weighed against a rest's.
 
         From a rest on sigma is that about the vertical, which is what nothing but another rest can mend.
         """
@@ -63,7 +63,7 @@ class UprightBias:
 
 
 @sequential("(n,q),(n),(p)->(n,a),(n),(m)")
-def _keep(
+def _keep(  # noqa: PLR0917 -- a compiled function has no keywords
     q: FloatArray,
     rest: FloatArray,
     rules: FloatArray,
