@@ -114,11 +114,10 @@ class RelativeState:
     Parameters
     ----------
     values : (VALUES,)
-        turn (4,) as a quaternion, heading rate, place of the joint's centre in both sensors (6,), scale (6,),
-        offset (6,), axes (2, 3) or NaN, how far the headings of two
-        postures are off (2,), rad, variance of the force relation and its correlation from one stretch
-        to the next, (m/s^2)^2, and its last error (3,), m/s^2. So what the error state has at e, from the
-        rate on, is at e + 1.
+        turn (4,) as a quaternion, heading rate, place of the joint's centre in both sensors (6,), scale
+        (6,), offset (6,), axes (2, 3) or NaN, how far the headings of two postures are off (2,), rad,
+        variance of the force relation and its correlation from one stretch to the next, (m/s^2)^2, and its
+        last error (3,), m/s^2. So what the error state has at e, from the rate on, is at e + 1.
     covariance : (SIZE, SIZE)
         Of the error state.
     """

@@ -4,9 +4,9 @@ The neutral pose is not the only one that comes back: a limb that is moved there
 two places again and again. Gravity tells, without a heading, that both segments lie as they lay before; then
 the heading between them is about what it was. People find a place again within some degrees only, alike from
 one time to the next, and over half an hour the place itself wanders. So each posture's heading is part of the
-state, correlated with the heading that it was first seen with, and wanders; one that moves from one time to the
-next is a new posture, because no gyroscope drifts by degrees in seconds. Where anything else speaks of heading
-this adds next to nothing; about a vertical axis it is all there is.
+state, correlated with the heading that it was first seen with, and wanders; one that moves from one time to
+the next is a new posture, because no gyroscope drifts by degrees in seconds. Where anything else speaks of
+heading this adds next to nothing; about a vertical axis it is all there is.
 """
 
 import math
