@@ -100,6 +100,9 @@ def bench(
             except RomcapError as error:
                 notes.append(f"{world.name}, seed {seed} is not scored: {error}")
             progress.advance(task)
+    scored = len({(score.world, score.seed) for score in scores})
+    if scored < len(planned):
+        notes.append(f"{len(planned) - scored} of {len(planned)} imagined treatments are not scored.")
     if out is not None:
         draw(scores, rows, out)
     lines = [*trial_lines(rows), *world_lines(scores)]
