@@ -18,6 +18,7 @@ from calibration import pose as still_pose
 from calibration.axes import Hinge, candidates, tangent
 from calibration.directions import Direction, align, fit_frame
 from calibration.gather import frames_of
+from calibration.gyroscope import Bias, held, steadied
 from calibration.heading import HeadingEstimator
 from calibration.limits import widest_ranges, zero_sigma
 from calibration.plan import JointPlan, Movement
@@ -92,7 +93,10 @@ def calibrate_joint(
 
 
 def calibrate_limb(
-    plans: Sequence[JointPlan], pose: Mapping[str, ImuBlock], movements: Sequence[Movement]
+    plans: Sequence[JointPlan],
+    pose: Mapping[str, ImuBlock],
+    movements: Sequence[Movement],
+    rested: Mapping[str, Bias] | None = None,
 ) -> list[JointCalibration]:
     """Return the calibrations of joints that share segments and a pose.
 
@@ -104,6 +108,8 @@ def calibrate_limb(
         Samples of every sensor in the neutral pose, by sensor id, 2 s or more.
     movements
         Functional movements.
+    rested
+        What is known of the gyroscopes' offsets before the pose, by sensor id.
 
     Raises
     ------
@@ -120,13 +126,19 @@ def calibrate_limb(
                     f"{plan.joint}: the pose holds sensors {sorted(up)}, expected {sensor} on {segment} too; "
                     "record the pose with every sensor on"
                 )
+    before = rested or {}
+    biases = {sensor: held(block, before.get(sensor, Bias.unknown())) for sensor, block in pose.items()}
+    pose = steadied(pose, biases)
+    movements = [replace(movement, blocks=steadied(movement.blocks, biases)) for movement in movements]
     offsets = magnetic.offsets_of([pose, *(movement.blocks for movement in movements)])
     seen = [_look(movement, by_name, offsets) for movement in movements]
     chosen = _choose(seen, up)
     segments = {s: segment for plan in plans for s, segment in (plan.proximal, plan.distal)}
     known = _known(up, chosen)
     alignments = {
-        sensor: replace(align(sensor, segment, known[sensor]), magnetometer=offsets[sensor])
+        sensor: replace(
+            align(sensor, segment, known[sensor]), magnetometer=offsets[sensor], gyroscope=biases[sensor]
+        )
         for sensor, segment in segments.items()
     }
     return [

@@ -14,10 +14,12 @@ from typing import Any, Self
 import numpy as np
 
 from calibration.document import FORMAT_VERSION, expect, read, written
+from calibration.gyroscope import Bias
 from calibration.magnetic import OFFSET_SHARE, Offset
 from imu import quaternion
 from imu.block import FloatArray
 from imu.errors import CalibrationError
+from imu.fusion import TURN_ON_BIAS
 
 FREEDOMS = (0, 1, 2, 3)
 """Axes of a joint: 0 is inclination of one segment against gravity (no distal sensor)."""
@@ -44,6 +46,8 @@ class SegmentAlignment:
         Root mean square disagreement of the directions it was fitted to, rad; 0 where exactly determined.
     magnetometer
         What the sensor's magnetometer reads without a field, as the calibration's movements showed it.
+    gyroscope
+        What its gyroscope read while it did not turn, as rest and pose showed it.
     """
 
     sensor: str
@@ -52,6 +56,7 @@ class SegmentAlignment:
     covariance: FloatArray
     residual: float = 0.0
     magnetometer: Offset = field(default_factory=Offset.unknown)
+    gyroscope: Bias = field(default_factory=Bias.unknown)
 
     def __post_init__(self) -> None:
         """Refuse what is not a rotation."""
@@ -82,6 +87,8 @@ class SegmentAlignment:
             "residual_rad": self.residual,
             "magnetometer_offset": self.magnetometer.value.tolist(),
             "magnetometer_sigma_share": self.magnetometer.sigma,
+            "gyroscope_bias_rad_s": self.gyroscope.value.tolist(),
+            "gyroscope_sigma_rad_s": self.gyroscope.sigma,
         }
 
     @classmethod
@@ -97,6 +104,10 @@ class SegmentAlignment:
                 Offset(
                     np.array(document.get("magnetometer_offset", [0.0, 0.0, 0.0]), dtype=np.float64),
                     float(document.get("magnetometer_sigma_share", OFFSET_SHARE)),
+                ),
+                Bias(
+                    np.array(document.get("gyroscope_bias_rad_s", [0.0, 0.0, 0.0]), dtype=np.float64),
+                    float(document.get("gyroscope_sigma_rad_s", TURN_ON_BIAS)),
                 ),
             )
         except (KeyError, TypeError, ValueError) as error:

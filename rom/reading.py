@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,13 +94,26 @@ class TrackerSetup:
 
     @property
     def sensors(self) -> tuple[TrackedSensor, ...]:
-        """The sensors, proximal first."""
-        return (self.distal,) if self.proximal is None else (self.proximal, self.distal)
+        """The sensors, proximal first, without the gyroscope offsets that the joint's calibration knows."""
+        sensors = (self.distal,) if self.proximal is None else (self.proximal, self.distal)
+        return tuple(_steadied(sensor, self.calibration) for sensor in sensors)
 
     @property
     def output_rate(self) -> float:
         """Angles per second, Hz."""
         return self.rate or max(sensor.rate for sensor in self.sensors)
+
+
+def _steadied(sensor: TrackedSensor, joint: JointCalibration | None) -> TrackedSensor:
+    """Return a sensor with its gyroscope's offset from the pose, where no calibration of its own has one."""
+    own = sensor.calibration or SensorCalibration(sensor.sensor)
+    ends = () if joint is None else (joint.proximal, joint.distal)
+    bias = next((end.gyroscope for end in ends if end.sensor == sensor.sensor), None)
+    if bias is None or np.isfinite(own.gyr_bias).all():
+        return sensor
+    return replace(
+        sensor, calibration=replace(own, gyr_bias=bias.value, gyr_bias_sigma=np.full(3, bias.sigma))
+    )
 
 
 class Reader(Protocol):

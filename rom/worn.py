@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.alignment import AXES, calibrate_limb
+from calibration.gyroscope import Bias
 from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration
 from calibration.sensor import SensorCalibration, apply
@@ -193,9 +194,9 @@ def calibrate_recording(recording: Recording) -> list[JointCalibration]:
     moves = [span for span in spans if span[2].data.get("step") == "functional"]
     if not poses or not moves:
         return []
-    cut = _cut(recording, [poses[-1], *moves])
+    cut, rested = _cut(recording, [poses[-1], *moves])
     marked = [event for _, _, event in moves]
-    return _calibrated(recording.header, cut[0], list(zip(marked, cut[1:], strict=True)))
+    return _calibrated(recording.header, cut[0], list(zip(marked, cut[1:], strict=True)), rested)
 
 
 def calibrate_recordings(
@@ -225,17 +226,22 @@ def calibrate_recordings(
                 "recordings of one strapping"
             )
         event = Event(recording.start, "calibration_start", {"joint": joint, "axis": axis})
-        parts.append((event, _cut(recording, [(recording.start, recording.stop, event)])[0]))
-    held = Event(pose.start, "calibration_start", {"step": "pose"})
-    return _calibrated(pose.header, _cut(pose, [(pose.start, pose.stop, held)])[0], parts)
+        parts.append((event, _cut(recording, [(recording.start, recording.stop, event)])[0][0]))
+    event = Event(pose.start, "calibration_start", {"step": "pose"})
+    held, rested = _cut(pose, [(pose.start, pose.stop, event)])
+    return _calibrated(pose.header, held[0], parts, rested)
 
 
 def _calibrated(
     header: RecordingHeader,
     pose: Mapping[str, ImuBlock],
     moves: Sequence[tuple[Event, Mapping[str, ImuBlock]]],
+    rested: Mapping[str, Bias],
 ) -> list[JointCalibration]:
-    """Return the calibrations that a pose and movements give, each movement named by its event."""
+    """Return the calibrations that a pose and movements give, each movement named by its event.
+
+    `rested` is what is known of the gyroscopes' offsets without the pose.
+    """
     plans = _plans(header, [event for event, _ in moves])
     movements: list[Movement] = []
     for event, blocks in moves:
@@ -248,7 +254,7 @@ def _calibrated(
             )
         kind = next(joint for joint in JOINTS if plan.joint.endswith(joint.name))
         movements.append(Movement(plan.joint, axis, blocks, bool(event.data.get("one_way", kind.one_way))))
-    return calibrate_limb(plans, pose, movements)
+    return calibrate_limb(plans, pose, movements, rested)
 
 
 def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
@@ -266,32 +272,36 @@ def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
     return phases
 
 
-def _cut(recording: Recording, spans: Sequence[tuple[float, float, Event]]) -> list[dict[str, ImuBlock]]:
-    """Return the samples of each span by sensor, without the gyroscope offset known by then; one pass.
+def _cut(
+    recording: Recording, spans: Sequence[tuple[float, float, Event]]
+) -> tuple[list[dict[str, ImuBlock]], dict[str, Bias]]:
+    """Return the samples of each span by sensor, and what is known of the gyroscopes' offsets; one pass.
 
-    The filter has seen everything before the span, a rest on the table above all, so that the calibration
-    does not take half a degree a second of offset for a turn of the joint.
+    The filter has seen everything before the end of the first span, a rest on the table above all, so that
+    the calibration does not take half a degree a second of offset for a turn of the joint.
     """
     parts: list[dict[str, list[ImuBlock]]] = [{} for _ in spans]
     filters: dict[str, OrientationFilter] = {}
     rates = {info.sensor: _rate(recording, info.sensor) for info in recording.header.sensors}
     known = sensors_of(recording, rates)
+    rested: dict[str, Bias] = {}
     last_stop = max(stop for _, stop, _ in spans)
     for block in recording.blocks():
         if float(block.t[0]) > last_stop:
             break
         errors = known.get(block.sensor)
-        if block.sensor not in filters:
-            noise = None if errors is None else errors.rest_noise
-            filters[block.sensor] = make_filter("vqf", _rate(recording, block.sensor), noise)
         true = apply(errors, block) if errors is not None and errors.corrects else block
-        bias = filters[block.sensor].feed(true).gyr_bias
-        steadied = ImuBlock(true.sensor, true.t, true.gyr - bias, true.acc, true.mag)
+        if block.t[0] <= spans[0][1]:
+            if block.sensor not in filters:
+                noise = None if errors is None else errors.rest_noise
+                filters[block.sensor] = make_filter("vqf", rates[block.sensor], noise)
+            seen = filters[block.sensor].feed(true)
+            rested[block.sensor] = Bias(seen.gyr_bias[-1], float(seen.gyr_bias_sigma[-1]))
         for (start, stop, _), found in zip(spans, parts, strict=True):
             first, last = np.searchsorted(block.t, [start, stop])
             if last > first:
-                found.setdefault(block.sensor, []).append(steadied[int(first) : int(last)])
-    return [{sensor: join(blocks) for sensor, blocks in found.items()} for found in parts]
+                found.setdefault(block.sensor, []).append(true[int(first) : int(last)])
+    return [{sensor: join(blocks) for sensor, blocks in found.items()} for found in parts], rested
 
 
 def _rate(recording: Recording, sensor: str) -> float:

@@ -29,6 +29,7 @@ import numpy as np
 
 from calibration.alignment import calibrate_limb
 from calibration.gather import frames_of
+from calibration.gyroscope import steadied
 from calibration.heading import HeadingEstimator
 from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration
@@ -98,7 +99,9 @@ def _row(
     trial: Trial, joint: Joint, calibration: JointCalibration, clusters: dict[str, FloatArray]
 ) -> dict[str, Score]:
     sensors = [joint.parent, joint.child]
-    frames, rate = frames_of(sensors, trial.blocks)
+    ends = calibration.proximal, calibration.distal
+    steady = steadied(trial.blocks, {end.sensor: end.gyroscope for end in ends})
+    frames, rate = frames_of(sensors, steady)
     anatomical, ok = relative(trial, sensors, "ref", frames.t)
     cluster, also = relative(trial, sensors, "refc", frames.t)
     ok &= also

@@ -17,6 +17,9 @@ best-constant
     in this mode and in no other. Joints of one axis are scored by the angle about it, others by the whole
     rotation.
 
+What the calibration tells of a sensor itself, the offsets of its gyroscope and its magnetometer, is romcap's;
+peers get the samples as they were recorded, the usual way of using them.
+
 End to end no heading is given to anybody; peers without one are reset to the neutral pose at the trial's
 first sample, the usual way of using them.
 
@@ -39,7 +42,7 @@ the whole recording, where VQF's own offline filter is the peer.
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,9 +51,10 @@ from numpy.typing import NDArray
 
 from calibration.alignment import JointPlan, Movement, calibrate_limb
 from calibration.gather import frames_of
+from calibration.gyroscope import steadied
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
-from imu.block import BoolArray, FloatArray
+from imu.block import BoolArray, FloatArray, ImuBlock
 from imu.errors import RomcapError
 from imu.fusion import hindsight, make_filter
 from imu.sync import Frames
@@ -183,7 +187,7 @@ def _score_joint(
     sensors = [joint.parent, joint.child]
     if not all(trial.has(sensor, "ref") for sensor in sensors):
         return
-    frames, rate = frames_of(sensors, trial.blocks, trial.noise())
+    frames, rate = frames_of(sensors, _steadied(trial, calibration), trial.noise())
     kind = "refc" if all(trial.has(sensor, "refc") for sensor in sensors) else "ref"
     cluster, ok = relative(trial, sensors, kind, frames.t)
     if np.count_nonzero(ok) < LEAST_SAMPLES:
@@ -200,6 +204,14 @@ def _score_joint(
     end_to_end = _EndToEnd(rule, calibration, rate, target, ok)
     for method, estimate in found.items():
         yield _row(trial, joint.name, method, END_TO_END) | end_to_end.score(estimate)
+
+
+def _steadied(trial: Trial, calibration: JointCalibration | None) -> Mapping[str, ImuBlock]:
+    """Return the samples without the gyroscope offsets that the folder's pose showed, as romcap has them."""
+    if calibration is None:
+        return trial.blocks
+    ends = calibration.proximal, calibration.distal
+    return steadied(trial.blocks, {end.sensor: end.gyroscope for end in ends})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
