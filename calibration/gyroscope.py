@@ -38,6 +38,11 @@ class Bias:
         """Return what is known of a sensor that was just switched on."""
         return cls(np.zeros(3), TURN_ON_BIAS)
 
+    @property
+    def known(self) -> bool:
+        """Whether more is known than of any sensor."""
+        return self.sigma < TURN_ON_BIAS
+
 
 def held(block: ImuBlock, before: Bias) -> Bias:
     """Return the bias of a sensor from its pose, in the light of what was known before.

@@ -109,7 +109,7 @@ def _steadied(sensor: TrackedSensor, joint: JointCalibration | None) -> TrackedS
     own = sensor.calibration or SensorCalibration(sensor.sensor)
     ends = () if joint is None else (joint.proximal, joint.distal)
     bias = next((end.gyroscope for end in ends if end.sensor == sensor.sensor), None)
-    if bias is None or np.isfinite(own.gyr_bias).all():
+    if bias is None or not bias.known or np.isfinite(own.gyr_bias).all():
         return sensor
     return replace(
         sensor, calibration=replace(own, gyr_bias=bias.value, gyr_bias_sigma=np.full(3, bias.sigma))

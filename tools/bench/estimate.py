@@ -76,7 +76,7 @@ def estimates(
     """
     ends = (each.parent, each.parent), (each.child, each.child)
     joint_known = calibration or JointCalibration.uncalibrated(each.name, each.freedom, *ends)
-    whole = _in_hindsight(trial, each)
+    whole = _in_hindsight(trial, each, calibration)
     found = {
         LIVE: _own(frames, HeadingEstimator(joint_known, trial.rate).feed(frames)),
         REVIEW: _own(whole, smooth(joint_known, whole, trial.rate)),
@@ -122,13 +122,13 @@ def _own(frames: Frames, heading: Heading) -> Estimate:
     return Estimate(frames.q[:, 0], second, claimed, adrift=False, heading=heading, frames=frames)
 
 
-def _in_hindsight(trial: Trial, each: Joint) -> Frames:
+def _in_hindsight(trial: Trial, each: Joint, calibration: JointCalibration | None) -> Frames:
     """Return both sensors at common instants as the product's best estimate has them."""
     blocks, noise = trial.blocks, trial.noise()
     proximal, distal = (
         TrackedSensor(name, rate_of(blocks[name]), noise.get(name)) for name in (each.parent, each.child)
     )
-    setup = TrackerSetup(AngleRule("elevation", 0, 1, 1), "right", distal, proximal)
+    setup = TrackerSetup(AngleRule("elevation", 0, 1, 1), "right", distal, proximal, calibration)
     return in_hindsight(setup, blocks.values())[1]
 
 
