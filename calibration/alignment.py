@@ -21,6 +21,7 @@ from calibration.gather import frames_of
 from calibration.gyroscope import Bias, held, steadied
 from calibration.heading import HeadingEstimator
 from calibration.limits import widest_ranges, zero_sigma
+from calibration.neutral import NEUTRAL_SIGMA, Look, merged, neutral, pose_look
 from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
@@ -46,22 +47,8 @@ third of 40 deg of turning (soft-tissue rows of algorithms.md 3; marker studies 
 LOOSE_SIGMA = math.radians(40.0)
 """The same where the movement's axis is carried by another, free one (forearm during elbow flexion), rad."""
 
-NEUTRAL_SIGMA = math.radians(12.0)
-"""How well a person takes the same pose again, heading between two segments, rad."""
-
-LOOSE_NEUTRAL_SIGMA = math.radians(25.0)
-"""The same where the distal segment turns freely about its length without gravity showing it, rad."""
-
-ASSUMED_NEUTRAL_SIGMA = math.radians(30.0)
-"""The same where the heading of the pose is assumed, not measured, rad."""
-
 PAIR_SIGMA = math.radians(1.0)
 """One sigma of a hinge's axis as a consistent pair, rad: what the fit of a movement leaves (axes.py)."""
-
-START_TILT = math.radians(20.0)
-"""A movement began in the neutral pose if both segments' verticals were this near it, rad."""
-
-EARTH_UP = np.array([0.0, 0.0, 1.0])
 
 LARGEST_RESIDUAL = math.radians(12.0)
 """An axis seen this differently by two sensors on average is no axis, rad."""
@@ -146,6 +133,7 @@ def calibrate_limb(
             plan,
             alignments,
             up,
+            pose_look(plan, pose, offsets),
             [(s, r.hinge) for s, r in zip(seen, chosen, strict=True) if s.plan is plan],
         )
         for plan in plans
@@ -182,7 +170,7 @@ def _look(
         looks.append(magnetic.middle(magnetic.looks(frames.q, frames.mag, pair)))
     if math.isfinite(heading.delta[last]):
         looks.append((float(heading.delta[last]), float(heading.sigma[last])))
-    prior = _merged([look for look in looks if look is not None])
+    prior = merged([look for look in looks if look is not None])
     try:
         hinges = candidates(frames.q, frames.gyr, rate, prior)
     except CalibrationError as error:
@@ -199,16 +187,6 @@ def _look(
         for each in (signed,) if sure else (signed, signed.reversed()):
             readings.append(_Reading(each, tuple(_directions(plan, movement, each))))
     return _Seen(movement, plan, tuple(readings), frames.q[first])
-
-
-def _merged(looks: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    """Return the weighted circular mean of headings and its sigma, rad; None of none."""
-    if not looks:
-        return None
-    weights = [1.0 / sigma**2 for _, sigma in looks]
-    sine = sum(w * math.sin(h) for w, (h, _) in zip(weights, looks, strict=True))
-    cosine = sum(w * math.cos(h) for w, (h, _) in zip(weights, looks, strict=True))
-    return math.atan2(sine, cosine), 1.0 / math.sqrt(sum(weights))
 
 
 def _directions(plan: JointPlan, movement: Movement, hinge: Hinge) -> Iterator[tuple[str, Direction]]:
@@ -298,13 +276,16 @@ def _joint(
     plan: JointPlan,
     alignments: Mapping[str, SegmentAlignment],
     up: Mapping[str, FloatArray],
+    held: Look | None,
     own: Sequence[tuple[_Seen, Hinge]],
 ) -> JointCalibration:
     """Return the laws of one joint in the frames of its aligned segments."""
     proximal, distal = alignments[plan.proximal[0]], alignments[plan.distal[0]]
     back1 = quaternion.conjugate(proximal.q_sensor_from_segment)
     back2 = quaternion.conjugate(distal.q_sensor_from_segment)
-    neutral, neutral_sigma = _neutral(proximal, distal, up, own, plan.freedom)
+    looks = [Look(s.first, h.heading, math.hypot(h.heading_sigma, NEUTRAL_SIGMA)) for s, h in own]
+    looks += [] if held is None else [held]
+    q_neutral, neutral_sigma = neutral(plan, alignments, up, looks)
     axis1, axis2 = np.full(3, np.nan), np.full(3, np.nan)
     carrying, spread, azimuth, residual = math.nan, math.nan, math.nan, 0.0
     by_axis = {seen.movement.axis.replace("abduction", "adduction"): hinge for seen, hinge in own}
@@ -333,7 +314,7 @@ def _joint(
         azimuth_sigma=azimuth,
         carrying=carrying,
         carrying_sigma=AXIS_SIGMA if math.isfinite(carrying) else math.nan,
-        q_neutral=neutral,
+        q_neutral=q_neutral,
         up_proximal=quaternion.rotate(back1, up[proximal.sensor]),
         up_distal=quaternion.rotate(back2, up[distal.sensor]),
         zero_sigma=math.hypot(zero_sigma(plan.distal[1]), math.sqrt(2.0) * UP_SIGMA),
@@ -348,38 +329,3 @@ def _joint(
 def _shoulder(plan: JointPlan) -> bool:
     """Return whether the joint's centre travels with a scapula."""
     return plan.proximal[1].endswith("thorax") and plan.distal[1].endswith("upperarm")
-
-
-def _neutral(
-    proximal: SegmentAlignment,
-    distal: SegmentAlignment,
-    up: Mapping[str, FloatArray],
-    own: Sequence[tuple[_Seen, Hinge]],
-    freedom: int,
-) -> tuple[FloatArray, float]:
-    """Return `q_proximal_from_distal` of the pose and the sigma of its heading.
-
-    Gravity fixes the tilt; movements that began in the pose tell the heading, else it is taken as equal.
-    """
-    q1, q2 = proximal.q_sensor_from_segment, distal.q_sensor_from_segment
-    vertical = np.array([0.0, 1.0, 0.0])
-    up1 = quaternion.rotate(quaternion.conjugate(q1), up[proximal.sensor])
-    up2 = quaternion.rotate(quaternion.conjugate(q2), up[distal.sensor])
-    upright1, upright2 = quaternion.between(up1, vertical), quaternion.between(up2, vertical)
-    looks = [(0.0, ASSUMED_NEUTRAL_SIGMA)]
-    for seen, hinge in own:
-        one, two = seen.first
-        lower = quaternion.multiply(quaternion.about_vertical(hinge.heading), quaternion.multiply(two, q2))
-        start = quaternion.multiply(quaternion.conjugate(quaternion.multiply(one, q1)), lower)
-        start = quaternion.multiply(quaternion.multiply(upright1, start), quaternion.conjugate(upright2))
-        w, x, y, z = start.tolist()
-        up_now = quaternion.rotate(quaternion.conjugate(quaternion.multiply(one, q1)), EARTH_UP)
-        leaning = float((up_now * up1).sum()) < math.cos(START_TILT)
-        if leaning or 2.0 * math.atan2(math.hypot(x, z), math.hypot(w, y)) > START_TILT:
-            continue
-        looks.append((2.0 * math.atan2(y, w), math.hypot(hinge.heading_sigma, NEUTRAL_SIGMA)))
-    heading, sigma = _merged(looks) or looks[0]
-    again = NEUTRAL_SIGMA if freedom < 3 else LOOSE_NEUTRAL_SIGMA
-    middle = quaternion.from_axis_angle(vertical, heading)
-    q = quaternion.multiply(quaternion.conjugate(upright1), quaternion.multiply(middle, upright2))
-    return q, math.hypot(sigma, again)

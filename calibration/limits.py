@@ -11,14 +11,16 @@ from imu.block import FloatArray
 from imu.compiled import compiled
 
 LIMITS_DEG = {
-    "forearm": ((-15.0, 160.0), (-35.0, 35.0), (-110.0, 110.0)),
+    "forearm": ((-15.0, 160.0), (-35.0, 35.0), (-110.0, 195.0)),
     "hand": ((-100.0, 95.0), (-45.0, 60.0), (-40.0, 40.0)),
     "shank": ((-15.0, 160.0), (-30.0, 30.0), (-50.0, 50.0)),
     "foot": ((-70.0, 45.0), (-45.0, 60.0), (-45.0, 45.0)),
     "thigh": ((-45.0, 145.0), (-70.0, 50.0), (-70.0, 70.0)),
 }
 """Widest healthy ranges of flexion, adduction and inward rotation by distal segment, deg: the norms of the
-clinical reference, section 1.4, with 15 to 20 deg to spare. A shoulder's are too wide to tell anything."""
+clinical reference, section 1.4, with 15 to 20 deg to spare. A forearm's zero is half pronated if only the
+elbow was calibrated, supinated if the wrist showed its axis: either is within. A shoulder's are too wide to
+tell anything."""
 
 ZERO_SIGMA_DEG = {"shank": 3.5, "forearm": 7.0, "hand": 6.0, "thigh": 5.0, "foot": 5.0, "upperarm": 6.0}
 """One sigma of a joint's bend in the standing neutral pose between people, by distal segment, deg: a knee
