@@ -50,7 +50,7 @@ def facts_of(ledger: Ledger, visit: Visit, catalogue: Catalogue) -> Facts:
             for trial in latest([t for t in trials if t.phase == "baseline"])
         ),
         retests=tuple(
-            _fact(ledger, trial, min(visit.reps_wanted, reps_of_baseline(ledger, trials, trial)), catalogue)
+            _fact(ledger, trial, reps_of_retest(ledger, visit, trial.movement, trial.side), catalogue)
             for trial in latest([t for t in trials if t.phase == "retest" and t.at > since])
         ),
         structure=finding.structure if finding else "",
@@ -102,12 +102,11 @@ def valid_values(ledger: Ledger, trial: TrialRecord) -> list[float]:
     return [rep.value_deg for rep in reps if rep.valid and rep.value_deg is not None]
 
 
-def reps_of_baseline(ledger: Ledger, trials: list[TrialRecord], trial: TrialRecord) -> int:
-    """Return how many valid reps the baseline of a re-test had."""
-    same = [
-        t for t in trials if t.phase == "baseline" and (t.movement, t.side) == (trial.movement, trial.side)
-    ]
-    return len(valid_values(ledger, same[-1])) if same else 0
+def reps_of_retest(ledger: Ledger, visit: Visit, movement: str, side: str) -> int:
+    """Return how many valid reps a re-test needs: as many as its baseline had, or the visit wants if less."""
+    trials = ledger.find(TrialRecord, visit_id=visit.id)
+    same = [t for t in trials if (t.phase, t.movement, t.side) == ("baseline", movement, side)]
+    return min(visit.reps_wanted, len(valid_values(ledger, same[-1])) if same else 0)
 
 
 def is_level(values: list[float], sem_deg: float | None) -> bool:

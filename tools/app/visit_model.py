@@ -16,7 +16,7 @@ from rom.catalogue.movement import Movement, Side
 from rom.catalogue.structure import Structure
 from rom.clinic import closing, intake, treating
 from rom.clinic.desk import Desk, Limits, open_visit, visits_of
-from rom.clinic.facts import answers_of, facts_of
+from rom.clinic.facts import answers_of, facts_of, reps_of_retest
 from rom.clinic.screening import RULES, Answer, Reply
 from rom.clinic.store import Ledger
 from rom.clinic.store_people import Client
@@ -214,8 +214,11 @@ class VisitModel:
         return Order(movement, side, "", self.code, file, None, treatment.structure, treatment.technique)
 
     def retest_order(self, movement: Movement, side: Side, file: Path) -> Order:
-        """Return the capture of a re-test."""
-        return Order(movement, side, "retest", self.code, file, None, "", "")
+        """Return the capture of a re-test: it ends with as many reps as its baseline had."""
+        with self.desk.store.reading() as ledger:
+            visit = open_visit(ledger, ledger.client(self.code))
+            reps = 0 if visit is None else reps_of_retest(ledger, visit, movement.id, side)
+        return Order(movement, side, "retest", self.code, file, None, "", "", reps=reps or None)
 
     def calibrations(self, movement: Movement, side: Side) -> list[JointCalibration]:
         """Return the calibrations that still hold for the sensors of a movement: the straps stayed on."""

@@ -20,6 +20,7 @@ from imu.recording import Recording, RecordingWriter
 from rom.live import LiveTrial
 from rom.passes import Pass, Rep
 from rom.replay import ReplayStep
+from rom.said import last_done
 from rom.worn import calibrate_recording
 from tools.cli.capture_screen import Screen, View
 from tools.cli.capture_steps import Step
@@ -173,7 +174,7 @@ class Flow:
         self._swings = Swings() if step.data.get("step") == "functional" else None
         end = math.inf if step.seconds is None else start + step.seconds
         try:
-            self._until(end)
+            self._until(end, reps=math.inf if step.reps is None else step.reps)
         finally:
             self._moving, self._swings = False, None
             self._event(f"{step.kind}_stop", step, min(end, self._acquisition.now))
@@ -211,9 +212,13 @@ class Flow:
             self._show(self._live.begin(self._view.calibrations))
 
     def _until(
-        self, deadline: float = math.inf, over: Callable[[], bool] | None = None, key: str = START_STOP
+        self,
+        deadline: float = math.inf,
+        over: Callable[[], bool] | None = None,
+        key: str = START_STOP,
+        reps: float = math.inf,
     ) -> None:
-        """Take what comes until a time on the capture clock, until something is over, or until a key.
+        """Take what comes until a time on the capture clock, until something is over, a key, or so many reps.
 
         Samples of the deadline and later wait: what happens then is told first, however late this program
         gets to it. A key ends the wait unless something must be over.
@@ -231,6 +236,8 @@ class Flow:
                     self._writer.part, f"the capture ended by itself ({self._acquisition.error}); start again"
                 )
             if self._key(self._keys.pressed()) == key and over is None:
+                return
+            if self._standing >= reps:
                 return
             self._refresh(deadline)
             with suppress(Empty):
@@ -250,6 +257,12 @@ class Flow:
             self._say_by_key("pain", {"sharp": True})
             return START_STOP
         return key
+
+    @property
+    def _standing(self) -> int:
+        """How many reps are done and not taken back."""
+        said = (last_done(self.found.reps, event.t) for event in self._view.keyed if event.kind == "discard")
+        return len(self.found.reps) - len(set(said) - {None})
 
     def _say_by_key(self, kind: str, data: Mapping[str, Any] | None = None) -> None:
         self._view.keyed = (*self._view.keyed, self._acquisition.event(kind, data))

@@ -8,7 +8,10 @@ from rom.catalogue.movement import Movement, Side
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be captured, how it is called in the recording, and how times are made to agree before."""
+    """What is to be captured, how it is called in the recording, and how times are made to agree before.
+
+    With `reps` a test ends by itself once so many are done that were not taken back.
+    """
 
     movement: Movement
     side: Side
@@ -19,3 +22,4 @@ class Order:
     structure: str
     technique: str
     taps: bool = False
+    reps: int | None = None

@@ -62,7 +62,7 @@ def record(
     if order.structure:
         steps.append(treatment_step(order.structure, order.technique, order.seconds))
     else:
-        steps.append(trial_step(order.movement, order.side, order.phase, order.seconds))
+        steps.append(trial_step(order.movement, order.side, order.phase, order.seconds, order.reps))
     with ExitStack() as stack:
         writer = stack.enter_context(RecordingWriter(order.file, header))
         stack.callback(acquisition.record, None)

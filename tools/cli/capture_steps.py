@@ -39,6 +39,8 @@ class Step:
         When, s on the capture clock; None: as soon as the person is ready.
     seconds
         How long; None: until a key says so.
+    reps
+        It ends once so many are done, if not before; None: however many.
     """
 
     kind: Literal["calibration", "trial", "treatment"]
@@ -46,6 +48,7 @@ class Step:
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     begin: float | None = None
     seconds: float | None = None
+    reps: int | None = None
 
 
 def joint_of(movement: Movement) -> JointKind | None:
@@ -91,10 +94,12 @@ def calibration_steps(movement: Movement, side: Side) -> list[Step]:
     ]
 
 
-def trial_step(movement: Movement, side: Side, phase: str, seconds: float | None) -> Step:
+def trial_step(
+    movement: Movement, side: Side, phase: str, seconds: float | None, reps: int | None = None
+) -> Step:
     """Return the test itself."""
     data = {"movement": movement.id, "side": side, "phase": phase}
-    return Step("trial", movement.title(side), data, seconds=seconds)
+    return Step("trial", movement.title(side), data, seconds=seconds, reps=reps)
 
 
 def treatment_step(structure: str, technique: str, seconds: float | None) -> Step:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imu.recording import Recording
 from rom.catalogue.loader import Catalogue
 from rom.clinic.desk import Desk
 from rom.clinic.home_desk import give_out
@@ -15,6 +16,7 @@ from rom.clinic.sealed import load_keys
 from rom.clinic.store import Store
 from rom.clinic.treating import Technique
 from rom.clinic.visit import State
+from rom.trial import analyse
 from rom.trials import analyse_pair, compare_trials
 from tools.app.course_model import CourseModel
 from tools.app.home_model import HomeModel
@@ -68,14 +70,15 @@ def test_a_whole_visit_its_verdict_course_and_home_test(
     assert {one.proximal.segment for one in kept} == {"left_thigh"}
     baseline = model.baseline(catalogue.movement("kn_ake"), "left")
     assert baseline is not None
+    retest = model.retest_order(catalogue.movement("kn_ake"), "left", tmp_path / "new.mcap")
+    valid = sum(rep.valid for rep in analyse(Recording.open(visit_files["baseline_left"])).reps)
+    assert (retest.phase, retest.reps) == ("retest", min(valid, 5))
     model.take_test(visit_files["retest_left"])
     assert "come off" in model.problem
     model.take_test(visit_files["retest_left"], came_off=False)
     assert (model.problem, here(model)) == ("", "Re-test")
     verdict = model.verdict
     assert verdict is not None
-    from imu.recording import Recording
-
     pair = analyse_pair(
         Recording.open(visit_files["baseline_left"]), Recording.open(visit_files["retest_left"])
     )

@@ -173,6 +173,19 @@ def test_a_link_lost_in_a_rep_is_the_same_gap_live_and_replayed(tmp_path: Path) 
     assert not any(rep.valid and rep.rep.start < gap.t < rep.rep.stop for rep in trial.reps)
 
 
+def test_a_test_ends_by_itself_with_the_last_rep_that_was_asked_for(tmp_path: Path) -> None:
+    worn = limbs()
+    air = Backend(*backend(InjectedRadio(feeders([item.part for item in worn.sensors]))))
+    file = tmp_path / "capture.mcap"
+    with Acquisition([item.request() for item in worn.sensors], backend=air) as acquisition:
+        found = record(order(file, reps=1), Opened(acquisition, worn), Screen(), NoKeys())
+    trial = analyse(Recording.open(file))
+    meant = next(event.t for event in worn.events if event.kind == "trial_stop")
+    stop = next(event.t for event in Recording.open(file).events if event.kind == "trial_stop")
+    assert len(found.reps) == len(trial.reps) == 1
+    assert found.reps[0].stop <= stop < meant
+
+
 @pytest.mark.parametrize(
     ("keys", "kinds"),
     [
