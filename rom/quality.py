@@ -85,7 +85,7 @@ class QualityCount:
         self._samples += len(block)
         if len(block) > 2:
             self._steps.append(float(np.median(np.diff(block.t))))
-        _count(block.t, block.gyr, block.acc, self._rate, self._tally)
+        _count(block.t, block.gyr, block.acc, self._rate, BRIDGE + 1e-9, self._tally)
 
     def result(self) -> SensorQuality:
         """Return the figures so far."""
@@ -126,9 +126,11 @@ def _noise(gyr: FloatArray, acc: FloatArray, least: float) -> float:
     return max(min(x, y), min(max(x, y), z))
 
 
-@sequential("(n),(n,c),(n,c),()->(s)")
-def _count(t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, tally: FloatArray) -> None:
-    """Add samples to a tally.
+@sequential("(n),(n,c),(n,c),(),()->(s)")
+def _count(
+    t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, gap: float, tally: FloatArray
+) -> None:
+    """Add samples to a tally; more than `gap` seconds missing are a gap.
 
     It holds the known ones, the saturated ones, gaps, the longest of them, s, the time of the last known one,
     s, and the smallest noise within a second of the clock, rad/s. A second counts with at least half its
@@ -139,7 +141,7 @@ def _count(t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, tally: 
     for i in range(len(t)):
         if _known(gyr[i]) and _known(acc[i]):
             missing = (0.0 if math.isnan(last) else t[i] - last) - 1.0 / rate
-            gaps += missing > BRIDGE + 1e-9
+            gaps += missing > gap
             longest, last, known = max(longest, missing), t[i], known + 1.0
         elif _known(acc[i]):
             saturated += 1.0
