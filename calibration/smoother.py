@@ -17,6 +17,7 @@ from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, unmoved
 from calibration.linear import backward, forward, mirror, product, root
 from calibration.relative import Way, advance, apart, carry, move
+from calibration.relative_state import HEADING
 from calibration.rotation import (
     Quaternion,
     conjugate,
@@ -29,6 +30,7 @@ from calibration.rotation import (
 )
 from calibration.rotation import product as turned
 from calibration.segment import JointCalibration
+from imu import quaternion
 from imu.block import FloatArray
 from imu.compiled import compiled, sequential
 from imu.sync import Frames
@@ -36,6 +38,10 @@ from imu.sync import Frames
 RESTART_SIGMA = math.radians(60.0)
 """Heading sigma of the second pass at its start, rad: wide against what it will find, narrow enough for the
 linear model of the filter."""
+
+LINEAR = math.radians(20.0)
+"""How far hindsight may turn the heading, rad. Beyond that, and beyond three sigma, the linear model fails
+(1 - cos is 6 %): what it errs in offsets it pays back in heading, and more with every step back."""
 
 
 def smooth(
@@ -49,7 +55,8 @@ def smooth(
     """Return the relative heading at every frame of a recording, each in the light of all others.
 
     Parameters are those of `HeadingEstimator`, `pair` its two sensors; where it never finds a heading, its
-    likeliest one is held throughout: two plain 6-axis orientations a constant turn apart.
+    likeliest one is held throughout: two plain 6-axis orientations a constant turn apart. Where hindsight
+    would turn the heading by more than it can (`LINEAR`), every instant knows those before it only.
     """
     first = HeadingEstimator(calibration, rate, *pair, params=params)
     first.tape = []
@@ -74,8 +81,13 @@ def smooth(
         return again
     pages = second.tape[0].pages
     pages.looked[-1], pages.looked_covariance[-1] = second.state.values, second.state.covariance
+    turns, sigma = pages.looked[:, :4].copy(), np.sqrt(pages.looked_covariance[:, HEADING, HEADING])
     _sweep(second.tape[0])
     states = pages.looked
+    back = quaternion.multiply(states[:, :4], quaternion.conjugate(turns))
+    off = np.abs(quaternion.wrap(2.0 * np.arctan2(back[:, 3], back[:, 0])))
+    if (off > np.maximum(LINEAR, 3.0 * sigma)).any():
+        return live
     index = np.rint(frames.t * rate).astype(np.int64)
     borders = np.flatnonzero(index % second.stride == 0)
     if borders.size != len(states):
