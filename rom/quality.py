@@ -127,7 +127,7 @@ def _noise(gyr: FloatArray, acc: FloatArray, least: float) -> float:
 
 
 @sequential("(n),(n,c),(n,c),(),()->(s)")
-def _count(
+def _count(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
     t: FloatArray, gyr: FloatArray, acc: FloatArray, rate: float, gap: float, tally: FloatArray
 ) -> None:
     """Add samples to a tally; more than `gap` seconds missing are a gap.
