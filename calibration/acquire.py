@@ -77,18 +77,18 @@ class Acquisition:
         r = beyond_limits(upper, lower, _GRID, limits) / LIMIT_SIGMA
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
-    def force(self, felt: FloatArray, seconds: float) -> None:
-        """Take a stretch so many seconds after the one before.
+    def forces(self, felt: FloatArray, seconds: float) -> None:
+        """Take K stretches, each so many seconds after the one before.
 
-        `felt` (2, 3, 7) holds for each sensor, in its own earth frame, the maps from lever and from offset,
-        side by side, and the mean force, m/s^2; see `relative_state.Stretch`.
+        `felt` (K, 2, 3, 7) holds for each sensor, in its own earth frame, the maps from lever and from
+        offset, side by side, and the mean force, m/s^2; see `relative_state.Stretch`.
         """
-        self.count += 1.0
+        self.count += len(felt)
         keep = math.exp(-seconds / SLOW)
         _sum_up(self._sums, self._loads, self._total, felt, self._slow, keep)
 
-    def solve(self, seconds: float, noise: float, lasting: float) -> tuple[FloatArray, FloatArray]:
-        """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6) for each delta.
+    def solve(self, seconds: float, noise: float, lasting: float) -> FloatArray:
+        """Return the likelihood (72,), which sums to 1.
 
         Parameters
         ----------
@@ -99,9 +99,20 @@ class Acquisition:
         lasting
             How long such a disagreement lasts, s.
         """
-        lasts, told = max(1.0, 2.0 * lasting / seconds), NOISE_SECONDS / seconds
+        lasts, told = _stretches(lasting, seconds), NOISE_SECONDS / seconds
         sums = self._sums, self._loads, self._total
         return _weighed(self.table, *sums, self.count, noise * noise, lasts, told)
+
+    def centre(self, at: int, seconds: float, noise: float, lasting: float) -> FloatArray:
+        """Return the joint centre (r1, r2), (6,), m, if delta is at a place of the grid; see `solve`."""
+        turn = np.array([1.0, _COS[at], _SIN[at]])
+        known = np.diag(_known(noise * noise * _stretches(lasting, seconds)))
+        cross = -(turn[:, None, None] * self._sums[2:]).sum(axis=0)
+        normal = np.block([[self._sums[0] + known, cross], [cross.T, self._sums[1] + known]])
+        loads = [self._loads[k] - (turn[:, None] * self._loads[k + 1 : k + 4]).sum(axis=0) for k in (0, 4)]
+        upper = root(normal)
+        both = backward(upper, forward(upper, np.concatenate(loads)[:, None]))[:, 0]
+        return both[[0, 1, 2, 6, 7, 8]]
 
     def save(self) -> dict[str, Any]:
         """Return the memory, JSON-serialisable."""
@@ -151,36 +162,37 @@ def speak(table: FloatArray, row: Circle, inflation: float) -> None:
 def _sum_up(  # noqa: PLR0917 -- a compiled function has no keywords
     sums: FloatArray, loads: FloatArray, total: FloatArray, felt: FloatArray, slow: FloatArray, keep: float
 ) -> None:
-    """Add what is not slow in a stretch to the normal equations of both sensors' unknowns (6 and 6).
+    """Add what is not slow in K stretches to the normal equations of both sensors' unknowns (6 and 6).
 
     turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. With the maps N and forces F of both, `sums` are N1'N1,
     N2'N2 and N1'Tk N2; `loads` are N1'F1, N1'Tk F2, N2'F2 and N2'Tk'F1; `total` are the parts of
     |F1 - turn(delta) F2|^2. `slow` (2, 3, 7) is what was slow before, NaN at first; it is brought up to date.
     """
-    if math.isnan(slow[0, 0, 0]):
-        slow[:] = felt
-    slow[:] = keep * slow + (1.0 - keep) * felt
-    one, two = felt[0] - slow[0], felt[1] - slow[1]
-    x1, y1, z1 = vector_at(one[:, 6])
-    x2, y2, z2 = vector_at(two[:, 6])
-    for i in range(6):
-        for j in range(6):
-            sums[0, i, j] += one[0, i] * one[0, j] + one[1, i] * one[1, j] + one[2, i] * one[2, j]
-            sums[1, i, j] += two[0, i] * two[0, j] + two[1, i] * two[1, j] + two[2, i] * two[2, j]
-            sums[2, i, j] += one[2, i] * two[2, j]
-            sums[3, i, j] += one[0, i] * two[0, j] + one[1, i] * two[1, j]
-            sums[4, i, j] += one[1, i] * two[0, j] - one[0, i] * two[1, j]
-        loads[0, i] += one[0, i] * x1 + one[1, i] * y1 + one[2, i] * z1
-        loads[1, i] += one[2, i] * z2
-        loads[2, i] += one[0, i] * x2 + one[1, i] * y2
-        loads[3, i] += one[1, i] * x2 - one[0, i] * y2
-        loads[4, i] += two[0, i] * x2 + two[1, i] * y2 + two[2, i] * z2
-        loads[5, i] += two[2, i] * z1
-        loads[6, i] += two[0, i] * x1 + two[1, i] * y1
-        loads[7, i] += two[0, i] * y1 - two[1, i] * x1
-    total[0] += x1 * x1 + y1 * y1 + z1 * z1 + x2 * x2 + y2 * y2 + z2 * z2 - 2.0 * z1 * z2
-    total[1] += x1 * x2 + y1 * y2
-    total[2] += y1 * x2 - x1 * y2
+    for k in range(len(felt)):
+        if math.isnan(slow[0, 0, 0]):
+            slow[:] = felt[k]
+        slow[:] = keep * slow + (1.0 - keep) * felt[k]
+        one, two = felt[k, 0] - slow[0], felt[k, 1] - slow[1]
+        x1, y1, z1 = vector_at(one[:, 6])
+        x2, y2, z2 = vector_at(two[:, 6])
+        for i in range(6):
+            for j in range(6):
+                sums[0, i, j] += one[0, i] * one[0, j] + one[1, i] * one[1, j] + one[2, i] * one[2, j]
+                sums[1, i, j] += two[0, i] * two[0, j] + two[1, i] * two[1, j] + two[2, i] * two[2, j]
+                sums[2, i, j] += one[2, i] * two[2, j]
+                sums[3, i, j] += one[0, i] * two[0, j] + one[1, i] * two[1, j]
+                sums[4, i, j] += one[1, i] * two[0, j] - one[0, i] * two[1, j]
+            loads[0, i] += one[0, i] * x1 + one[1, i] * y1 + one[2, i] * z1
+            loads[1, i] += one[2, i] * z2
+            loads[2, i] += one[0, i] * x2 + one[1, i] * y2
+            loads[3, i] += one[1, i] * x2 - one[0, i] * y2
+            loads[4, i] += two[0, i] * x2 + two[1, i] * y2 + two[2, i] * z2
+            loads[5, i] += two[2, i] * z1
+            loads[6, i] += two[0, i] * x1 + two[1, i] * y1
+            loads[7, i] += two[0, i] * y1 - two[1, i] * x1
+        total[0] += x1 * x1 + y1 * y1 + z1 * z1 + x2 * x2 + y2 * y2 + z2 * z2 - 2.0 * z1 * z2
+        total[1] += x1 * x2 + y1 * y2
+        total[2] += y1 * x2 - x1 * y2
 
 
 @compiled
@@ -193,39 +205,35 @@ def _weighed(  # noqa: PLR0917 -- a compiled function has no keywords
     variance: float,
     lasting: float,
     told: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the likelihood (72,), which sums to 1, and the joint centre (72, 6).
+) -> FloatArray:
+    """Return the likelihood (72,), which sums to 1.
 
     `variance` of the forces, m^2/s^4, lasts so many stretches and counts as much as `told` of them.
     """
-    misfit, centre = _solve(sums, loads, total, variance * lasting)
+    misfit = _misfits(sums, loads, total, variance * lasting)
     lowest = misfit.min()
     weak = lasting * (told * variance + max(lowest, 0.0) / 3.0) / (told + count)
     weight = table - 0.5 * (misfit - lowest) / weak
     weight = np.exp(weight - weight.max())
-    return weight / weight.sum(), centre
+    return weight / weight.sum()
 
 
 @compiled
-def _solve(
-    sums: FloatArray, loads: FloatArray, total: FloatArray, variance: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return the least sum of squares (72,), m^2/s^4, and its (r1, r2), (72, 6), m, for each delta.
+def _misfits(sums: FloatArray, loads: FloatArray, total: FloatArray, variance: float) -> FloatArray:
+    """Return the least sum of squares for each delta (72,), m^2/s^4.
 
     `variance` of the forces against what is known of the unknowns. The root of the twelve by twelve sums goes
     by blocks: that of the first sensor's is the same for every delta, and what it does to the rest is the sum
     of a part that is free of delta, one with cos(delta) and one with sin(delta).
     """
-    misfit, centre = np.empty(_COS.size), np.empty((_COS.size, 6))
-    known = np.array([variance / REACH**2] * 3 + [variance / OFFSET**2] * 3)
-    first, rest = sums[0] + np.diag(known), np.empty((6, 21))
+    misfit, known = np.empty(_COS.size), _known(variance)
+    rest = np.empty((6, 21))
     for k in range(3):
         rest[:, 7 * k : 7 * k + 6] = -sums[2 + k]
         rest[:, 7 * k + 6] = -loads[1 + k]
     rest[:, 6] += loads[0]
-    upper = root(first)
-    white = forward(upper, rest)
-    second, place, both = np.empty((6, 6)), np.empty((6, 1)), np.empty((6, 7))
+    white = forward(root(sums[0] + np.diag(known)), rest)
+    second, place, both = np.zeros((6, 6)), np.empty((6, 1)), np.empty((6, 7))
     for g in range(_COS.size):
         cos, sin = _COS[g], _SIN[g]
         misfit[g] = total[0] - 2.0 * (cos * total[1] + sin * total[2])
@@ -234,7 +242,7 @@ def _solve(
                 both[i, j] = white[i, j] + cos * white[i, 7 + j] + sin * white[i, 14 + j]
             misfit[g] -= both[i, 6] * both[i, 6]
         for i in range(6):
-            for j in range(6):
+            for j in range(i, 6):
                 second[i, j] = sums[1, i, j]
                 for k in range(6):
                     second[i, j] -= both[k, i] * both[k, j]
@@ -242,15 +250,18 @@ def _solve(
             place[i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
             for k in range(6):
                 place[i, 0] -= both[k, i] * both[k, 6]
-        last = root(second)
-        seen = forward(last, place)
-        distal = backward(last, seen)
+        seen = forward(root(second), place)
         for i in range(6):
             misfit[g] -= seen[i, 0] * seen[i, 0]
-            place[i, 0] = both[i, 6]
-            for j in range(6):
-                place[i, 0] -= both[i, j] * distal[j, 0]
-        proximal = backward(upper, place)
-        for i in range(3):
-            centre[g, i], centre[g, 3 + i] = proximal[i, 0], distal[i, 0]
-    return misfit, centre
+    return misfit
+
+
+@compiled
+def _known(variance: float) -> FloatArray:
+    """Return what is known of a sensor's unknowns (6,) against a variance of the forces, m^2/s^4."""
+    return np.array([variance / REACH**2] * 3 + [variance / OFFSET**2] * 3)
+
+
+def _stretches(lasting: float, seconds: float) -> float:
+    """Return how many stretches of so many seconds say as much as one, if their errors last for so long."""
+    return max(1.0, 2.0 * lasting / seconds)

@@ -78,7 +78,7 @@ class HeadingEstimator:
         self._since = math.inf
         self._age = 0
         self._held = 0
-        self._felt: list[FloatArray] = []
+        self._felt = np.zeros((0, 2, 3, 7))
         self._past: list[FloatArray] = []
         self._searched = 0.0
         self._fresh = False
@@ -194,7 +194,7 @@ class HeadingEstimator:
             "believed": self._believed.tolist(),
             "past": [both.tolist() for both in self._past],
             "searched": self._searched,
-            "felt": [felt.tolist() for felt in self._felt],
+            "felt": self._felt.tolist(),
             "hinge_variance": self._hinge_variance,
         }
 
@@ -214,7 +214,7 @@ class HeadingEstimator:
         self._searched = float(state["searched"])
         self._believed = np.array(state["believed"])
         self._resolved = bool(state["resolved"])
-        self._felt = [np.array(felt) for felt in state["felt"]]
+        self._felt = np.array(state["felt"], dtype=np.float64).reshape(-1, 2, 3, 7)
         self._hinge_variance = float(state["hinge_variance"])
 
     def _shown(self) -> FloatArray:
@@ -257,7 +257,7 @@ class HeadingEstimator:
             self._lose(float(i.lost[k]))
         if self.calibration.centre_fixed:
             felt = np.concatenate([i.lever[k:stop], i.carried[k:stop], i.force[k:stop, :, :, None]], axis=3)
-            self._felt += list(felt[i.known[k:stop]])
+            self._felt = np.concatenate([self._felt, felt[i.known[k:stop]]])
         memory = self._since, self._hinge_variance
         held, before = (s.values, s.covariance), (p.relative, self._law)
         if self._searching:
@@ -367,15 +367,12 @@ class HeadingEstimator:
         `drift` is one sigma of the rate of the heading, rad/s.
         """
         p, s = self.params, self._relative
-        if self._felt:
+        if len(self._felt):
             self._acquisition.fade(len(self._felt) * self.seconds, drift)
-            for felt in self._felt:
-                self._acquisition.force(felt, self.seconds)
-            self._felt = []
-        weight, centres = self._acquisition.solve(
-            self.seconds, math.sqrt(s.force_variance), p.relative.force_time
-        )
-        weight = self._guess.weighed(weight)
+            self._acquisition.forces(self._felt, self.seconds)
+            self._felt = self._felt[:0]
+        disagreement = math.sqrt(s.force_variance), p.relative.force_time
+        weight = self._guess.weighed(self._acquisition.solve(self.seconds, *disagreement))
         at, delta, spread = best(weight)
         sure = spread < p.acquired
         if self._known and (
@@ -387,7 +384,7 @@ class HeadingEstimator:
         else:
             self._guess.settle(weight)
         s.turn = self._guess.turn()
-        s.centre = centres[at] if sure else np.zeros(6)
+        s.centre = self._acquisition.centre(at, self.seconds, *disagreement) if sure else np.zeros(6)
         s.rate = 0.0
         axes = s.covariance[AXES, AXES].copy()
         wide = max(spread, math.radians(5.0))

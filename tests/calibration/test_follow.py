@@ -164,12 +164,13 @@ def test_the_joint_centre_on_the_circle_is_the_least_squares_one() -> None:
     felt = rng.normal(size=(40, 2, 3, 7))
     circle, keep = Acquisition(), math.exp(-0.2 / SLOW)
     slow, brisk = felt[0], np.empty_like(felt)
+    circle.forces(felt[:25], 0.2)
+    circle.forces(felt[25:], 0.2)
     for k, each in enumerate(felt):
-        circle.force(each, 0.2)
         slow = keep * slow + (1.0 - keep) * each
         brisk[k] = each - slow
     noise, lasting = 0.3, 5.0
-    likelihood, centres = circle.solve(0.2, noise, 0.5)
+    likelihood = circle.solve(0.2, noise, 0.5)
     known = np.diag([noise * math.sqrt(lasting) / REACH] * 3 + [noise * math.sqrt(lasting) / OFFSET] * 3)
     misfits: list[float] = []
     for at in range(72):
@@ -179,7 +180,8 @@ def test_the_joint_centre_on_the_circle_is_the_least_squares_one() -> None:
         rows = np.concatenate([rows, np.kron(np.eye(2), known)])
         errors = np.concatenate([errors, np.zeros(12)])
         expected = np.linalg.lstsq(rows, errors, rcond=None)[0]
-        np.testing.assert_allclose(centres[at], expected[[0, 1, 2, 6, 7, 8]], atol=1e-9)
+        centre = circle.centre(at, 0.2, noise, 0.5)
+        np.testing.assert_allclose(centre, expected[[0, 1, 2, 6, 7, 8]], atol=1e-9)
         misfits.append(float(((rows @ expected - errors) ** 2).sum()))
     told = NOISE_SECONDS / 0.2
     variance = lasting * (told * noise**2 + min(misfits) / 3.0) / (told + 40.0)
@@ -192,9 +194,8 @@ def test_an_error_of_inclination_that_lasts_says_nothing_of_heading() -> None:
     rng = np.random.default_rng(11)
     circle, felt = Acquisition(), np.zeros((2, 3, 7))
     felt[:, :, 6] = rng.normal(size=(2, 3))
-    for _ in range(50):
-        circle.force(felt, 0.2)
-    likelihood, _ = circle.solve(0.2, 0.3, 0.5)
+    circle.forces(np.tile(felt, (50, 1, 1, 1)), 0.2)
+    likelihood = circle.solve(0.2, 0.3, 0.5)
     np.testing.assert_allclose(likelihood, 1.0 / 72.0, atol=1e-12)
 
 
