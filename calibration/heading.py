@@ -61,7 +61,7 @@ class HeadingEstimator:
         self.params = params or HeadingParams()
         self.stride = max(1, round(rate / self.params.step_hz))
         self.seconds = self.stride / rate
-        self._second = max(1, round(1.0 / self.seconds))
+        self._doubt = max(1, round(self.params.doubt_time / self.seconds))
         self._pair = (proximal, distal)
         self._rows = np.zeros((0, 2, WIDTH))
         self._first = 0
@@ -242,7 +242,7 @@ class HeadingEstimator:
         """Return where the run of stretches from k on ends that asks for no decision before its end."""
         if not self._known or self._searching or self._age == 0 or decisive[k]:
             return k + 1
-        stop = k + self._second - self._age % self._second
+        stop = k + self._doubt - self._age % self._doubt
         ahead = decisive[k:stop].tolist()
         return k + (ahead.index(True) if True in ahead else len(ahead))
 
@@ -287,7 +287,7 @@ class HeadingEstimator:
         if self._age == 1 and math.isfinite(i.laws.likely[k]) and not self._guess.has_limits:
             self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
         pose = self._pose(i.laws, last)
-        if not self._known or self._age % self._second == 0 or pose:
+        if not self._known or self._age % self._doubt == 0 or pose:
             self._posture(i, last, page.shown[last, 16:22].reshape(2, 3))
             if self._acquire(float(i.bias[last])):
                 was_known = False

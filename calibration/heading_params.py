@@ -53,6 +53,9 @@ class HeadingParams:
         A pose is held below this rate, rad/s, for so long, s. Each time it is taken it counts once.
     acquired
         Spread of likelihood below which a first heading is shown, rad.
+    doubt_time
+        So often it is asked whether the circle contradicts what is followed, s: a wrong heading shows after a
+        minute rather than a second.
     recent
         Seconds after which evidence no longer counts as speaking.
     likely_sigma
@@ -83,6 +86,7 @@ class HeadingParams:
     held_rate: float = math.radians(20.0)
     held_time: float = 0.6
     acquired: float = math.radians(30.0)
+    doubt_time: float = 2.0
     recent: float = 6.0
     likely_sigma: float = math.radians(50.0)
     brisk: float = 0.5

@@ -11,6 +11,9 @@ from imu.block import FloatArray
 JOLT = math.radians(60.0)
 """Rate before a stop that can set a mount ringing, rad/s: well above slow passes, within any quick kick."""
 
+LEAST_JOLT = JOLT / math.sqrt(3.0)
+"""What a jolt is at least about one axis, rad/s."""
+
 RINGING = (0.12, 0.7)
 """Rate after a stop as a share of the rate before it. A sensor held fast keeps 3 % (tremor, simulated
 clinic); a spring keeps most of it. Above, the movement itself goes on."""
@@ -46,8 +49,7 @@ class MountWatch:
         Return when it was sure and the frequency, Hz, once.
         """
         (earlier, rates), brisk = self._before, self._brisk
-        # a jolt is at least so much about one axis
-        self._before, self._brisk = (t, gyr), largest >= JOLT / math.sqrt(3.0)
+        self._before, self._brisk = (t, gyr), largest >= LEAST_JOLT
         if self._told or not (brisk or self._brisk):
             return None
         ring = _ring(np.concatenate([earlier, t]), np.concatenate([rates, gyr]))

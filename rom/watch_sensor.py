@@ -15,7 +15,7 @@ from imu.gaps import COAST
 from imu.sync import PATIENCE
 from rom.alert import Alert, place
 from rom.watch_field import FieldWatch
-from rom.watch_mount import SAG, SAG_HZ, MountWatch
+from rom.watch_mount import LEAST_JOLT, SAG, SAG_HZ, MountWatch
 
 SPAN = 0.5
 """Samples are judged in stretches of so many seconds, on the grid k * SPAN of the capture clock."""
@@ -70,7 +70,14 @@ class SensorWatch:
         field = _NO_FIELD if whole.mag is None else whole.mag
         count = _survey(whole.t, whole.gyr, whole.acc, field, self._limit, self._known, rows)
         stretches = [_Stretch(*row) for row in rows[:count].tolist()]
-        found = [alert for stretch in stretches for alert in self._judge(whole, stretch)]
+        found: list[Alert] = []
+        for k in _telling(rows[:count]):
+            if k > 0:
+                self._known = stretches[k - 1].known
+            found += self._judge(whole, stretches[k])
+        self.levels |= {int(each.number): each.level for each in stretches}
+        oldest = int(stretches[-1].number) - REMEMBERED
+        self.levels = {number: level for number, level in self.levels.items() if number > oldest}
         self._border = SPAN * (float(cells[1]) + 1.0)
         self._held = [whole[int(stretches[-1].stop) :]]
         return found
@@ -85,9 +92,6 @@ class SensorWatch:
             clipped = np.where(known, np.abs(rate).max(axis=1) >= self._limit, felt)
             found += self._gaps(t[known & felt]) + self._range(t[clipped])
         self._known = seen.known
-        number = int(seen.number)
-        self.levels.pop(number - REMEMBERED, None)
-        self.levels[number] = seen.level
         if seen.doubtful:
             self._mount.interrupt()
         else:
@@ -212,6 +216,19 @@ class _Stretch(NamedTuple):
     doubtful: float
     known: float
     has_field: float
+
+
+def _telling(rows: FloatArray) -> list[int]:
+    """Return which stretches (K, 9) may tell something, with their neighbours and both ends, in order.
+
+    A mount rings from one stretch into the next.
+    """
+    jolt = rows[:, 4] >= LEAST_JOLT
+    telling = jolt | (rows[:, 5] > COAST) | (rows[:, 6] > 0.0) | (rows[:, 8] > 0.0)
+    telling[1:] |= jolt[:-1]
+    telling[:-1] |= jolt[1:]
+    telling[[0, -1]] = True
+    return np.flatnonzero(telling).tolist()
 
 
 @sequential("(n),(n,c),(n,c),(m,c),(),()->(k,s)")
