@@ -59,7 +59,8 @@ def swing(freedom: int) -> list[JointSeries]:
 
 def _sensor(name: str, reach: float) -> ImuBlock:
     t = np.arange(int(SECONDS * RATE)) / RATE
-    angle = reach * (1.0 - np.cos(2.0 * math.pi * t / 4.0)) / 2.0
+    swung = (1.0 - np.cos(2.0 * math.pi * t / 4.0)) / 2.0
+    angle = reach * np.clip(1.5 * swung - 0.25, 0.0, 1.0)  # held for a second at both ends
     gyr, acc = np.zeros((len(t), 3)), np.zeros((len(t), 3))
     gyr[:, 2] = np.gradient(angle, t)
     acc[:, 0], acc[:, 1] = 9.81 * np.sin(angle), 9.81 * np.cos(angle)

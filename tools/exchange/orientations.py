@@ -1,6 +1,6 @@
 """Orientation of every sensor over time in one earth frame, as other programs want it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from imu.errors import InputError
 from imu.fusion import make_filter
 from imu.quaternion import multiply
 from imu.sync import Frames, Synchroniser
+from rom.trusted import TrustedSamples
 from tools.exchange.outgoing import Outgoing
 
 
@@ -58,6 +59,7 @@ def orientations(trial: Outgoing) -> Orientations:
     ids = {own.sensor: sensor for own, sensor in zip(setup.sensors, trial.tracked(), strict=True)}
     names = tuple(ids.values())
     tracked = {ids[each.sensor]: each for each in setup.sensors}
+    samples = TrustedSamples(setup.sensors)
     filters = {
         name: make_filter(setup.filter_name, each.rate, each.noise, setup.magnetometer)
         for name, each in tracked.items()
@@ -65,8 +67,11 @@ def orientations(trial: Outgoing) -> Orientations:
     synchroniser = Synchroniser(names, rate, {name: each.rate for name, each in tracked.items()})
     parts = [
         synchroniser.feed(filters[block.sensor].feed(block), block)
-        for block in trial.blocks()
-        if block.sensor in filters
+        for block in (
+            replace(samples.feed(replace(block, sensor=tracked[block.sensor].sensor)), sensor=block.sensor)
+            for block in trial.blocks()
+            if block.sensor in tracked
+        )
     ]
     parts = [part for part in [*parts, synchroniser.finish()] if len(part)]
     if not parts:
