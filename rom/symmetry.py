@@ -107,8 +107,10 @@ class Symmetry:
         first = " ".join((*(f"{doubt}." for doubt in doubts(self.left, self.right)), first))
         if self.indices is None:
             return f"{first} No percentage: {self.refusal}."
-        what = "Deficit" if self.left.movement.gain_sign < 0 else "Limb symmetry"
-        return f"{first} {what} {self.indices.lsi:.0f} % of the {other} side."
+        share = f"{self.indices.lsi:.0f} % of the {other} side"
+        if self.left.movement.gain_sign < 0:
+            return f"{first} Its deficit is {share}'s."
+        return f"{first} Limb symmetry {share}."
 
     def to_document(self) -> dict[str, object]:
         """Return the symmetry for `--json`: schema `romcap.symmetry/1`.
