@@ -1,7 +1,7 @@
 """Compile the loops of a live session before it begins, on a limb that swings for some seconds.
 
 What `imu.compiled` makes is kept on disk, so this takes long once after installing. Left to the capture
-itself, the first angles would come half a minute late.
+itself, the first angles would come a minute late.
 """
 
 import math
