@@ -12,13 +12,6 @@ from rom.catalogue.movement import Gate
 from rom.passes import Rep
 from rom.sensor_error import median, range_sigma
 
-SOFT_TISSUE_ANGLE = math.radians(2.2)
-"""How far skin sensors stray from the bone, root mean square, rad. Source: W. Teufl et al., Sensors 18:1980,
-2018 (abstract; to verify): soft tissue adds 2.2 deg to the error of a lower-limb angle."""
-
-SOFT_TISSUE_RANGE = math.radians(2.9)
-"""The same for a range of motion, rad; same source: 2.9 deg."""
-
 
 @dataclass(frozen=True, slots=True)
 class MeasureParams:

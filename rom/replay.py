@@ -59,12 +59,15 @@ class MarkedPass:
         Of the treatment it fell into; empty outside any.
     doubts
         What the watchdogs hold against it, in words.
+    travel_sigma
+        One-sigma error of its travel, sensors and straps, soft tissue not, rad; NaN where not known.
     """
 
     found: Pass
     structure: str
     technique: str
     doubts: tuple[str, ...] = ()
+    travel_sigma: float = math.nan
 
     def to_document(self) -> dict[str, Any]:
         """Return the pass for `--json`, degrees and seconds."""
@@ -78,6 +81,7 @@ class MarkedPass:
             "start_deg": math.degrees(p.start_angle),
             "end_deg": math.degrees(p.end_angle),
             "travel_deg": math.degrees(p.travel),
+            "travel_sigma_deg": math.degrees(self.travel_sigma),
             "duration_s": p.stop - p.start,
             "hold_s": p.leave - p.stop,
             "peak_speed_deg_s": math.degrees(p.peak_speed),

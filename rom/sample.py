@@ -44,6 +44,8 @@ class RepSample:
     strap_sigma, soft_tissue_sigma
         The same of what stays as long as the straps stay: alignment to the segment, skin against
         bone, rad. They cancel between two tests with the straps kept on, and count in full otherwise.
+    soft_tissue_share
+        By what share skin stretches or shrinks an angle, one sigma; of a change it remains with any straps.
     alignment
         Fingerprint of the calibration the angles were computed with. Where it differs between two tests
         with the straps kept on, the strap error counts after all.
@@ -69,6 +71,7 @@ class RepSample:
     sensor_sigma: float = 0.0
     strap_sigma: float = 0.0
     soft_tissue_sigma: float = 0.0
+    soft_tissue_share: float = 0.0
     alignment: str = ""
     end: End = "headline"
     numbers: tuple[int, ...] = ()
@@ -90,9 +93,9 @@ class RepSample:
             raise InputError(
                 f"{self.movement.title(self.side)}: every rep needs a finite angle; discard those without"
             )
-        for name in ("sensor_sigma", "strap_sigma", "soft_tissue_sigma"):
+        for name in ("sensor_sigma", "strap_sigma", "soft_tissue_sigma", "soft_tissue_share"):
             if not getattr(self, name) >= 0.0:
-                raise InputError(f"{name} must be 0 or more rad, got {getattr(self, name)}")
+                raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
     @property
     def used(self) -> FloatArray:

@@ -17,13 +17,15 @@ from rom.alert import Alert
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
 from rom.catalogue.movement import Movement, Side
-from rom.measures import SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE, MeasureParams, RepMeasures, measure_rep
+from rom.measures import MeasureParams, RepMeasures, measure_rep
 from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
 from rom.reading import TrackerSetup
 from rom.replay import CalibrationSource, Estimator, MarkedPass, Replay, ReplayStep
 from rom.said import discarded, stopped
 from rom.sample import Aggregate, RepSample
+from rom.sensor_error import range_sigma
+from rom.soft_tissue import SoftTissue, soft_tissue
 
 SCHEMA = "romcap.trial/1"
 """Name and version of `Trial.to_document`."""
@@ -76,6 +78,24 @@ class Trial:
         """The reps that count."""
         return tuple(rep for rep in self.reps if rep.valid)
 
+    @property
+    def soft_tissue(self) -> SoftTissue:
+        """What skin on the bone adds to the primary angle: never measured, apart from what sensors err."""
+        movement = self.movement
+        return soft_tissue(movement.angle, movement.proximal_segment, movement.distal_segment)
+
+    def rep_documents(self) -> list[dict[str, Any]]:
+        """Return the reps for `--json`: what each measured, sensors and straps, and soft tissue apart."""
+        tissue = self.soft_tissue
+        return [
+            rep.to_document()
+            | {
+                "end_soft_tissue_deg": math.degrees(tissue.of_angle(rep.end)),
+                "range_soft_tissue_deg": math.degrees(tissue.of_range(rep.range)),
+            }
+            for rep in self.reps
+        ]
+
     def sample(
         self, aggregate: Aggregate = "mean_2_to_k", *, restrapped: bool = False, elapsed: float | None = None
     ) -> RepSample:
@@ -87,8 +107,10 @@ class Trial:
             for rep in reps
             if math.isfinite(rep.end_sigma)
         ]
+        ends = np.array([rep.end for rep in reps], dtype=np.float64)
+        tissue = self.soft_tissue
         return RepSample(
-            np.array([rep.end for rep in reps], dtype=np.float64),
+            ends,
             self.movement,
             self.side,
             aggregate,
@@ -96,7 +118,8 @@ class Trial:
             elapsed=elapsed,
             sensor_sigma=float(np.median(own)) if own else 0.0,
             strap_sigma=float(np.median(strap)) if strap else 0.0,
-            soft_tissue_sigma=SOFT_TISSUE_ANGLE,
+            soft_tissue_sigma=tissue.of_strapping(float(np.median(ends)) if len(ends) else 0.0),
+            soft_tissue_share=tissue.share,
             alignment=_alignment(self.setup.calibration),
             numbers=tuple(rep.number for rep in reps),
         )
@@ -109,6 +132,7 @@ class Trial:
         """
         ends = np.degrees([rep.end for rep in self.valid_reps])
         ranges = np.degrees([rep.range for rep in self.valid_reps])
+        tissue = self.soft_tissue
         return {
             "schema": SCHEMA,
             "movement": self.movement.id,
@@ -126,12 +150,17 @@ class Trial:
                 "end_sigma_deg": _median_deg([rep.end_sigma for rep in self.valid_reps]),
                 "strap_sigma_deg": _median_deg([rep.strap_sigma for rep in self.valid_reps]),
                 "range_sigma_deg": _median_deg([rep.range_sigma for rep in self.valid_reps]),
-                "soft_tissue_angle_deg": math.degrees(SOFT_TISSUE_ANGLE),
-                "soft_tissue_range_deg": math.degrees(SOFT_TISSUE_RANGE),
+                "soft_tissue_angle_deg": _median_deg([tissue.of_angle(rep.end) for rep in self.valid_reps]),
+                "soft_tissue_range_deg": _median_deg([tissue.of_range(rep.range) for rep in self.valid_reps]),
+                "soft_tissue_source": tissue.source,
                 "error_note": self.movement.error_note,
             },
-            "reps": [rep.to_document() for rep in self.reps],
-            "passes": [each.to_document() for each in self.passes],
+            "reps": self.rep_documents(),
+            "passes": [
+                each.to_document()
+                | {"travel_soft_tissue_deg": math.degrees(tissue.of_range(each.found.travel))}
+                for each in self.passes
+            ],
             "quality": [each.to_document() for each in self.quality],
             "alerts": [each.to_document() for each in self.alerts],
             "warnings": list(self.warnings),
@@ -233,7 +262,7 @@ def analyse(
         phase=replay.phase,
         series=series,
         reps=tuple(measured),
-        passes=tuple(_marked(replay.mark(found), alerts) for found in passes),
+        passes=tuple(_marked(replay.mark(found), alerts, series) for found in passes),
         setup=replay.setup,
         calibration_source=replay.calibration_source,
         quality=quality,
@@ -274,9 +303,13 @@ def _doubted(rep: RepMeasures, alerts: Sequence[Alert]) -> RepMeasures:
     return replace(rep, warnings=(*rep.warnings, *doubts)) if doubts else rep
 
 
-def _marked(found: MarkedPass, alerts: Sequence[Alert]) -> MarkedPass:
-    """Return a pass with the alerts that bear on it."""
-    return replace(found, doubts=_doubts(alerts, found.found.start, found.found.stop))
+def _marked(marked: MarkedPass, alerts: Sequence[Alert], series: JointSeries) -> MarkedPass:
+    """Return a pass with the alerts that bear on it, and how sure its travel is."""
+    found = marked.found
+    first, last = np.searchsorted(series.t, (found.start - 1.0, found.leave), side="right").tolist()
+    part = series[first:last]
+    sigma = range_sigma(part, part.t <= found.start, part.t >= found.stop, found.travel)
+    return replace(marked, doubts=_doubts(alerts, found.start, found.stop), travel_sigma=sigma)
 
 
 def _doubts(alerts: Sequence[Alert], start: float, stop: float) -> tuple[str, ...]:

@@ -54,6 +54,52 @@ class Yardstick:
         return self.basis if self.mdc95 is None else f"{yardstick(self.mdc95)}, {self.basis}"
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorParts:
+    """One sigma of what can make a difference look otherwise, rad, each apart from the others.
+
+    Parameters
+    ----------
+    sensors
+        What each recording has for itself: heading, drift, inclination.
+    straps
+        Alignments, as far as they were not the same.
+    soft_tissue
+        Skin against bone. With the straps kept on it can make no difference out of nothing, only stretch or
+        shrink one, and stands beside the interval; otherwise the interval has what another strapping brings.
+    in_interval
+        Whether the interval has soft tissue in it.
+    """
+
+    sensors: float
+    straps: float
+    soft_tissue: float
+    in_interval: bool
+
+    def document(self) -> dict[str, object]:
+        """Return the parts in degrees."""
+        return {
+            "sensor_sd_deg": math.degrees(self.sensors),
+            "strap_sd_deg": math.degrees(self.straps),
+            "soft_tissue_sd_deg": math.degrees(self.soft_tissue),
+            "soft_tissue_in_interval": self.in_interval,
+        }
+
+
+def error_parts(first: RepSample, second: RepSample, between: Between) -> ErrorParts:
+    """Return what sensors, straps and soft tissue can each do to the difference of two samples."""
+    kept = between == "straps kept on"
+    stretched = max(first.soft_tissue_share, second.soft_tissue_share) * abs(second.value - first.value)
+    same = kept and first.alignment == second.alignment
+    strapped = 0.0 if kept else math.hypot(first.soft_tissue_sigma, second.soft_tissue_sigma)
+    return ErrorParts(
+        sensors=math.hypot(first.sensor_sigma, second.sensor_sigma),
+        straps=0.0 if same else math.hypot(first.strap_sigma, second.strap_sigma),
+        soft_tissue=math.hypot(strapped, stretched),
+        in_interval=not kept,
+    )
+
+
 def session_variance(first: RepSample, second: RepSample, sem: float | None, between: Between) -> float:
     """Return the variance of a difference that the number of reps does not shrink, rad^2.
 
@@ -62,11 +108,10 @@ def session_variance(first: RepSample, second: RepSample, sem: float | None, bet
     sessions or the straps' own, whichever is larger; not both, as the published figure contains the
     other.
     """
-    own = first.sensor_sigma**2 + second.sensor_sigma**2
+    parts = error_parts(first, second, between)
     if between == "straps kept on":
-        same = first.alignment == second.alignment
-        return own if same else own + first.strap_sigma**2 + second.strap_sigma**2
-    return own + max(first.strap_variance + second.strap_variance, 2.0 * (sem or 0.0) ** 2)
+        return parts.sensors**2 + parts.straps**2
+    return parts.sensors**2 + max(first.strap_variance + second.strap_variance, 2.0 * (sem or 0.0) ** 2)
 
 
 def measure_against(
@@ -124,6 +169,8 @@ class Difference:
         Posterior SD of a rep.
     session_variance
         Part of the variance that reps do not shrink, rad^2.
+    parts
+        What the two recordings themselves, their straps and soft tissue can each do to it.
     """
 
     estimate: Estimate
@@ -136,6 +183,7 @@ class Difference:
     sem: float | None
     scatter: Scatter
     session_variance: float
+    parts: ErrorParts
 
     @property
     def value(self) -> float:
@@ -159,6 +207,8 @@ class Difference:
             How many reps a side would settle an open question.
         ``rep_sd_deg``, ``session_sd_deg``, ``sem_deg``
             SD of a rep; SD of the difference that reps do not shrink; SEM used.
+        ``sensor_sd_deg``, ``strap_sd_deg``, ``soft_tissue_sd_deg``, ``soft_tissue_in_interval``
+            What each can do to the difference, one sigma, as `rom.verdict.ErrorParts` says.
         """
         low, high = self.estimate.interval()
         plain = self.plain.interval() if self.plain else None
@@ -178,6 +228,7 @@ class Difference:
             "class": self.judgement,
             "reps_would_tell": self.reps_would_tell,
             "rep_sd_deg": math.degrees(self.scatter.sd),
+            **self.parts.document(),
             "session_sd_deg": math.degrees(math.sqrt(self.session_variance)),
             "sem_deg": _degrees(self.sem),
         }
@@ -228,6 +279,7 @@ def weigh(first: RepSample, second: RepSample, between: Between, *, own_sem: flo
         sem=sem,
         scatter=scatter,
         session_variance=known,
+        parts=error_parts(first, second, between),
     )
 
 

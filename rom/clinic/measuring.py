@@ -158,5 +158,6 @@ def _sample(trial: Trial, aggregate: Any) -> dict[str, Any]:
         "sensor_sigma": sample.sensor_sigma,
         "strap_sigma": sample.strap_sigma,
         "soft_tissue_sigma": sample.soft_tissue_sigma,
+        "soft_tissue_share": sample.soft_tissue_share,
         "alignment": sample.alignment,
     }

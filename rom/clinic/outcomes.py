@@ -66,7 +66,7 @@ def sample_from(
     """Return the sample that a trial's `sample` document holds, with one end of the reps."""
     errors: dict[str, Any] = {
         name: content[name]
-        for name in ("sensor_sigma", "strap_sigma", "soft_tissue_sigma", "alignment")
+        for name in ("sensor_sigma", "strap_sigma", "soft_tissue_sigma", "soft_tissue_share", "alignment")
         if content.get(name) is not None
     }
     values = np.array(content.get(end, []), dtype=np.float64)

@@ -50,6 +50,8 @@ COLUMNS: Mapping[str, ColumnKind] = {
     "end_sigma_deg": "number",
     "range_sigma_deg": "number",
     "strap_sigma_deg": "number",
+    "end_soft_tissue_deg": "number",
+    "range_soft_tissue_deg": "number",
     "hold_s": "number",
     "duration_rep_s": "number",
     "peak_speed_deg_s": "number",
@@ -220,7 +222,8 @@ def _rows(trial: Trial, path: Path) -> list[Row]:
         "warnings": "; ".join(trial.warnings).replace(f"{path}: ", ""),
         "provenance": json.dumps(_lasting(trial.provenance), sort_keys=True),
     }
-    return [common | _rep(rep) for rep in trial.reps] or [common]
+    documents = zip(trial.reps, trial.rep_documents(), strict=True)
+    return [common | _rep(rep, document) for rep, document in documents] or [common]
 
 
 def _lasting(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -231,8 +234,7 @@ def _lasting(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**provenance, "calibration": {k: v for k, v in calibration.items() if k != "made_at"}}
 
 
-def _rep(rep: RepMeasures) -> Row:
-    document = rep.to_document()
+def _rep(rep: RepMeasures, document: Mapping[str, Any]) -> Row:
     named = {name: document[name] for name in COLUMNS if name in document and name not in _IN_WORDS}
     return named | {
         "rep": rep.number,

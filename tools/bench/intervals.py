@@ -1,7 +1,22 @@
 """Whether 95 % intervals hold the truth: of the angle, of the angle since the pose, of ranges.
 
-An error is held against the sigma of the same quantity, no other. Errors of one treatment go together: a pose
-that was bent shifts every instant alike, so one treatment is all or nothing and only many of them tell.
+Three intervals are stated, and each is held against the truth that it speaks of:
+
+angle
+    Against the bones' angle. It has everything in it: sensors, straps, how bent the joint was in the pose
+    that is called zero, soft tissue. One treatment is all or nothing, as its pose shifts every instant alike.
+since the pose
+    Against how far the joint, as the sensors are mounted, has turned since the pose. Sensors and straps
+    only: what the filters answer for. A still segment with a level axis errs by nearly the same all the time,
+    by what the accelerometers' offsets say otherwise there than in the pose; so this too is one draw for each
+    treatment.
+ranges
+    Against the range as the sensors are mounted: sensors and straps. Against bones (people, end to end) soft
+    tissue is added.
+
+As the instants of a treatment err together, the share of a few treatments tells next to nothing: of sixteen
+sound ones, more often than not one lies outside whole. Only means over many treatments, with their standard
+error, can be held against 95 %.
 """
 
 import math
@@ -13,6 +28,7 @@ import numpy as np
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
 from rom.sensor_error import range_sigma
+from rom.soft_tissue import SoftTissue
 
 NORMAL_95 = 1.96
 """Half the 95 % interval in standard deviations."""
@@ -69,7 +85,14 @@ class Reach:
     true: float
 
 
-def held_ranges(series: JointSeries, reaches: Sequence[Reach], tissue: float = 0.0) -> float:
+def bone_sigma(series: JointSeries, tissue: SoftTissue | None) -> FloatArray:
+    """Return one sigma of the primary angle against the bones, (N,); against the sensors without tissue."""
+    if tissue is None:
+        return series.sigma[:, 0]
+    return np.hypot(series.sigma[:, 0], np.hypot(tissue.angle, tissue.share * series.angle[:, 0]))
+
+
+def held_ranges(series: JointSeries, reaches: Sequence[Reach], tissue: SoftTissue | None = None) -> float:
     """Return the share of ranges whose interval holds the truth; NaN of none.
 
     Parameters
@@ -79,11 +102,15 @@ def held_ranges(series: JointSeries, reaches: Sequence[Reach], tissue: float = 0
     reaches
         The ranges.
     tissue
-        Soft tissue's part of sigma, rad; 0 where the truth is what the sensors saw.
+        What is allowed for soft tissue; None where the truth is what the sensors saw.
     """
     held = [
         abs(each.found - each.true)
-        <= NORMAL_95 * math.hypot(range_sigma(series, each.before, each.at_end, each.found), tissue)
+        <= NORMAL_95
+        * math.hypot(
+            range_sigma(series, each.before, each.at_end, each.found),
+            0.0 if tissue is None else tissue.of_range(each.found),
+        )
         for each in reaches
         if math.isfinite(each.found)
     ]

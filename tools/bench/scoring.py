@@ -9,7 +9,8 @@ import numpy as np
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
-from tools.bench.intervals import Reach, coverage, held_ranges
+from rom.soft_tissue import SoftTissue
+from tools.bench.intervals import Reach, bone_sigma, coverage, held_ranges
 
 LEAST_SAMPLES = 100
 """Fewer are not scored."""
@@ -26,14 +27,12 @@ class Stated:
     ----------
     series
         Its main angle first.
-    tissue_angle, tissue_range
-        What it allows for soft tissue, one sigma of an angle and of a range, rad; 0 where the reference sits
-        on the sensors.
+    tissue
+        What it allows for soft tissue; None where the reference sits on the sensors.
     """
 
     series: JointSeries
-    tissue_angle: float = 0.0
-    tissue_range: float = 0.0
+    tissue: SoftTissue | None = None
 
 
 def judged(
@@ -63,12 +62,12 @@ def judged(
             row[f"rmse_{ending}"] = math.degrees(rms(error[use]))
             row[f"rom_error_{ending}"] = rom_error(np.unwrap(angle[use]), np.unwrap(target[use]))
     if stated is not None:
-        off, sigma = quaternion.wrap(angle - target), np.hypot(stated.series.sigma[:, 0], stated.tissue_angle)
+        off, sigma = quaternion.wrap(angle - target), bone_sigma(stated.series, stated.tissue)
         row["coverage95"] = coverage(off[shown], sigma[shown])
         if np.count_nonzero(shown) >= LEAST_SAMPLES:
             part = JointSeries(*(getattr(stated.series, each.name)[shown] for each in fields(JointSeries)))
             spans = _reaches(np.unwrap(angle[shown]), np.unwrap(target[shown]))
-            row["range_coverage95"] = held_ranges(part, spans, stated.tissue_range)
+            row["range_coverage95"] = held_ranges(part, spans, stated.tissue)
     return row
 
 

@@ -60,7 +60,7 @@ from imu.fusion import hindsight, make_filter
 from imu.sync import Frames
 from rom.angles import joint_angles
 from rom.catalogue.movement import AngleRule
-from rom.measures import SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE
+from rom.soft_tissue import SoftTissue, soft_tissue
 from rom.tracker import UNSURE_SIGMA
 from tools.bench.estimate import LIVE, REVIEW, Estimate, estimates, stated, turned
 from tools.bench.optical import Joint, Trial, relative
@@ -236,9 +236,14 @@ class _EndToEnd:
         if estimate.heading is not None and estimate.frames is not None:
             series = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
             sure = series.sigma[:, 0] ** 2 - series.strap_sigma**2 <= UNSURE_SIGMA**2
-            own = Stated(series, SOFT_TISSUE_ANGLE, SOFT_TISSUE_RANGE)
+            own = Stated(series, self._tissue())
         error = quaternion.wrap(angle - self.target)
         return judged(error, angle, self.target, ok=self.ok, sure=sure, stated=own)
+
+    def _tissue(self) -> SoftTissue:
+        """Return the product's allowance for the movement: the wrist's bend is nearly all flexion."""
+        ends = self.calibration.proximal.segment, self.calibration.distal.segment
+        return soft_tissue(_FLEXION if "hand" in ends[1] else self.rule, *ends)
 
     def _start_heading(self, estimate: Estimate) -> float:
         """Return the heading that the neutral pose would mean at the first sample: the usual reset."""

@@ -27,13 +27,13 @@ from rom.catalogue.movement import AngleRule
 from rom.limb import LimbRecording
 from rom.limb_recording import write_recording
 from rom.limb_script import Stroke
-from rom.measures import SOFT_TISSUE_ANGLE
 from rom.reading import TrackerSetup
 from rom.replay import Replay
 from rom.review import AS_LIVE, Review, look_back
+from rom.soft_tissue import soft_tissue
 from rom.tracker import JointTracker
 from tools.bench.estimate import LIVE, REVIEW
-from tools.bench.intervals import Held, Reach, coverage, held_ranges, minutes_inside
+from tools.bench.intervals import Held, Reach, bone_sigma, coverage, held_ranges, minutes_inside
 from tools.bench.peers import FILTERS, SLOW, Pair, on_grid, orientations
 from tools.bench.qmt_chain import CHAIN, hinge_flexion, why_absent
 from tools.bench.scoring import rms
@@ -104,7 +104,7 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
     """
     limb = world.limb(seed)
     setup = _setup(limb)
-    scorer = Scorer(world, seed, limb)
+    scorer = Scorer(world, seed, limb, setup.rule)
     live, cost = _timed(lambda: _tracked(setup, limb, AS_LIVE))
     yield scorer.own(LIVE, live, cost / len(live))
     best, cost = _timed(lambda: _tracked(setup, limb, look_back(setup, limb.merged())))
@@ -181,6 +181,7 @@ class Scorer:
     world: World
     seed: int
     limb: LimbRecording
+    rule: AngleRule
 
     def score(self, method: str, t: FloatArray, angle: FloatArray, frame_us: float) -> Score:
         """Return how far an angle (N,), rad, at times t is from what the sensors saw."""
@@ -210,10 +211,11 @@ class Scorer:
         turned = self._seen(t) - truth.angle_sensor[posed, 0].mean()
         off = quaternion.wrap(angle - turned)[treated]
         bend = zero_sigma(self.world.spec.segments[1])
+        tissue = soft_tissue(self.rule, *self.world.spec.segments)
         sigma = series.sigma[treated, 0]
         own = np.sqrt(np.maximum(sigma**2 - bend**2, 0.0))
         held = Held(
-            coverage(bone, np.hypot(sigma, SOFT_TISSUE_ANGLE)) or 0.0,
+            coverage(bone, bone_sigma(series, tissue)[treated]) or 0.0,
             coverage(off, own) or 0.0,
             held_ranges(series, [_reach(s, self.limb, t, angle) for s in _passes(self.limb, start)]),
         )

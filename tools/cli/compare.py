@@ -185,6 +185,7 @@ def _numbers(found: "Difference") -> list[str]:
         f"Difference {_estimate(found.estimate)}, "
         f"P(more range) {found.estimate.probability_above(0.0):.3f}{above}"
     ]
+    lines += _parts(found)
     if found.plain is not None:
         lines.append(f"From these reps alone (t interval): {_estimate(found.plain)}")
     if found.exact is not None:
@@ -193,6 +194,16 @@ def _numbers(found: "Difference") -> list[str]:
             f"{found.exact.floor:.4f}"
         )
     return lines
+
+
+def _parts(found: "Difference") -> list[str]:
+    parts = found.parts
+    sensors, straps, tissue = (math.degrees(p) for p in (parts.sensors, parts.straps, parts.soft_tissue))
+    where = "in the interval with what straps do" if parts.in_interval else "beside the interval"
+    return [
+        f"One sigma of it: sensors {sensors:.1f}°, straps {straps:.1f}°; skin against bone {tissue:.1f}° "
+        f"({where})"
+    ]
 
 
 def _estimate(found: "Estimate") -> str:

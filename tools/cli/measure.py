@@ -250,6 +250,10 @@ def _known(value_deg: float | None) -> str:
     return "not known" if value_deg is None else f"{value_deg:.1f} deg"
 
 
+def _cell(angle: float) -> str:
+    return f"{math.degrees(angle):6.1f}" if math.isfinite(angle) else "     ?"
+
+
 def _page(trial: "Trial") -> str:
     """Return a trial as a page of text."""
     document = trial.to_document()
@@ -263,18 +267,22 @@ def _page(trial: "Trial") -> str:
             f"{_known(summary['strap_sigma_deg'])} stays the same while the straps stay on"
         )
         lines.append(
-            f"  range {summary['range_mean_deg']:.1f} deg, one sigma {_known(summary['range_sigma_deg'])}; "
-            f"skin against bone adds about {summary['soft_tissue_range_deg']:.1f} deg"
+            f"  range {summary['range_mean_deg']:.1f} deg, one sigma {_known(summary['range_sigma_deg'])}"
+        )
+        skin = (_known(summary[f"soft_tissue_{name}_deg"]) for name in ("angle", "range"))
+        lines.append(
+            f"  not in it: skin against bone, one sigma {' of the end, '.join(skin)} of the range "
+            f"({summary['soft_tissue_source']})"
         )
     lines.append(f"  published error: {summary['error_note']}; calibration: {document['calibration']}")
     if trial.reps:
-        lines.append("  rep  start    end  range   hold  peak deg/s  smoothness")
+        lines.append("  rep  start    end  sigma  range  sigma   hold  peak deg/s  smoothness")
     for rep in trial.reps:
         note = "" if rep.valid else "  does not count"
+        angles = (rep.start, rep.end, rep.end_sigma, rep.range, rep.range_sigma)
         lines.append(
-            f"  {rep.number:3d} {math.degrees(rep.start):6.1f} {math.degrees(rep.end):6.1f} "
-            f"{math.degrees(rep.range):6.1f} {rep.hold:5.1f}s {math.degrees(rep.peak_speed):11.0f} "
-            f"{rep.sparc:11.2f}{note}"
+            f"  {rep.number:3d} {' '.join(_cell(angle) for angle in angles)} {rep.hold:5.1f}s "
+            f"{math.degrees(rep.peak_speed):11.0f} {rep.sparc:11.2f}{note}"
         )
     if trial.passes:
         lines.append(f"  {len(trial.passes)} passes")
@@ -282,7 +290,8 @@ def _page(trial: "Trial") -> str:
         p = marked.found
         start, end = math.degrees(p.start_angle), math.degrees(p.end_angle)
         lines.append(
-            f"  {p.start:7.1f} s {start:6.1f} -> {end:6.1f} deg in {p.stop - p.start:.1f} s, "
+            f"  {p.start:7.1f} s {start:6.1f} -> {end:6.1f} deg (sigma of the travel "
+            f"{_cell(marked.travel_sigma).strip()}) in {p.stop - p.start:.1f} s, "
             f"held {p.leave - p.stop:.1f} s  {marked.structure}{'  broken off' if p.partial else ''}"
             f"{'  ! ' if marked.doubts else ''}{'; '.join(marked.doubts)}"
         )

@@ -26,6 +26,8 @@ REP_COLUMNS = (
     "end_sigma_deg",
     "range_sigma_deg",
     "strap_sigma_deg",
+    "end_soft_tissue_deg",
+    "range_soft_tissue_deg",
     "hold_s",
     "duration_s",
     "peak_speed_deg_s",
@@ -94,9 +96,9 @@ def _reps(each: Outgoing) -> Iterator[dict[str, Any]]:
     }
     if not trial.reps:
         raise InputError(f"{each.movement} {each.side}: expected reps, found only passes; export the samples")
-    for rep in trial.reps:
+    for rep, document in zip(trial.reps, trial.rep_documents(), strict=True):
         own = {"rep": rep.number, "reasons": "; ".join(rep.reasons), "hold_s": rep.hold}
-        yield rep.to_document() | common | own | {"duration_s": rep.duration}
+        yield document | common | own | {"duration_s": rep.duration}
 
 
 def _cell(value: Any) -> str:

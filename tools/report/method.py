@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from rom.estimate import Estimate, difference, pooled_scatter
-from rom.measures import SOFT_TISSUE_ANGLE
 from rom.sample import RepSample
+from rom.soft_tissue import soft_tissue
 from rom.verdict import Yardstick
 from tools.report.findings import TestFacts
 from tools.report.model import Kind
@@ -48,7 +48,7 @@ def method_lines(
         lines.append(("elapsed", words.say("method.elapsed_min", minutes=words.plain(elapsed[-1], 0))))
     lines += [
         ("published", _published(words, first)),
-        ("soft_tissue", words.say("method.soft_tissue_text", limit=words.tenths(SOFT_TISSUE_ANGLE))),
+        ("soft_tissue", _soft_tissue(words, first, sample)),
         ("software", ", ".join(dict.fromkeys(f"romcap {test.software}" for test in tests if test.software))),
         ("recordings", ", ".join(test.sha256[:SHORT_HASH] for test in tests if test.sha256)),
     ]
@@ -151,6 +151,19 @@ def _loss(words: Words, tests: Sequence[TestFacts]) -> str:
     return words.say(
         "method.loss_text", share=words.plain(100.0 * max(losses)), gap=words.plain(max(gaps), 2)
     )
+
+
+def _soft_tissue(words: Words, test: TestFacts, sample: RepSample | None) -> str:
+    movement = test.movement
+    tissue = soft_tissue(movement.angle, movement.proximal_segment, movement.distal_segment)
+    text = words.say(
+        "method.soft_tissue_text",
+        limit=words.tenths(tissue.of_angle(0.0 if sample is None else sample.value)),
+        source=words.say("method.source_text", text=tissue.source),
+    )
+    if tissue.share == 0.0:
+        return text
+    return f"{text}; {words.say('method.soft_tissue_share', share=words.plain(100.0 * tissue.share, 0))}"
 
 
 def _published(words: Words, test: TestFacts) -> str:

@@ -8,6 +8,7 @@ import pytest
 from imu import quaternion
 from imu.block import FloatArray
 from rom.angles import JointSeries
+from rom.catalogue.movement import AngleRule
 from tools.bench.intervals import Held, coverage, mean_and_error, minutes_inside
 from tools.bench.scoring import Stated, fit, judged, rms, rom_error
 from tools.bench.table import Line, behind, held_sentences, page, trial_lines
@@ -66,7 +67,7 @@ def test_constant_rotations_are_found_again() -> None:
 def test_drift_and_interval_of_an_injected_error() -> None:
     world = World(3.0, "oblique", clinic_worlds((3.0,), ("mid",))[0].grade, still=True)
     limb = world.limb(3)
-    scorer = Scorer(world, 3, limb)
+    scorer = Scorer(world, 3, limb, AngleRule("cardan_zxy", 0, -1, -1))
     t = limb.truth.t
     truth = limb.truth.angle_sensor[:, 0]
     drifting = truth + np.radians(0.5) * t / 60.0 + np.radians(9.0)
