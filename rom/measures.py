@@ -8,7 +8,7 @@ import numpy as np
 
 from imu.block import BoolArray, FloatArray
 from rom.angles import GAP, UNSURE, JointSeries
-from rom.catalogue.movement import Gate
+from rom.catalogue.movement import AngleRule, Gate
 from rom.passes import Rep
 from rom.sensor_error import median, range_sigma
 
@@ -169,6 +169,7 @@ def measure_rep(
     *,
     number: int = 1,
     gate: Gate | None = None,
+    rule: AngleRule | None = None,
     params: MeasureParams | None = None,
 ) -> RepMeasures:
     """Measure one rep.
@@ -183,6 +184,8 @@ def measure_rep(
         Its place in the trial, from 1.
     gate
         Compensation limit of the movement, if its sources give one.
+    rule
+        How the angle is read; None if as a turn about one axis.
     params
         How it is measured.
     """
@@ -238,7 +241,7 @@ def measure_rep(
         end_plateau=plateau,
         range_peak_to_peak=float(np.ptp(smooth[inside])),
         end_sigma=end_sigma,
-        range_sigma=range_sigma(part, before, at_end, travel),
+        range_sigma=range_sigma(part, before, at_end, travel, rule),
         strap_sigma=strap,
         mean_speed=travel / (rep.turn - rep.start) if rep.turn > rep.start else math.nan,
         peak_speed=float(out_speed[fastest]),

@@ -10,6 +10,7 @@ import numpy as np
 from calibration.relative_state import RelativeParams
 from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray
 from rom.angles import JointSeries
+from rom.catalogue.movement import AngleRule
 
 TILT_SIGMA = math.radians(0.8)
 """One-sigma inclination error of one sensor, rad: an accelerometer offset of 10 mg (half the 20 mg of the
@@ -46,7 +47,9 @@ LEAST_UPRIGHT = 0.05
 """Below this the relative heading has no part in an angle that would matter."""
 
 
-def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel: float) -> float:
+def range_sigma(
+    part: JointSeries, before: BoolArray, at_end: BoolArray, travel: float, rule: AngleRule | None = None
+) -> float:
     """Return one sigma of a range, straps included, soft tissue not, rad; NaN where an end is not known.
 
     Between its ends gyroscopes carry the angle: off by their sensitivity, and by what is left of their
@@ -55,7 +58,9 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
     its own. Of both opinions the filter keeps the surer. About a vertical axis there is only the first. The
     faster the swing, the more its own acceleration leans the filters. Heading is the same error at both ends,
     but for what was learnt of it between them, by which its sigma shrank, and for an axis that leant. An
-    alignment that is off by e shortens a travel by 1 - cos e.
+    alignment that is off by e shortens a travel by 1 - cos e. What it adds to a turn about one axis is the
+    same at both ends; to an elevation it adds along its plane, so that a plane that turned on the way leaves
+    a difference: all of it twice if the limb goes from one side of the vertical to the other.
 
     Parameters
     ----------
@@ -65,9 +70,14 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
         Which instants are its start and its end.
     travel
         Its range, rad.
+    rule
+        How the angle is read; None if as a turn about one axis.
     """
     begun, start, start_upright, start_tilt = _end(part, before)
     ended, end, upright, tilt = _end(part, at_end)
+    straps = [median(part.strap_sigma, where) for where in (before, at_end)]
+    swung = 1.0 - math.cos(_plane(part, at_end) - _plane(part, before)) if _is_elevation(rule) else 0.0
+    apart = (straps[1] - straps[0]) ** 2 + 2.0 * straps[0] * straps[1] * swung
     lasted = ended - begun
     carried = (GYR_SCALE * travel) ** 2 + (DRIFT * lasted) ** 2
     leant = abs(median(part.support, at_end) - median(part.support, before))
@@ -78,8 +88,18 @@ def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, travel:
     corrected = level * gravity / max(level + gravity, 1e-12)
     leaning = LEAN * travel / lasted if lasted > 0.0 else 0.0
     heading = ((end - start) * upright) ** 2 + (end * (upright - start_upright)) ** 2
-    lost = travel * median(part.strap_sigma, at_end) ** 2 / 2.0
-    return math.sqrt(upright**2 * carried + corrected + leaning**2 + heading + lost**2)
+    lost = travel * straps[1] ** 2 / 2.0
+    return math.sqrt(upright**2 * carried + corrected + leaning**2 + heading + lost**2 + apart)
+
+
+def _is_elevation(rule: AngleRule | None) -> bool:
+    return rule is not None and rule.kind == "elevation"
+
+
+def _plane(part: JointSeries, where: BoolArray) -> float:
+    """Return the plane of an elevation, rad: the direction of the mean."""
+    plane = part.angle[where, 1]
+    return math.atan2(float(np.nansum(np.sin(plane))), float(np.nansum(np.cos(plane))))
 
 
 def _end(part: JointSeries, where: BoolArray) -> tuple[float, float, float, float]:

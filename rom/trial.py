@@ -16,7 +16,7 @@ from imu.recording import Recording
 from rom.alert import Alert
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
-from rom.catalogue.movement import Movement, Side
+from rom.catalogue.movement import AngleRule, Movement, Side
 from rom.measures import MeasureParams, RepMeasures, measure_rep
 from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
@@ -250,7 +250,14 @@ def analyse(
     notes = load_annotations(recording)
     reps, passes = notes.edited_reps(reps, series), notes.edited_passes(passes, series)
     measured = [
-        measure_rep(series, rep, number=number, gate=replay.movement.gate, params=measure_params)
+        measure_rep(
+            series,
+            rep,
+            number=number,
+            gate=replay.movement.gate,
+            rule=replay.movement.angle,
+            params=measure_params,
+        )
         for number, rep in enumerate(reps, start=1)
     ]
     measured, misnamed = discarded(measured, recording.events)
@@ -262,7 +269,7 @@ def analyse(
         phase=replay.phase,
         series=series,
         reps=tuple(measured),
-        passes=tuple(_marked(replay.mark(found), alerts, series) for found in passes),
+        passes=tuple(_marked(replay.mark(found), alerts, series, replay.movement.angle) for found in passes),
         setup=replay.setup,
         calibration_source=replay.calibration_source,
         quality=quality,
@@ -303,12 +310,12 @@ def _doubted(rep: RepMeasures, alerts: Sequence[Alert]) -> RepMeasures:
     return replace(rep, warnings=(*rep.warnings, *doubts)) if doubts else rep
 
 
-def _marked(marked: MarkedPass, alerts: Sequence[Alert], series: JointSeries) -> MarkedPass:
+def _marked(marked: MarkedPass, alerts: Sequence[Alert], series: JointSeries, rule: AngleRule) -> MarkedPass:
     """Return a pass with the alerts that bear on it, and how sure its travel is."""
     found = marked.found
     first, last = np.searchsorted(series.t, (found.start - 1.0, found.leave), side="right").tolist()
     part = series[first:last]
-    sigma = range_sigma(part, part.t <= found.start, part.t >= found.stop, found.travel)
+    sigma = range_sigma(part, part.t <= found.start, part.t >= found.stop, found.travel, rule)
     return replace(marked, doubts=_doubts(alerts, found.start, found.stop), travel_sigma=sigma)
 
 

@@ -162,6 +162,51 @@ def test_a_heading_error_that_stays_has_no_part_in_a_range_and_another_one_has()
     assert math.isnan(range_sigma(lost, START, END, 1.0))
 
 
+ELEVATION = AngleRule("elevation", 0, 1, 1)
+
+
+def test_what_straps_add_to_an_elevation_turns_with_its_plane() -> None:
+    rng = np.random.default_rng(6)
+    straps = np.diag(np.radians([4.0, 1.0, 4.0]) ** 2)
+    alignment = drawn(rng, straps)
+    shown: list[FloatArray] = []
+    stated = []
+    true = []
+    down = rng.uniform(0.3, 0.8, SEEDS), rng.uniform(0.9, 2.0, SEEDS)
+    for lift, plane in zip(down, rng.uniform(-math.pi, math.pi, (2, SEEDS)), strict=True):
+        axis = np.stack([np.cos(plane), np.zeros(SEEDS), np.sin(plane)], axis=1)
+        joint = quaternion.from_axis_angle(axis, lift)
+        seen = quaternion.multiply(joint, alignment)
+        nothing = np.zeros((SEEDS, 3, 3))
+        stated.append(
+            angle_errors(
+                ELEVATION,
+                "right",
+                q_earth_from_proximal=np.tile(UPRIGHT, (SEEDS, 1)),
+                q_proximal_from_distal=seen,
+                turn_covariance=nothing,
+                proximal_covariance=nothing[0],
+                distal_covariance=straps,
+            )
+        )
+        shown.append(stated[-1].angle)
+        true.append(joint_angles(ELEVATION, "right", joint)[:, 0])
+    off = (shown[1] - shown[0])[:, 0] - (true[1] - true[0])
+    travel = np.abs((shown[1] - shown[0])[:, 0])
+    none = np.zeros(2)
+    sigmas = {rule: np.empty(SEEDS) for rule in (None, ELEVATION)}
+    for k in range(SEEDS):
+        both = [np.stack([getattr(each, name)[k] for each in stated]) for name in ("sigma", "strap_sigma")]
+        angle = np.stack([each[k] for each in shown])
+        part = JointSeries(
+            np.array([0.0, 30.0]), angle, both[0], np.zeros(2, np.uint8), none, both[1], none, none
+        )
+        for rule, sigma in sigmas.items():
+            sigma[k] = range_sigma(part, START, END, float(travel[k]), rule)
+    assert share(off, sigmas[ELEVATION]) == pytest.approx(0.95, abs=0.03)
+    assert share(off, sigmas[None]) < 0.7
+
+
 class Known:
     """A heading that is known without any error."""
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
+from rom.catalogue.movement import AngleRule
 from rom.sensor_error import range_sigma
 from rom.soft_tissue import SoftTissue
 
@@ -92,7 +93,12 @@ def bone_sigma(series: JointSeries, tissue: SoftTissue | None) -> FloatArray:
     return np.hypot(series.sigma[:, 0], np.hypot(tissue.angle, tissue.share * series.angle[:, 0]))
 
 
-def held_ranges(series: JointSeries, reaches: Sequence[Reach], tissue: SoftTissue | None = None) -> float:
+def held_ranges(
+    series: JointSeries,
+    reaches: Sequence[Reach],
+    tissue: SoftTissue | None = None,
+    rule: AngleRule | None = None,
+) -> float:
     """Return the share of ranges whose interval holds the truth; NaN of none.
 
     Parameters
@@ -103,12 +109,14 @@ def held_ranges(series: JointSeries, reaches: Sequence[Reach], tissue: SoftTissu
         The ranges.
     tissue
         What is allowed for soft tissue; None where the truth is what the sensors saw.
+    rule
+        How the angle is read; None if as a turn about one axis.
     """
     held = [
         abs(each.found - each.true)
         <= NORMAL_95
         * math.hypot(
-            range_sigma(series, each.before, each.at_end, each.found),
+            range_sigma(series, each.before, each.at_end, each.found, rule),
             0.0 if tissue is None else tissue.of_range(each.found),
         )
         for each in reaches

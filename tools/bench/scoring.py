@@ -9,6 +9,7 @@ import numpy as np
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
+from rom.catalogue.movement import AngleRule
 from rom.soft_tissue import SoftTissue
 from tools.bench.intervals import Reach, bone_sigma, coverage, held_ranges
 
@@ -29,10 +30,13 @@ class Stated:
         Its main angle first.
     tissue
         What it allows for soft tissue; None where the reference sits on the sensors.
+    rule
+        How the angle is read; None if as a turn about one axis.
     """
 
     series: JointSeries
     tissue: SoftTissue | None = None
+    rule: AngleRule | None = None
 
 
 def judged(
@@ -67,7 +71,7 @@ def judged(
         if np.count_nonzero(shown) >= LEAST_SAMPLES:
             part = JointSeries(*(getattr(stated.series, each.name)[shown] for each in fields(JointSeries)))
             spans = _reaches(np.unwrap(angle[shown]), np.unwrap(target[shown]))
-            row["range_coverage95"] = held_ranges(part, spans, stated.tissue)
+            row["range_coverage95"] = held_ranges(part, spans, stated.tissue, stated.rule)
     return row
 
 

@@ -236,7 +236,7 @@ class _EndToEnd:
         if estimate.heading is not None and estimate.frames is not None:
             series = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
             sure = series.sigma[:, 0] ** 2 - series.strap_sigma**2 <= UNSURE_SIGMA**2
-            own = Stated(series, self._tissue())
+            own = Stated(series, self._tissue(), self.rule)
         error = quaternion.wrap(angle - self.target)
         return judged(error, angle, self.target, ok=self.ok, sure=sure, stated=own)
 
