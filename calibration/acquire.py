@@ -16,7 +16,7 @@ import numpy as np
 from calibration.evidence import Circle, beyond_limits
 from calibration.linear import backward, forward, root
 from calibration.rotation import vector_at, wrapped
-from imu.block import FloatArray
+from imu.block import BoolArray, FloatArray
 from imu.compiled import compiled
 
 REACH = 0.3
@@ -56,16 +56,24 @@ class Acquisition:
         self._loads = np.zeros((8, 6))
         self._total = np.zeros(3)
         self._slow = np.full((2, 3, 7), np.nan)
+        self._heard = np.zeros((5, 6, 6)), np.zeros((8, 6)), np.zeros(3)
+        self._waiting = 0
 
-    def fade(self, dt: float, drift: float) -> None:
-        """Let the past count less after dt seconds; one sigma of the heading's drift, rad/s."""
+    def take_in(self, seconds: float, drift: float) -> None:
+        """Take in the stretches heard since last time, of so many seconds each; the past counts less for it.
+
+        `drift` is one sigma of the heading's rate, rad/s.
+        """
+        if self._waiting == 0:
+            return
         memory = min(MEMORY, DRIFTED / drift) if drift > 0.0 else MEMORY
-        keep = math.exp(-dt / memory)
+        keep = math.exp(-self._waiting * seconds / memory)
         self.table *= keep
-        self._sums *= keep
-        self._loads *= keep
-        self._total *= keep
-        self.count *= keep
+        for held, heard in zip((self._sums, self._loads, self._total), self._heard, strict=True):
+            held[:] = keep * held + heard
+            heard.fill(0.0)
+        self.count = keep * self.count + self._waiting
+        self._waiting = 0
 
     def laws(self, rows: Sequence[Circle], inflation: float) -> None:
         """Take the circle rows of one instant, whose errors last `inflation` instants."""
@@ -77,15 +85,15 @@ class Acquisition:
         r = beyond_limits(upper, lower, _GRID, limits) / LIMIT_SIGMA
         self.table -= np.where(r < 2.0, 0.5 * r * r, 2.0 * r - 2.0) / inflation
 
-    def forces(self, felt: FloatArray, seconds: float) -> None:
-        """Take K stretches, each so many seconds after the one before.
+    def forces(
+        self, lever: FloatArray, carried: FloatArray, force: FloatArray, known: BoolArray, seconds: float
+    ) -> None:
+        """Hear K stretches, each so many seconds after the one before, of which some are known, (K,).
 
-        `felt` (K, 2, 3, 7) holds for each sensor, in its own earth frame, the maps from lever and from
-        offset, side by side, and the mean force, m/s^2; see `relative_state.Stretch`.
+        `lever` and `carried` (K, 2, 3, 3) and `force` (K, 2, 3) are those of `relative_state.Stretch`.
         """
-        self.count += len(felt)
         keep = math.exp(-seconds / SLOW)
-        _sum_up(self._sums, self._loads, self._total, felt, self._slow, keep)
+        self._waiting += _sum_up(*self._heard, lever, carried, force, known, self._slow, keep)
 
     def solve(self, seconds: float, noise: float, lasting: float) -> FloatArray:
         """Return the likelihood (72,), which sums to 1.
@@ -117,14 +125,17 @@ class Acquisition:
     def save(self) -> dict[str, Any]:
         """Return the memory, JSON-serialisable."""
         parts = {"table": self.table, "sums": self._sums, "loads": self._loads, "total": self._total}
-        parts |= {"slow": self._slow}
-        return {name: part.tolist() for name, part in parts.items()} | {"count": self.count}
+        parts |= {"slow": self._slow} | {f"heard {k}": heard for k, heard in enumerate(self._heard)}
+        plain = {"count": self.count, "waiting": self._waiting}
+        return {name: part.tolist() for name, part in parts.items()} | plain
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up the memory of `save`."""
         self.table, self._sums = np.array(state["table"]), np.array(state["sums"])
         self._loads, self._total = np.array(state["loads"]), np.array(state["total"])
         self._slow, self.count = np.array(state["slow"]), float(state["count"])
+        self._heard = np.array(state["heard 0"]), np.array(state["heard 1"]), np.array(state["heard 2"])
+        self._waiting = int(state["waiting"])
 
 
 @compiled
@@ -160,19 +171,33 @@ def speak(table: FloatArray, row: Circle, inflation: float) -> None:
 
 @compiled
 def _sum_up(  # noqa: PLR0917 -- a compiled function has no keywords
-    sums: FloatArray, loads: FloatArray, total: FloatArray, felt: FloatArray, slow: FloatArray, keep: float
-) -> None:
+    sums: FloatArray,
+    loads: FloatArray,
+    total: FloatArray,
+    lever: FloatArray,
+    carried: FloatArray,
+    force: FloatArray,
+    known: BoolArray,
+    slow: FloatArray,
+    keep: float,
+) -> int:
     """Add what is not slow in K stretches to the normal equations of both sensors' unknowns (6 and 6).
 
     turn(delta) = T0 + cos(delta) T1 + sin(delta) T2. With the maps N and forces F of both, `sums` are N1'N1,
     N2'N2 and N1'Tk N2; `loads` are N1'F1, N1'Tk F2, N2'F2 and N2'Tk'F1; `total` are the parts of
     |F1 - turn(delta) F2|^2. `slow` (2, 3, 7) is what was slow before, NaN at first; it is brought up to date.
+    Returns how many of the stretches are known; the others are passed over.
     """
-    for k in range(len(felt)):
+    count, felt = 0, np.empty((2, 3, 7))
+    for k in range(known.size):
+        if not known[k]:
+            continue
+        count += 1
+        felt[:, :, :3], felt[:, :, 3:6], felt[:, :, 6] = lever[k], carried[k], force[k]
         if math.isnan(slow[0, 0, 0]):
-            slow[:] = felt[k]
-        slow[:] = keep * slow + (1.0 - keep) * felt[k]
-        one, two = felt[k, 0] - slow[0], felt[k, 1] - slow[1]
+            slow[:] = felt
+        slow[:] = keep * slow + (1.0 - keep) * felt
+        one, two = felt[0] - slow[0], felt[1] - slow[1]
         x1, y1, z1 = vector_at(one[:, 6])
         x2, y2, z2 = vector_at(two[:, 6])
         for i in range(6):
@@ -193,6 +218,7 @@ def _sum_up(  # noqa: PLR0917 -- a compiled function has no keywords
         total[0] += x1 * x1 + y1 * y1 + z1 * z1 + x2 * x2 + y2 * y2 + z2 * z2 - 2.0 * z1 * z2
         total[1] += x1 * x2 + y1 * y2
         total[2] += y1 * x2 - x1 * y2
+    return count
 
 
 @compiled

@@ -14,7 +14,7 @@ from calibration.evidence import carrying_row, hinge_rows, seen
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import SHOWN, row_of
 from calibration.relative import axis_rows, feel, look, predict
-from calibration.relative_state import HEADING, SIZE, VALUES, RelativeParams, Stretch
+from calibration.relative_state import HEADING, NOTED, SIZE, VALUES, RelativeParams, Stretch
 from calibration.segment import JointCalibration
 from imu.block import BoolArray, FloatArray
 from imu.compiled import compiled
@@ -106,12 +106,16 @@ class Pages(NamedTuple):
     fresh : (K,)
         Whether a stretch started anew, so that nothing may be carried back across it.
     looked : (K + 1, VALUES), looked_covariance : (K + 1, SIZE, SIZE)
-        The state after the looks at the start of each, with a last row for the end; as all that follows
-        without rows if nobody asks.
+        The state after the forces at the start of each, with a last row for the end; as what follows without
+        rows if nobody asks.
     predicted : (K, VALUES)
         Its values as predicted for the end.
     swept : (K, 3, 6), noise : (K, SIZE)
         As of `relative.Way`.
+    notes : (K, LOOKS, NOTED)
+        What `relative.look` notes of every look: of the forces (5 rows, before what `looked` holds), then of
+        the axes (3), the neutral pose and a posture that comes back. Zero where there was none;
+        (K, 0, NOTED) if nobody asks.
     """
 
     shown: FloatArray
@@ -121,16 +125,14 @@ class Pages(NamedTuple):
     predicted: FloatArray
     swept: FloatArray
     noise: FloatArray
+    notes: FloatArray
 
 
-class Tape(NamedTuple):
-    """What a smoother needs of K stretches: what was written down, their turns (K, 4), and of every `Way`."""
-
-    pages: Pages
-    begin: FloatArray
-    end: FloatArray
-    dt: float
-    fade: float
+FORCES, FELT, WEIGHED, OBEYED, POSED, RETURNED, LOOKS = (
+    *(slice(0, 5), slice(0, 3), slice(3, 5), slice(5, 8), slice(8, 9), slice(9, 10)),
+    10,
+)
+"""Rows of the notes of a stretch."""
 
 
 def pages(count: int, *, taped: bool) -> Pages:
@@ -144,6 +146,7 @@ def pages(count: int, *, taped: bool) -> Pages:
         np.empty((kept, VALUES)),
         np.empty((kept, 3, 6)),
         np.empty((kept, SIZE)),
+        np.zeros((count, LOOKS if taped else 0, NOTED)),
     )
 
 
@@ -169,7 +172,7 @@ def follow(  # noqa: PLR0917 -- a compiled function has no keywords
     since, variance = memory
     for k in range(run[0], run[1]):
         since = pass_time(values, covariance, since, known, s, k, params, law, out)
-        since, variance = obey(values, covariance, table, (since, variance), known, s, k, law, believed)
+        since, variance = obey(values, covariance, table, (since, variance), known, s, k, law, believed, out)
         out.shown[k + 1] = row_of(values, covariance, hidden, known, since < law.recent)
     return since, variance
 
@@ -192,7 +195,7 @@ def pass_time(  # noqa: PLR0917 -- a compiled function has no keywords
         s.force[k], s.lever[k], s.carried[k], s.swept[k], s.begin[k], s.end[k], s.turned[k], s.seconds
     )
     if known and s.known[k]:
-        feel(values, covariance, params, stretch, law.centre_fixed)
+        feel(values, covariance, params, stretch, law.centre_fixed, out.notes[k, FORCES])
         if law.centre_fixed and math.hypot(s.force[k, 0, 0], s.force[k, 0, 1]) > law.brisk:
             since = 0.0
     taped = out.looked.shape[0] > 0
@@ -216,6 +219,7 @@ def obey(  # noqa: PLR0917 -- a compiled function has no keywords
     k: int,
     law: Law,
     believed: FloatArray,
+    out: Pages,
 ) -> tuple[float, float]:
     """Let the joint's axes speak at the end of a stretch: on the circle, and to the turn that is followed.
 
@@ -246,6 +250,7 @@ def obey(  # noqa: PLR0917 -- a compiled function has no keywords
         if not level:
             slope[row, HEADING] = 0.0
     trust = max(1.0, math.sqrt(size / (weakened / law.inflation)) / 2.0)
-    look(values, covariance, slope, error.reshape(-1, 1), weakened * trust)
+    note = out.notes[k, OBEYED]
+    look(values, covariance, slope, error.reshape(-1, 1), weakened * trust, note)
     learnt = min(max(size, law.least_variance), 9.0 * variance)
     return since, variance + (learnt - variance) * law.share

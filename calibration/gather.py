@@ -10,8 +10,8 @@ from imu.errors import CalibrationError
 from imu.fusion import OrientationFilter, RestNoise, make_filter
 from imu.sync import Frames, Synchroniser
 
-PIECE = 5.0
-"""Sensors are fed in turns of so many seconds, well below the synchroniser's patience."""
+PIECE = 20.0
+"""Sensors are fed in turns of so many seconds, a third of the synchroniser's patience."""
 
 
 def rate_of(block: ImuBlock) -> float:

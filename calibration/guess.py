@@ -52,7 +52,7 @@ class Guess:
         if self._begun or not len(frames):
             return
         self._begun = True
-        self.take_field(self.fields(frames, np.zeros(1, np.intp)), 0, dt)
+        self.take_field(self.fields(frames, np.zeros(1, np.intp)), 0, 1, dt)
         both = frames.q[0, self._pair]
         if self.has_limits and bool(np.isfinite(both).all()):
             ends = self._joint.proximal, self._joint.distal
@@ -74,11 +74,12 @@ class Guess:
         q, mag = frames.q[at][:, self._pair], mag[:, self._pair]
         return looks(q, mag, (self._joint.proximal.magnetometer, self._joint.distal.magnetometer))
 
-    def take_field(self, seen: Looks | None, k: int, dt: float) -> None:
-        """Take the k-th of the looks of the pair, if it has any, dt seconds after the one before."""
+    def take_field(self, seen: Looks | None, start: int, stop: int, dt: float) -> None:
+        """Take the looks of the pair from `start` to `stop`, if any, each dt seconds after the last."""
         if seen is None:
-            self._field.take(math.nan, math.nan, dt)
-        else:
+            self._field.wait(stop - start, dt)
+            return
+        for k in range(start, stop):
             self._field.take(float(seen.heading[k]), float(seen.sigma[k]), dt)
 
     def take_posture(self, upper: FloatArray, lower: FloatArray, dt: float) -> None:

@@ -16,11 +16,22 @@ import numpy as np
 from calibration.acquire import REACH, Acquisition, best, share_near
 from calibration.axes import find_hinge
 from calibration.evidence import Laws, heading_rows
-from calibration.follow import Law, Pages, Stretches, Tape, follow, known_variance, obey, pages, pass_time
+from calibration.follow import (
+    POSED,
+    RETURNED,
+    Law,
+    Pages,
+    Stretches,
+    follow,
+    known_variance,
+    obey,
+    pages,
+    pass_time,
+)
 from calibration.guess import Guess
 from calibration.heading_params import CONTRADICTED, LARGEST_MISFIT, HeadingParams
 from calibration.heading_series import AxisShift, Heading, row_of
-from calibration.intake import WIDTH, Intake, gathered, intake
+from calibration.intake import WIDTH, Intake, Tape, gathered, intake
 from calibration.magnetic import Looks
 from calibration.relative_state import AXES, HEADING, POSTURES, RelativeState, first_covariance
 from calibration.returns import Returns, look_at_heading
@@ -74,14 +85,10 @@ class HeadingEstimator:
         self._believed = self._relative.axes
         self._shift = AxisShift(calibration)
         self._moved = self._shift.moved(self._believed)
-        self._known = False
-        self._since = math.inf
-        self._age = 0
-        self._held = 0
-        self._felt = np.zeros((0, 2, 3, 7))
+        self._known = self._fresh = False
+        self._since, self._searched = math.inf, 0.0
+        self._age = self._held = 0
         self._past: list[FloatArray] = []
-        self._searched = 0.0
-        self._fresh = False
         self._guess = Guess(calibration, self._pair)
         self._returns = Returns(self.seconds, self.params.returns)
         missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
@@ -96,30 +103,33 @@ class HeadingEstimator:
         """Return the heading at each of M consecutive frames."""
         self._guess.begin(frames, self.seconds)
         self._hold_guess()
-        kept, lost = len(self._rows), frames.lost_heading
+        kept, sigma = len(self._rows), frames.gyr_bias_sigma
         if not kept and len(frames):
             self._first = round(float(frames.t[0]) * self.rate)
-        if lost is None:
-            lost = np.zeros_like(frames.gyr_bias_sigma)
-        parts = frames.q, frames.gyr, frames.acc, frames.gyr_bias_sigma, lost
-        self._rows = gathered(self._rows, *parts, *self._pair)
+        lost = np.zeros_like(sigma) if frames.lost_heading is None else frames.lost_heading
+        self._rows = gathered(self._rows, frames.q, frames.gyr, frames.acc, sigma, lost, *self._pair)
         border = -self._first % self.stride
         count = max((len(self._rows) - 1 - border) // self.stride, 0)
         shown, moved = self._shown()[None], self._moved[None]
         if count:
             last = border + count * self.stride
             ends = np.arange(border, last, self.stride) + self.stride - kept
-            shown, moved = self._walk(self._rows[border : last + 1], self._guess.fields(frames, ends))
+            held = (self.params.held_rate, self.params.neutral_tilt)
+            inputs = intake(self._rows[border : last + 1], self.calibration, self.stride, self.rate, held)
+            shown, moved = self._walk(inputs, self._guess.fields(frames, ends))
             self._rows, self._first = self._rows[last:], self._first + last
         return self._shift.at_frames(shown, moved, frames, self._pair, (border - kept, self.stride))
 
-    def _walk(self, rows: FloatArray, fields: Looks | None) -> tuple[FloatArray, FloatArray]:
-        """Take K stretches of rows, with what magnetometers say at their ends.
+    def retrace(self, frames: Frames, inputs: Intake, fields: Looks | None) -> None:
+        """Take the stretches of frames that another estimator of the joint has taken in."""
+        self._guess.begin(frames, self.seconds)
+        self._walk(inputs, fields)
+
+    def _walk(self, inputs: Intake, fields: Looks | None) -> tuple[FloatArray, FloatArray]:
+        """Take K stretches, with what magnetometers say at their ends.
 
         Return what is shown (K + 1, SHOWN) and how the axes moved (K + 1, 2, 4) in each and after the last.
         """
-        held = (self.params.held_rate, self.params.neutral_tilt)
-        inputs = intake(rows, self.calibration, self.stride, self.rate, held)
         k, count, stretches = 0, len(inputs.known), inputs.stretches()
         settled = self._returns.due(inputs.turned, inputs.known)
         decisive = inputs.decisive | settled
@@ -127,12 +137,12 @@ class HeadingEstimator:
         page.shown[0] = self._shown()
         while k < count:
             stop = self._run(decisive, k)
-            for each in range(k, stop):
-                self._guess.take_field(fields, each, self.seconds)
+            self._guess.take_field(fields, k, stop, self.seconds)
             self._step(inputs, stretches, k, stop, page)
             if settled[stop - 1] and self._known:
                 segments = inputs.upper[stop - 1], inputs.lower[stop - 1]
-                stirred = self._returns.take(self._relative, *segments, self._age * self.seconds)
+                note = page.notes[stop - 1, RETURNED]
+                stirred = self._returns.take(self._relative, *segments, self._age * self.seconds, note)
                 page.noise[stop - 1 : stop, POSTURES] += stirred
             page.shown[stop] = self._shown()
             k = stop
@@ -140,8 +150,9 @@ class HeadingEstimator:
         moved = np.concatenate([self._moved[None], self._shift.moved(axes)])
         self._moved = moved[-1]
         if self.tape is not None:
-            fade = math.exp(-self.seconds / self.params.relative.rate_time)
-            self.tape.append(Tape(page, inputs.begin, inputs.end, self.seconds, fade))
+            s = self._relative
+            page.looked[count], page.looked_covariance[count] = s.values, s.covariance
+            self.tape.append(Tape(page, inputs, fields))
         return page.shown, moved
 
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
@@ -194,7 +205,6 @@ class HeadingEstimator:
             "believed": self._believed.tolist(),
             "past": [both.tolist() for both in self._past],
             "searched": self._searched,
-            "felt": self._felt.tolist(),
             "hinge_variance": self._hinge_variance,
         }
 
@@ -206,16 +216,12 @@ class HeadingEstimator:
         self._relative = RelativeState.from_document(state["relative"])
         self._moved = self._shift.moved(self._relative.axes)
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
-        self._bias = float(state["bias"])
         self._guess.restore(state["guess"])
         self._returns.restore(state["returns"])
-        self._held = int(state["held"])
         self._past = [np.array(both, dtype=np.float64) for both in state["past"]]
-        self._searched = float(state["searched"])
-        self._believed = np.array(state["believed"])
-        self._resolved = bool(state["resolved"])
-        self._felt = np.array(state["felt"], dtype=np.float64).reshape(-1, 2, 3, 7)
-        self._hinge_variance = float(state["hinge_variance"])
+        self._held, self._searched = int(state["held"]), float(state["searched"])
+        self._believed, self._resolved = np.array(state["believed"]), bool(state["resolved"])
+        self._bias, self._hinge_variance = float(state["bias"]), float(state["hinge_variance"])
 
     def _shown(self) -> FloatArray:
         """Return what is known now as a row, in the order of `row_of`."""
@@ -254,10 +260,10 @@ class HeadingEstimator:
         if math.isfinite(i.bias[last]):
             self._bias = float(i.bias[last])
         if i.lost[k] > 0.0:
-            self._lose(float(i.lost[k]))
+            page.noise[max(k - 1, 0) : k, HEADING] += self._lose(float(i.lost[k]))
         if self.calibration.centre_fixed:
-            felt = np.concatenate([i.lever[k:stop], i.carried[k:stop], i.force[k:stop, :, :, None]], axis=3)
-            self._felt = np.concatenate([self._felt, felt[i.known[k:stop]]])
+            felt = (i.lever[k:stop], i.carried[k:stop], i.force[k:stop], i.known[k:stop])
+            self._acquisition.forces(*felt, self.seconds)
         memory = self._since, self._hinge_variance
         held, before = (s.values, s.covariance), (p.relative, self._law)
         if self._searching:
@@ -267,7 +273,7 @@ class HeadingEstimator:
             held, memory = (s.values, s.covariance), (self._since, self._hinge_variance)
             table = self._acquisition.table
             self._since, self._hinge_variance = obey(
-                *held, table, memory, self._known, stretches, k, self._law, self._believed
+                *held, table, memory, self._known, stretches, k, self._law, self._believed, page
             )
         else:
             table = self._acquisition.table
@@ -286,7 +292,7 @@ class HeadingEstimator:
             self._hold_guess()
         if self._age == 1 and math.isfinite(i.laws.likely[k]) and not self._guess.has_limits:
             self._acquisition.laws(heading_rows(float(i.laws.likely[k]), p.likely_sigma), 1.0)
-        pose = self._pose(i.laws, last)
+        pose = self._pose(i.laws, last, page)
         if not self._known or self._age % self._doubt == 0 or pose:
             self._posture(i, last, page.shown[last, 16:22].reshape(2, 3))
             if self._acquire(float(i.bias[last])):
@@ -295,15 +301,16 @@ class HeadingEstimator:
             was_known = self._fresh = False
         page.fresh[last] = not (was_known and self._known)
 
-    def _lose(self, sigma: float) -> None:
-        """Take note that a gap cost `sigma` rad of heading."""
+    def _lose(self, sigma: float) -> float:
+        """Take note that a gap cost `sigma` rad of heading; return the variance that this added."""
         if sigma > 1.0:
             if self._known:
                 self._guess.hold(heading_of(self._relative.values))
             self._known = False
             self._acquisition = Acquisition()
-        else:
-            self._relative.covariance[HEADING, HEADING] += sigma**2
+            return 0.0
+        self._relative.covariance[HEADING, HEADING] += sigma**2
+        return sigma**2
 
     def _search(self, i: Intake, k: int) -> None:
         """Find a hinge's axes and heading together in the past, where they are open; keep it for that."""
@@ -337,7 +344,7 @@ class HeadingEstimator:
         self._fresh = self._resolved = True
         self._past = []
 
-    def _pose(self, law: Laws, k: int) -> bool:
+    def _pose(self, law: Laws, k: int, page: Pages) -> bool:
         """Let the neutral pose speak, once each time it is taken; return whether it did."""
         if not math.isfinite(law.neutral[k]):
             self._held = 0
@@ -352,7 +359,7 @@ class HeadingEstimator:
             s = self._relative
             error = wrapped(heading - heading_of(s.values))
             trust = max(1.0, abs(error) / sigma / 2.0)
-            look_at_heading(s, error, trust * sigma**2)
+            look_at_heading(s, error, trust * sigma**2, page.notes[k, POSED])
         return True
 
     def _posture(self, i: Intake, k: int, axes: FloatArray) -> None:
@@ -367,10 +374,7 @@ class HeadingEstimator:
         `drift` is one sigma of the rate of the heading, rad/s.
         """
         p, s = self.params, self._relative
-        if len(self._felt):
-            self._acquisition.fade(len(self._felt) * self.seconds, drift)
-            self._acquisition.forces(self._felt, self.seconds)
-            self._felt = self._felt[:0]
+        self._acquisition.take_in(self.seconds, drift)
         disagreement = math.sqrt(s.force_variance), p.relative.force_time
         weight = self._guess.weighed(self._acquisition.solve(self.seconds, *disagreement))
         at, delta, spread = best(weight)

@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from calibration.evidence import Laws, laws
-from calibration.follow import Stretches
+from calibration.follow import Pages, Stretches
+from calibration.magnetic import Looks
 from calibration.motion import BIAS, FORCE, LOST, RATE, WIDTH, motion
 from calibration.rotation import (
     angle_of,
@@ -87,6 +89,14 @@ class Intake:
             *(self.begin, self.end, self.force, self.lever, self.carried, self.swept, self.turned),
             *(self.known, self.upper_matrix, self.lower_matrix, self.bias, self.seconds),
         )
+
+
+class Tape(NamedTuple):
+    """What hindsight needs of stretches: what was written down on the way through, and what they brought."""
+
+    pages: Pages
+    inputs: Intake
+    fields: Looks | None
 
 
 @sequential("(k,p,w),(n,s,q),(n,s,c),(n,s,c),(n,s),(n,s),(),()")

@@ -81,14 +81,6 @@ def backward(upper: FloatArray, b: FloatArray) -> FloatArray:
 
 
 @compiled
-def transpose(m: FloatArray) -> None:
-    """Exchange rows and columns of a matrix (n, n)."""
-    for i in range(1, m.shape[0]):
-        for j in range(i):
-            m[i, j], m[j, i] = m[j, i], m[i, j]
-
-
-@compiled
 def mirror(m: FloatArray) -> None:
     """Make a matrix (n, n) symmetric to the last bit: below its diagonal what lies above."""
     for i in range(1, m.shape[0]):

@@ -149,6 +149,13 @@ class FieldLook:
         self._weight = keep * self._weight + share
         self._time = keep * self._time + dt
 
+    def wait(self, times: int, dt: float) -> None:
+        """Let dt seconds pass so many times without a look."""
+        keep = math.exp(-dt / MEMORY)
+        for _ in range(times):
+            self._cosine, self._sine = keep * self._cosine, keep * self._sine
+            self._weight, self._time = keep * self._weight, keep * self._time + dt
+
     def heading(self) -> tuple[float, float] | None:
         """Return the heading and its sigma, rad; None if the pair has not seen one field."""
         if self._weight <= 0.0:

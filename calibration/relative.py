@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calibration.linear import forward, gram, mirror, product, root, transpose
+from calibration.linear import forward, gram, mirror, product, root
 from calibration.relative_state import (
     AXES,
     CENTRE,
@@ -128,34 +128,52 @@ def _held(values: FloatArray, place: Place) -> Vector:
 @compiled
 def advance(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None:
     """Take rows (SIZE, n) of the error state through a `Way` but for its noise."""
+    for i in range(3):
+        for scale in range(6):
+            factor = swept[i, scale]
+            for j in range(rows.shape[1]):
+                rows[i, j] += factor * rows[_SCALE1 + scale, j]
     for j in range(rows.shape[1]):
-        for i in range(3):
-            for scale in range(6):
-                rows[i, j] += swept[i, scale] * rows[_SCALE1 + scale, j]
         rows[HEADING, j] += dt * rows[RATE, j]
         rows[RATE, j] *= fade
+
+
+@compiled
+def retreat(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None:
+    """Take rows (SIZE, n) through the transpose of that: what is told of the end, back to the beginning."""
+    for scale in range(6):
+        for i in range(3):
+            for j in range(rows.shape[1]):
+                rows[_SCALE1 + scale, j] += swept[i, scale] * rows[i, j]
+    for j in range(rows.shape[1]):
+        rows[RATE, j] = fade * rows[RATE, j] + dt * rows[HEADING, j]
 
 
 @compiled
 def carry(covariance: FloatArray, dt: float, fade: float, swept: FloatArray, noise: FloatArray) -> None:
     """Take a covariance (SIZE, SIZE) through a `Way`: its rows, then its columns."""
     advance(covariance, dt, fade, swept)
-    transpose(covariance)
-    advance(covariance, dt, fade, swept)
+    for j in range(SIZE):
+        for i in range(3):
+            for scale in range(6):
+                covariance[j, i] += swept[i, scale] * covariance[j, _SCALE1 + scale]
+        covariance[j, HEADING] += dt * covariance[j, RATE]
+        covariance[j, RATE] *= fade
     mirror(covariance)
     for e in range(SIZE):
         covariance[e, e] += noise[e]
 
 
 @compiled
-def feel(
+def feel(  # noqa: PLR0917 -- a compiled function has no keywords
     values: FloatArray,
     covariance: FloatArray,
     p: RelativeParams,
     stretch: Stretch,
     centre_fixed: bool,
+    note: FloatArray,
 ) -> None:
-    """Take the forces of a stretch.
+    """Take the forces of a stretch; `note` (5, NOTED) as of `look`.
 
     Where the joint's centre travels, or the level force is no larger than what two accelerometers may make
     up, they say nothing about heading: such errors turn with their segments and would add up to one.
@@ -197,13 +215,15 @@ def feel(
     for i in range(3):
         column[i, 0] = error[i]
         total[i, i] += noise
-    _correct(values, covariance, across, total, column)
+    _correct(values, covariance, slope, across, total, column, note[:3])
     if max(stretch.turned[0], stretch.turned[1]) < p.quiet_rate * stretch.seconds:
-        _weigh(values, covariance, p, stretch)
+        _weigh(values, covariance, p, stretch, note[3:])
 
 
 @compiled
-def _weigh(values: FloatArray, covariance: FloatArray, p: RelativeParams, stretch: Stretch) -> None:
+def _weigh(
+    values: FloatArray, covariance: FloatArray, p: RelativeParams, stretch: Stretch, note: FloatArray
+) -> None:
     """Take the vertical force of both quiet segments: it is gravity, and the offsets'."""
     slope, error = np.zeros((2, SIZE)), np.empty((2, 1))
     for k in range(2):
@@ -212,19 +232,27 @@ def _weigh(values: FloatArray, covariance: FloatArray, p: RelativeParams, stretc
         offset = dot(up, _held(values, _OFFSET1 + 3 * k))
         error[k, 0] = stretch.force[k, 2] - STANDARD_GRAVITY - offset
     lasting = max(1.0, 2.0 * p.force_time / stretch.seconds)
-    look(values, covariance, slope, error, p.quiet_sigma**2 * lasting)
+    look(values, covariance, slope, error, p.quiet_sigma**2 * lasting, note)
 
 
 @compiled
-def look(
-    values: FloatArray, covariance: FloatArray, slope: FloatArray, error: FloatArray, variance: float
+def look(  # noqa: PLR0917 -- a compiled function has no keywords
+    values: FloatArray,
+    covariance: FloatArray,
+    slope: FloatArray,
+    error: FloatArray,
+    variance: float,
+    note: FloatArray,
 ) -> None:
-    """Take rows with their errors (n, 1), whose slope is (n, SIZE), with a variance of each."""
+    """Take rows with their errors (n, 1), whose slope is (n, SIZE), with a variance of each.
+
+    `note` (n or more, NOTED) is filled for hindsight; it is without rows if nobody asks.
+    """
     across = product(slope, covariance)
     total = gram(across, slope)
     for row in range(error.shape[0]):
         total[row, row] += variance
-    _correct(values, covariance, across, total, error)
+    _correct(values, covariance, slope, across, total, error, note)
 
 
 @compiled
@@ -260,21 +288,25 @@ def axis_rows(
 
 
 @compiled
-def _correct(
+def _correct(  # noqa: PLR0917 -- a compiled function has no keywords
     values: FloatArray,
     covariance: FloatArray,
+    slope: FloatArray,
     across: FloatArray,
     total: FloatArray,
     error: FloatArray,
+    note: FloatArray,
 ) -> None:
     """Apply one linear correction.
 
     Parameters
     ----------
-    across, total
-        Covariance of the rows with the error state (n, SIZE) and with each other (n, n).
+    slope, across, total
+        Slope of the rows (n, SIZE), their covariance with the error state (n, SIZE) and each other (n, n).
     error : (n, 1)
         Theirs.
+    note
+        As of `look`.
 
     Notes
     -----
@@ -289,6 +321,8 @@ def _correct(
             step[e] += white[row, e] * news[row, 0]
             for other in range(SIZE):
                 covariance[e, other] -= white[row, e] * white[row, other]
+    if note.shape[0]:
+        note[: error.shape[0], :SIZE], note[: error.shape[0], SIZE:] = white, forward(upper, slope)
     move(values, step)
 
 

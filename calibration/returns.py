@@ -99,8 +99,13 @@ class Returns:
         self._held = int(held[-1])
         return (held >= self._settled) & ((held - self._settled) % self._again == 0)
 
-    def take(self, s: RelativeState, upper: FloatArray, lower: FloatArray, now: float) -> FloatArray:
-        """Take a held posture of two segments (4,) at `now` s; return what variances that added, (COUNT,)."""
+    def take(
+        self, s: RelativeState, upper: FloatArray, lower: FloatArray, now: float, note: FloatArray
+    ) -> FloatArray:
+        """Take a held posture of two segments (4,) at `now` s; return what variances that added, (COUNT,).
+
+        `note` (1, NOTED) as of `relative.look`.
+        """
         p, stirred = self._params, np.zeros(COUNT)
         place, error = self._recognised(s, upper, lower)
         if place < 0:
@@ -123,7 +128,7 @@ class Returns:
                 self._variance[place] += (learnt - self._variance[place]) / p.visits
         self._visited[place] = now
         before = s.values[POSTURES.start + 1 + place] - heading_of(s.values)
-        look_at_heading(s, error, variance, against=POSTURES.start + place)
+        look_at_heading(s, error, variance, note, against=POSTURES.start + place)
         after = s.values[POSTURES.start + 1 + place] - heading_of(s.values)
         self._left[place] = error + wrapped(after - before)
         return stirred
@@ -175,13 +180,18 @@ class Returns:
         self._variance, self._left = np.array(state["variance"]), np.array(state["left"])
 
 
-def look_at_heading(s: RelativeState, error: float, variance: float, *, against: int | None = None) -> None:
-    """Take a look that puts the heading `error` rad higher, by itself or `against` another place."""
+def look_at_heading(
+    s: RelativeState, error: float, variance: float, note: FloatArray, *, against: int | None = None
+) -> None:
+    """Take a look that puts the heading `error` rad higher, by itself or `against` another place.
+
+    `note` (1, NOTED) as of `relative.look`.
+    """
     slope = np.zeros((1, SIZE))
     slope[0, HEADING] = 1.0
     if against is not None:
         slope[0, against] = -1.0
-    look(s.values, s.covariance, slope, np.array([[error]]), variance)
+    look(s.values, s.covariance, slope, np.array([[error]]), variance, note)
 
 
 @compiled

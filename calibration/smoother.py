@@ -1,8 +1,10 @@
 """The best estimate of a whole recording: the live estimator, run once more, then looked at backwards.
 
 The first pass finds heading, joint centre and noise. The second starts with them at the first frame, its
-covariance wide again so that no sample counts twice; the sweep back is that of H. E. Rauch, F. Tung and
-C. T. Striebel, AIAA Journal 3:1445, 1965, on the estimator's own error state.
+covariance wide again so that no sample counts twice. The sweep back gives what that of H. E. Rauch, F. Tung
+and C. T. Striebel, AIAA Journal 3:1445, 1965, gives on the estimator's own error state; the covariance,
+which takes most of the time there, comes from the weight of all later looks instead (A. E. Bryson and M.
+Frazier, 1963; G. J. Bierman, "Factorization Methods for Discrete Sequential Estimation", 1977, chapter X).
 """
 
 import math
@@ -11,13 +13,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.follow import Tape
+from calibration.follow import FELT, OBEYED, POSED, RETURNED, WEIGHED, Pages
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, unmoved
-from calibration.linear import backward, forward, mirror, product, root
-from calibration.relative import Way, advance, apart, carry, move
-from calibration.relative_state import HEADING
+from calibration.linear import backward, forward, gram, mirror, product, root
+from calibration.relative import Way, apart, carry, move, retreat
+from calibration.relative_state import HEADING, SIZE
 from calibration.rotation import (
     Quaternion,
     conjugate,
@@ -66,66 +68,72 @@ def smooth(
         held, count = first.state, len(live.delta)
         guess = replace(live, q_earth1_from_earth2=np.tile(held.turn, (count, 1)))
         return shift.carry(guess, np.tile(shift.moved(held.axes), (count, 1, 1)), frames, pair)
-    starts = [k for tape in first.tape for k in np.flatnonzero(tape.pages.fresh).tolist()]
-    if not starts or live.sigma[-1] > RESTART_SIGMA:
+    if not first.tape or live.sigma[-1] > RESTART_SIGMA:
         return live
-    begun = _carried_back(first.tape[0], starts[-1], first.state.values)
+    tape = first.tape.pop()
+    fade = math.exp(-first.seconds / first.params.relative.rate_time)
+    begun = _carried_back(tape.pages, tape.inputs.begin, tape.inputs.end, first.seconds, fade)
     second = HeadingEstimator(calibration, rate, *pair, params=params)
     sigma = frames.gyr_bias_sigma[:, list(pair)]
     known = np.flatnonzero(np.isfinite(sigma).all(axis=1))
     bias = math.hypot(*sigma[known[0]]) if known.size else math.inf
     second.start_from(first, np.array(begun), RESTART_SIGMA, bias)
-    first.tape, second.tape = None, []
-    again = second.feed(frames)
-    if not second.tape:
-        return again
-    pages = second.tape[0].pages
-    pages.looked[-1], pages.looked_covariance[-1] = second.state.values, second.state.covariance
-    turns, sigma = pages.looked[:, :4].copy(), np.sqrt(pages.looked_covariance[:, HEADING, HEADING])
-    _sweep(second.tape[0])
-    states = pages.looked
+    second.tape = []
+    second.retrace(frames, tape.inputs, tape.fields)
+    pages = second.tape.pop().pages
+    states, turns = pages.looked, pages.looked[:, :4].copy()
+    sigma = np.sqrt(pages.looked_covariance[:, HEADING, HEADING])
+    covariances = _sweep(pages, second.seconds, fade)
     back = quaternion.multiply(states[:, :4], quaternion.conjugate(turns))
     off = np.abs(quaternion.wrap(2.0 * np.arctan2(back[:, 3], back[:, 0])))
     if (off > np.maximum(LINEAR, 3.0 * sigma)).any():
         return live
-    index = np.rint(frames.t * rate).astype(np.int64)
-    borders = np.flatnonzero(index % second.stride == 0)
-    if borders.size != len(states):
-        return again
-    first_border = int(borders[0])
-    between, at = _between(first_border, second.stride, states, pages.looked_covariance[:, :3, :3], live)
+    border = -round(float(frames.t[0]) * rate) % second.stride
+    between, at = _between(border, second.stride, states, covariances, live)
     moved = shift.moved(states[:, 23:29].reshape(-1, 2, 3))
     return shift.carry(between, moved[at], frames, pair)
 
 
 @compiled
-def _carried_back(tape: Tape, start: int, end: FloatArray) -> Quaternion:
-    """Return the turn at the beginning from the one that the filter started with at a step.
+def _carried_back(out: Pages, begin: FloatArray, end: FloatArray, dt: float, fade: float) -> Quaternion:
+    """Return the turn at the beginning, from where the filter started last and all that it saw since.
 
-    `end` (VALUES,) is the values at the end of the last.
+    `begin`, `end` (K, 4) turn the two earth frames in each stretch.
     """
-    t, values = tape.pages, end
-    for k in range(t.fresh.size - 1, start, -1):
-        later, values = values, t.looked[k].copy()
-        if not t.fresh[k]:
-            way = Way(tape.dt, tape.fade, t.swept[k], t.noise[k])
-            values_back(values, t.looked_covariance[k], way, t.predicted[k], later)
+    k, values = out.fresh.size - 1, out.looked[-1]
+    while not out.fresh[k]:
+        later, values = values, out.looked[k].copy()
+        way = Way(dt, fade, out.swept[k], out.noise[k])
+        values_back(values, out.looked_covariance[k], way, out.predicted[k], later)
+        k -= 1
     turn = quaternion_at(values)
-    for k in range(start, -1, -1):
-        inner = turned(conjugate(quaternion_at(tape.begin[k])), turn)
-        turn = turned(inner, conjugate(quaternion_at(tape.end[k])))
+    for each in range(k, -1, -1):
+        inner = turned(conjugate(quaternion_at(begin[each])), turn)
+        turn = turned(inner, conjugate(quaternion_at(end[each])))
     return turn
 
 
 @compiled
-def _sweep(tape: Tape) -> None:
-    """Smooth the states at the start of every step; the one at the end of the last is known."""
-    t = tape.pages
-    for k in range(t.fresh.size - 1, -1, -1):
-        if not t.fresh[k]:
-            way = Way(tape.dt, tape.fade, t.swept[k], t.noise[k])
-            later, later_covariance = t.looked[k + 1], t.looked_covariance[k + 1]
-            state_back(t.looked[k], t.looked_covariance[k], way, t.predicted[k], later, later_covariance)
+def _sweep(out: Pages, dt: float, fade: float) -> FloatArray:
+    """Smooth the values at the borders of K stretches; return the covariance of their turn, (K + 1, 3, 3)."""
+    weight = np.zeros((SIZE, SIZE))
+    covariances = out.looked_covariance[:, :3, :3].copy()
+    for k in range(out.fresh.size - 1, -1, -1):
+        if out.fresh[k]:
+            weight[:] = 0.0
+            continue
+        if k + 1 < out.fresh.size:
+            for rows in (WEIGHED, FELT):
+                weigh_before(weight, out.notes[k + 1, rows])
+        for rows in (RETURNED, POSED, OBEYED):
+            weigh_before(weight, out.notes[k, rows])
+        retreat(weight, dt, fade, out.swept[k])
+        retreat(weight.T, dt, fade, out.swept[k])
+        mirror(weight)
+        turn, way = out.looked_covariance[k, :3], Way(dt, fade, out.swept[k], out.noise[k])
+        covariances[k] -= gram(product(turn, weight), turn)
+        values_back(out.looked[k], out.looked_covariance[k], way, out.predicted[k], out.looked[k + 1])
+    return covariances
 
 
 @compiled
@@ -136,52 +144,38 @@ def values_back(
 
     With the transition F and the predicted covariance M of a covariance P, that is P F' M^-1 times it.
     """
-    moved, foreseen = _foreseen(covariance, way)
+    foreseen = covariance.copy()
+    carry(foreseen, way.dt, way.fade, way.swept, way.noise)
     upper = root(foreseen)
     pull = backward(upper, forward(upper, apart(later, predicted).reshape(-1, 1)))
-    _pull(values, moved, pull[:, 0])
+    retreat(pull, way.dt, way.fade, way.swept)
+    move(values, product(covariance, pull)[:, 0])
 
 
 @compiled
-def state_back(  # noqa: PLR0917 -- a compiled function has no keywords
-    values: FloatArray,
-    covariance: FloatArray,
-    way: Way,
-    predicted: FloatArray,
-    later: FloatArray,
-    later_covariance: FloatArray,
-) -> None:
-    """Do that, and add G (later - M) G' to the covariance P, where G = P F' M^-1."""
-    moved, foreseen = _foreseen(covariance, way)
-    upper = root(foreseen)
-    gain = backward(upper, forward(upper, moved))
-    _pull(values, gain, apart(later, predicted))
-    gained = product(later_covariance - foreseen, gain)
-    for row in range(gain.shape[0]):
-        for i in range(covariance.shape[0]):
-            for j in range(i, covariance.shape[0]):
-                covariance[i, j] += gain[row, i] * gained[row, j]
-    mirror(covariance)
+def weigh_before(weight: FloatArray, note: FloatArray) -> None:
+    """Take the weight of all that is seen after a look to before it.
 
-
-@compiled
-def _pull(values: FloatArray, by: FloatArray, ahead: FloatArray) -> None:
-    """Move values by the transpose of a matrix times an error vector."""
-    step = np.zeros(ahead.size)
-    for row in range(ahead.size):
-        for e in range(ahead.size):
-            step[e] += by[row, e] * ahead[row]
-    move(values, step)
-
-
-@compiled
-def _foreseen(covariance: FloatArray, way: Way) -> tuple[FloatArray, FloatArray]:
-    """Return F P and the predicted covariance M of a covariance P."""
-    dt, fade, swept, noise = way
-    moved, foreseen = covariance.copy(), covariance.copy()
-    advance(moved, dt, fade, swept)
-    carry(foreseen, dt, fade, swept, noise)
-    return moved, foreseen
+    A covariance P of the error state becomes P - P weight P in the light of what the weight stands for.
+    With the look's covariance with the error state W and slope H, both white, that before it is
+    H'H + (1 - H'W) weight (1 - W'H).
+    """
+    white, slope = note[:, :SIZE], note[:, SIZE:]
+    if not slope[0].any():
+        return
+    across = product(white, weight)
+    both = gram(across, white)
+    for row in range(note.shape[0]):
+        both[row, row] += 1.0
+        for other in range(note.shape[0]):
+            half = 0.5 * both[row, other]
+            for e in range(SIZE):
+                across[row, e] -= half * slope[other, e]
+    for row in range(note.shape[0]):
+        for i in range(SIZE):
+            by, of = slope[row, i], across[row, i]
+            for e in range(SIZE):
+                weight[i, e] -= by * across[row, e] + of * slope[row, e]
 
 
 def _between(

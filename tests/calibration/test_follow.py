@@ -10,12 +10,23 @@ from calibration import relative, smoother
 from calibration.acquire import NOISE_SECONDS, OFFSET, REACH, SLOW, Acquisition
 from calibration.hinge_fit import Movement, refine
 from calibration.linear import backward, forward, root
-from calibration.relative_state import CENTRE, HEADING, RATE, SCALE, SIZE, VALUES, RelativeParams, Stretch
+from calibration.relative_state import (
+    CENTRE,
+    HEADING,
+    NOTED,
+    RATE,
+    SCALE,
+    SIZE,
+    VALUES,
+    RelativeParams,
+    Stretch,
+)
 from calibration.rotation import matrix_of, quaternion_at
 from imu import quaternion
 from imu.block import FloatArray
 
 PARAMS = RelativeParams()
+UNASKED = np.zeros((0, NOTED))
 
 
 def somewhere(seed: int) -> tuple[np.random.Generator, FloatArray, FloatArray]:
@@ -73,7 +84,7 @@ def test_a_look_is_kalmans(rows: int) -> None:
     rng, values, covariance = somewhere(rows)
     slope, error = rng.normal(size=(rows, SIZE)), rng.normal(size=(rows, 1)) * 0.05
     before, prior = values.copy(), covariance.copy()
-    relative.look(values, covariance, slope, error, 0.04)
+    relative.look(values, covariance, slope, error, 0.04, UNASKED)
     gain = prior @ slope.T @ np.linalg.inv(slope @ prior @ slope.T + 0.04 * np.eye(rows))
     assert_same_state(values, moved_by(before, (gain @ error)[:, 0]))
     np.testing.assert_allclose(covariance, (np.eye(SIZE) - gain @ slope) @ prior, atol=1e-12)
@@ -116,7 +127,7 @@ def test_the_slope_of_a_force_is_what_the_relation_loses_when_the_state_errs() -
     believed[31], believed[32] = 1e-12, 0.0
     covariance = np.diag(np.full(SIZE, 1e-14))
     covariance[CENTRE, CENTRE] = np.diag([1.0, 1.0, 1.0, 1e-14, 1e-14, 1e-14])
-    relative.feel(believed, covariance, PARAMS._replace(force_floor=1e-6), exact, True)
+    relative.feel(believed, covariance, PARAMS._replace(force_floor=1e-6), exact, True, UNASKED)
     np.testing.assert_allclose(believed[5:11], centre, atol=1e-4)
 
 
@@ -138,17 +149,34 @@ def test_the_sweep_back_is_that_of_rauch_tung_and_striebel() -> None:
     rng, values, covariance = somewhere(7)
     looked, prior = values.copy(), covariance.copy()
     way = relative.Way(*relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3))
-    ahead, known = rng.normal(size=SIZE) * 0.01, covariance * 0.4
-    later = moved_by(values, ahead)
+    later = moved_by(values, rng.normal(size=SIZE) * 0.01)
     gain = prior @ way_matrix(way).T @ np.linalg.inv(covariance)
     step = gain @ relative.apart(later, values)
-    back, spread, turned = looked.copy(), prior.copy(), looked.copy()
-    smoother.state_back(back, spread, way, values, later, known)
-    smoother.values_back(turned, prior, way, values, later)
-    assert_same_state(back, moved_by(looked, step))
-    assert_same_state(turned, moved_by(looked, step))
-    np.testing.assert_allclose(spread, prior + gain @ (known - covariance) @ gain.T, atol=1e-12)
-    np.testing.assert_array_equal(spread, spread.T)
+    smoother.values_back(looked, prior, way, values, later)
+    assert_same_state(looked, moved_by(somewhere(7)[1], step))
+
+
+def test_the_weight_of_later_looks_gives_the_covariance_of_rauch_tung_and_striebel() -> None:
+    """Look, time, look, time, look: back through the five, by gains and by weights."""
+    rng, values, covariance = somewhere(8)
+    looks: list[FloatArray] = []
+    passed: list[tuple[FloatArray, FloatArray, relative.Way]] = []
+    for rows in (1, 3, 2):
+        slope, error, note = rng.normal(size=(rows, SIZE)), np.zeros((rows, 1)), np.zeros((rows, NOTED))
+        relative.look(values, covariance, slope, error, 0.04, note)
+        looks.append(note)
+        if rows != 2:
+            looked = covariance.copy()
+            way = relative.Way(*relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3))
+            passed.append((looked, covariance.copy(), way))
+    weight, known = np.zeros((SIZE, SIZE)), covariance
+    for note, (looked, foreseen, way) in zip(looks[:0:-1], passed[::-1], strict=True):
+        smoother.weigh_before(weight, note)
+        relative.retreat(weight, way.dt, way.fade, way.swept)
+        relative.retreat(weight.T, way.dt, way.fade, way.swept)
+        gain = looked @ way_matrix(way).T @ np.linalg.inv(foreseen)
+        known = looked + gain @ (known - foreseen) @ gain.T
+        np.testing.assert_allclose(looked - looked @ weight @ looked, known, atol=1e-12)
 
 
 def test_roots_solve_what_numpy_solves() -> None:
@@ -159,13 +187,20 @@ def test_roots_solve_what_numpy_solves() -> None:
     np.testing.assert_allclose(backward(upper, forward(upper, b)), np.linalg.solve(m, b), atol=1e-10)
 
 
+def hear(circle: Acquisition, felt: FloatArray) -> None:
+    """Let a circle hear stretches (K, 2, 3, 7): maps from lever and offset, and forces, all known."""
+    lever, carried, force = (np.ascontiguousarray(felt[..., at]) for at in (slice(3), slice(3, 6), 6))
+    circle.forces(lever, carried, force, np.ones(len(felt), np.bool_), 0.2)
+
+
 def test_the_joint_centre_on_the_circle_is_the_least_squares_one() -> None:
     rng = np.random.default_rng(9)
     felt = rng.normal(size=(40, 2, 3, 7))
     circle, keep = Acquisition(), math.exp(-0.2 / SLOW)
     slow, brisk = felt[0], np.empty_like(felt)
-    circle.forces(felt[:25], 0.2)
-    circle.forces(felt[25:], 0.2)
+    for part in (felt[:25], felt[25:]):
+        hear(circle, part)
+    circle.take_in(0.2, 0.0)
     for k, each in enumerate(felt):
         slow = keep * slow + (1.0 - keep) * each
         brisk[k] = each - slow
@@ -194,7 +229,8 @@ def test_an_error_of_inclination_that_lasts_says_nothing_of_heading() -> None:
     rng = np.random.default_rng(11)
     circle, felt = Acquisition(), np.zeros((2, 3, 7))
     felt[:, :, 6] = rng.normal(size=(2, 3))
-    circle.forces(np.tile(felt, (50, 1, 1, 1)), 0.2)
+    hear(circle, np.tile(felt, (50, 1, 1, 1)))
+    circle.take_in(0.2, 0.0)
     likelihood = circle.solve(0.2, 0.3, 0.5)
     np.testing.assert_allclose(likelihood, 1.0 / 72.0, atol=1e-12)
 

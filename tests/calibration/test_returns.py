@@ -11,7 +11,7 @@ import pytest
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import Heading
-from calibration.relative_state import RelativeState
+from calibration.relative_state import NOTED, RelativeState
 from calibration.returns import ReturnParams, Returns
 from calibration.segment import JointCalibration, SegmentAlignment
 from calibration.smoother import smooth
@@ -31,6 +31,7 @@ KNEE = JointCalibration(
     axis_sigma=math.radians(1.0),
 )
 PASS = 12.0
+UNASKED = np.zeros((0, NOTED))
 BIAS_SIGMA = math.radians(0.03)
 DEAF = HeadingParams(returns=ReturnParams(rate=0.0))
 """As if no limb were ever held."""
@@ -149,11 +150,11 @@ def test_only_a_limb_that_lies_as_it_lay_is_in_the_posture_it_was_in(lean: float
     returns, state = Returns(0.2, ReturnParams()), RelativeState()
     state.covariance *= 0.01
     lying = quaternion.normalise(np.array([1.0, 0.2, -0.3, 0.1]))
-    returns.take(state, lying, lying, 0.0)
+    returns.take(state, lying, lying, 0.0, UNASKED)
     before, tipped = state.values.copy(), about(X, np.radians([lean]))[0]
     upper = quaternion.multiply(tipped, lying)
     lower = quaternion.multiply(quaternion.about_vertical(math.radians(5.0)), upper)
-    returns.take(state, upper, lower, 10.0)
+    returns.take(state, upper, lower, 10.0, UNASKED)
     assert (abs(state.values[3] - before[3]) > 1e-4) == recognised
 
 
