@@ -1,4 +1,9 @@
-"""Many sensors, each with its own rate and offset, to common instants on one absolute grid."""
+"""Many sensors, each with its own rate and offset, to common instants on one absolute grid.
+
+A filter turns by each sample's rate for a whole period, so its orientation lies half a period behind the
+instant at which rate and force were felt. At 200 deg/s and 50 Hz that is two degrees, and other ones for a
+sensor of another rate; here orientations are turned back to the instant of their samples.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from imu.block import BoolArray, FloatArray, ImuBlock
-from imu.compiled import sequential
+from imu.compiled import compiled, sequential
 from imu.errors import InputError
 from imu.gaps import BRIDGE, Orientation
 
@@ -31,7 +36,8 @@ class Frames:
     t : (M,)
         Instants k / rate on the capture clock, s.
     q : (M, S, 4)
-        `q_earth_from_sensor`, each sensor's own earth frame (z up). NaN inside gaps.
+        `q_earth_from_sensor`, each sensor's own earth frame (z up), at the instant at which rate and force
+        are felt. NaN inside gaps.
     rest : (M, S)
         Whether the sensor lay still at both neighbouring samples.
     gyr : (M, S, 3)
@@ -111,7 +117,7 @@ class Synchroniser:
         rates = dict(sensor_rates or {})
         self._rate, self._together = rate, together
         self._order = {sensor: i for i, sensor in enumerate(sensors)}
-        self._tracks = [_Track(BRIDGE + 1.5 / rates.get(sensor, rate)) for sensor in sensors]
+        self._tracks = [_Track(1.0 / rates.get(sensor, rate)) for sensor in sensors]
         self._next: int | None = None
         size = len(sensors)
         self._nothing = Frames(
@@ -191,10 +197,10 @@ class Synchroniser:
 
 
 class _Track:
-    """The recent past of one sensor: known samples only."""
+    """The recent past of one sensor with a sample every `period` s: known samples only."""
 
-    def __init__(self, reach: float) -> None:
-        self._reach = reach
+    def __init__(self, period: float) -> None:
+        self._behind, self._reach = 0.5 * period, BRIDGE + 1.5 * period
         self._t = np.zeros(0)
         self._rows = np.zeros((0, _WIDTH))
         self.seen = -math.inf
@@ -217,6 +223,7 @@ class _Track:
             *(orientation.rest.astype(np.float64), orientation.gyr_bias_sigma),
             _NO_FIELD if block.mag is None else block.mag,
             orientation.lost_heading,
+            self._behind,
         )
         self._any_lost = self._any_lost or lost
         if len(self._t):
@@ -253,7 +260,22 @@ class _Track:
         self._any_lost = bool(self._rows[:, _LOST].any())
 
 
-@sequential("(k),(k,w),(n),(n,q),(n,c),(n,c),(n,c),(n),(n),(n,c),(n)")
+@compiled
+def _put_turned_back(row: FloatArray, q: FloatArray, rate: FloatArray, seconds: float) -> None:
+    """Write an orientation (4,) as it was so many seconds before, at a rate (3,), rad/s.
+
+    The quaternion of half the angle's tangent: right to its third order.
+    """
+    w, x, y, z = q
+    a, b, c = -0.5 * seconds * rate[0], -0.5 * seconds * rate[1], -0.5 * seconds * rate[2]
+    length = math.sqrt(1.0 + a * a + b * b + c * c)
+    row[0] = (w - x * a - y * b - z * c) / length
+    row[1] = (x + w * a + y * c - z * b) / length
+    row[2] = (y + w * b + z * a - x * c) / length
+    row[3] = (z + w * c + x * b - y * a) / length
+
+
+@sequential("(k),(k,w),(n),(n,q),(n,c),(n,c),(n,c),(n),(n),(n,c),(n),()")
 def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
     times: FloatArray,
     rows: FloatArray,
@@ -266,10 +288,11 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
     gyr_bias_sigma: FloatArray,
     mag: FloatArray,
     lost_heading: FloatArray,
+    behind: float,
 ) -> tuple[FloatArray, FloatArray, bool]:
     """Return times and rows with those samples added whose orientation is known, and if any lost heading.
 
-    Without a magnetometer `mag` is empty.
+    Without a magnetometer `mag` is empty. Orientations come so many seconds behind the rates.
     """
     kept, lost = len(times), False
     size = kept + len(t)
@@ -278,7 +301,8 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
     for i in range(len(t)):
         if math.isfinite(q[i, 0]):
             row = all_rows[kept]
-            row[:4], row[4:7], row[7:10] = q[i], gyr[i] - gyr_bias[i], acc[i]
+            row[4:7], row[7:10] = gyr[i] - gyr_bias[i], acc[i]
+            _put_turned_back(row, q[i], row[4:7], behind)
             row[10], row[11], row[15] = rest[i], gyr_bias_sigma[i], lost_heading[i]
             row[12:15] = np.nan
             if len(mag):
