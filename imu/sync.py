@@ -262,17 +262,16 @@ class _Track:
 
 @compiled
 def _put_turned_back(row: FloatArray, q: FloatArray, rate: FloatArray, seconds: float) -> None:
-    """Write an orientation (4,) as it was so many seconds before, at a rate (3,), rad/s.
-
-    The quaternion of half the angle's tangent: right to its third order.
-    """
+    """Write an orientation (4,) as it was so many seconds before, at a rate (3,), rad/s."""
+    size = math.sqrt(rate[0] * rate[0] + rate[1] * rate[1] + rate[2] * rate[2])
+    half = 0.5 * seconds * size
+    share = -math.sin(half) / size if size > 0.0 else 0.0
+    v, a, b, c = math.cos(half), share * rate[0], share * rate[1], share * rate[2]
     w, x, y, z = q
-    a, b, c = -0.5 * seconds * rate[0], -0.5 * seconds * rate[1], -0.5 * seconds * rate[2]
-    length = math.sqrt(1.0 + a * a + b * b + c * c)
-    row[0] = (w - x * a - y * b - z * c) / length
-    row[1] = (x + w * a + y * c - z * b) / length
-    row[2] = (y + w * b + z * a - x * c) / length
-    row[3] = (z + w * c + x * b - y * a) / length
+    row[0] = w * v - x * a - y * b - z * c
+    row[1] = x * v + w * a + y * c - z * b
+    row[2] = y * v + w * b + z * a - x * c
+    row[3] = z * v + w * c + x * b - y * a
 
 
 @sequential("(k),(k,w),(n),(n,q),(n,c),(n,c),(n,c),(n),(n),(n,c),(n),()")

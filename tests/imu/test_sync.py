@@ -72,7 +72,7 @@ def test_orientation_is_scipys_slerp_and_rates_are_linear() -> None:
         at_samples = Rotation.from_quat(orientation.q, scalar_first=True) * felt
         truth = Slerp(block.t, at_samples)(frames["t"][inside])
         found = Rotation.from_quat(frames["q"][inside, i], scalar_first=True)
-        assert np.abs((truth.inv() * found).magnitude()).max() < 3e-6
+        assert np.abs((truth.inv() * found).magnitude()).max() < 1e-7
         for axis in range(3):
             expected = np.interp(frames["t"][inside], block.t, block.gyr[:, axis] - 0.01)
             np.testing.assert_allclose(frames["gyr"][inside, i, axis], expected, atol=1e-9)
