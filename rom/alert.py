@@ -1,7 +1,8 @@
 """What a watchdog says: what was seen, what it means for the angles, what to do. Made by `rom.watch`."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ AlertKind = Literal[
     "slipped", "swapped", "other_side", "remounted", "soft_mount", "magnetic", "saturated", "gap", "stale"
 ]
 Severity = Literal["note", "warning"]
+CURED: frozenset[AlertKind] = frozenset({"slipped", "remounted", "swapped", "soft_mount", "stale"})
+"""What a new calibration puts right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,11 @@ class Alert:
     def concerns(self, start: float, stop: float) -> bool:
         """Return whether it bears on what was measured from `start` to `stop`, s."""
         return self.severity == "warning" and start <= self.until and self.since < stop
+
+    def cured(self, calibrated: Iterable[float]) -> "Alert":
+        """Return the warning as it stands in the light of later calibrations, at these moments, s."""
+        ends = [t for t in calibrated if t >= self.since] if self.kind in CURED else []
+        return replace(self, until=min(self.until, *ends)) if ends else self
 
     def to_document(self) -> dict[str, Any]:
         """Return the warning for `--json`; what lasts has no `until_s`."""

@@ -2,12 +2,13 @@
 
 It is told the events that go into the recording and the blocks that were recorded, and says what a replay
 of that recording will say, to the last bit: the blocks of the calibration wait until the calibration is
-known, then run through the same tracker as everything after them.
+known, then run through the same tracker as everything after them. So it is with a calibration that is done
+again after something was measured: its blocks wait for the tracker that goes on from its pose.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calibration.segment import JointCalibration
 from calibration.sensor import SensorCalibration
@@ -16,7 +17,9 @@ from imu.recording import Event, RecordingHeader
 from rom.angles import JointSeries, join_series
 from rom.catalogue.movement import Movement, Side
 from rom.passes import Pass, PassDetector, PassParams, Rep
+from rom.phases import MEASURES, begins_pose
 from rom.reading import TrackerSetup
+from rom.relay import Relay
 from rom.replay import ReplayStep
 from rom.sensing import known_sensors, worn_since
 from rom.tracker import JointTracker
@@ -75,21 +78,32 @@ class LiveTrial:
         self._worn_from = -math.inf
         self._held: list[ImuBlock] = []
         self._windows: list[_Window] = []
-        self._tracker: JointTracker | None = None
-        setup = self._setup(None)
-        self.sensors = [sensor.sensor for sensor in setup.sensors]
-        self._watch = Watch(header, setup, movement, side)
+        self._relay: Relay | None = None
+        self._measured = False
+        self._renewing: float | None = None
+        self._setup_now = self._setup(None)
+        self.sensors = [sensor.sensor for sensor in self._setup_now.sensors]
+        self._watch = Watch(header, self._setup_now, movement, side)
 
     @property
     def begun(self) -> bool:
         """Whether angles are computed."""
-        return self._tracker is not None
+        return self._relay is not None
+
+    @property
+    def renewing(self) -> float | None:
+        """When the pose began of the calibration that is being done again, s; None if none is."""
+        return self._renewing
 
     def take(self, event: Event) -> None:
         """Note an event that was put into the recording; events come in order of time."""
         if math.isinf(self._worn_from):
             self._worn_from = worn_since([event])
         self._watch.take(event)
+        if self._relay is not None and self._measured and begins_pose(event):
+            self._renewing = event.t
+            self._relay.expect(event.t)
+        self._measured = self._measured or event.kind in MEASURES
         for kind in ("trial", "treatment"):
             if event.kind == f"{kind}_start":
                 self._windows.append(
@@ -109,29 +123,48 @@ class LiveTrial:
             The newest that fits the sensors is used; none measures from the start pose.
         """
         chosen = choose_calibration(calibrations, self.sensors)
-        setup = self._setup(chosen)
-        self._tracker = JointTracker(setup, self._watch.over(setup))
+        self._setup_now = self._setup(chosen)
+        self._relay = Relay(self._tracker(), self.sensors)
         held, self._held = self._held, []
-        return self._step(join_series([self._tracker.feed(block) for block in held]))
+        return self._step(join_series([self._relay.feed(block) for block in held]))
+
+    def renew(self, calibrations: Sequence[JointCalibration]) -> ReplayStep:
+        """Go on from the pose that calibrates again, with its calibration; return the angles since then."""
+        assert self._relay is not None
+        assert self._renewing is not None
+        chosen = choose_calibration(calibrations, self.sensors)
+        self._setup_now = replace(self._setup_now, calibration=chosen, worn_from=self._renewing)
+        self._renewing = None
+        return self._step(self._relay.follow(self._tracker()))
+
+    def keep(self) -> ReplayStep:
+        """Go on with the calibration there was: the new one was taken back; return the angles since then."""
+        if self._relay is None or self._renewing is None:
+            return ReplayStep(join_series([]), (), ())
+        self._renewing = None
+        return self._step(self._relay.stay())
 
     def feed(self, block: ImuBlock) -> ReplayStep:
-        """Take recorded samples; return what they complete: before `begin` no angles, but alerts."""
+        """Take recorded samples; return what they complete: while a calibration is open alerts, no angles."""
         self._watch.feed(block)
-        if self._tracker is None:
+        if self._relay is None:
             self._held.append(block)
             return ReplayStep(join_series([]), (), (), self._watch.news())
-        return self._step(self._tracker.feed(block))
+        return self._step(self._relay.feed(block))
 
     def finish(self) -> ReplayStep:
         """Return what the last samples complete."""
-        if self._tracker is None:
+        if self._relay is None:
             return ReplayStep(join_series([]), (), ())
-        last = self._step(self._tracker.finish())
+        last = self._step(self._relay.finish())
         ends = [(window, window.detector.finish()) for window in self._windows]
         self._windows = []
         reps = tuple(rep for window, found in ends if window.kind == "trial" for rep in found.reps)
         passes = tuple(one for window, found in ends if window.kind == "treatment" for one in found.passes)
         return ReplayStep(last.series, last.reps + reps, last.passes + passes, last.alerts)
+
+    def _tracker(self) -> JointTracker:
+        return JointTracker(self._setup_now, self._watch.over(self._setup_now))
 
     def _step(self, series: JointSeries) -> ReplayStep:
         reps: list[Rep] = []

@@ -7,15 +7,17 @@ from typing import Any, Literal
 
 from calibration.segment import JointCalibration
 from calibration.store import joints_of
-from imu.errors import InputError
+from imu.errors import CalibrationError, InputError
 from imu.recording import Event, Recording
-from rom.alert import Alert
+from rom.alert import Alert, clock
 from rom.angles import JointSeries, join_series
 from rom.catalogue.loader import load_catalogue
 from rom.catalogue.movement import Movement, Side
 from rom.passes import Pass, PassDetector, PassParams, Rep
+from rom.phases import calibrating
 from rom.quality import QualityCount, SensorQuality
 from rom.reading import TrackerSetup
+from rom.relay import COUNTS_FROM, Relay, Renewal, between
 from rom.review import AS_LIVE, look_back
 from rom.sensing import sensors_of, worn_since
 from rom.tracker import JointTracker
@@ -144,8 +146,13 @@ class Replay:
         self._trials = self._windows("trial")
         self._treatments = self._windows("treatment")
         self._choose_phase(phase)
+        self.refusals: tuple[str, ...] = ()
         calibration, source = self._calibration(setup, calibrations)
+        renewals = self._renewed([sensor.sensor for sensor in setup.sensors])
+        if calibration is None and renewals:
+            calibration, source = renewals.pop(0).calibration, "computed"
         self.calibration_source: CalibrationSource = source
+        self.renewals = tuple(renewals)
         self.setup = replace(setup, calibration=calibration)
         self.pass_params = pass_params
         self._counts = {s.sensor: QualityCount(s.sensor, s.rate) for s in self.setup.sensors}
@@ -165,9 +172,8 @@ class Replay:
 
     def steps(self, seconds: float = STRETCH) -> Iterator[ReplayStep]:
         """Yield angles, reps and passes block by block; call once."""
-        best = look_back(self.setup, self.recording.blocks(seconds)) if self.estimate == "best" else AS_LIVE
         watch = Watch(self.recording.header, self.setup, self.movement, self.side, self._events)
-        tracker = JointTracker(self.setup, watch.over(self.setup, best.heading), best.filters)
+        tracker = self._relay(watch, seconds)
         detectors = _Detectors(self._spans(), self.movement.gain_sign, self.pass_params)
         for block in self.recording.blocks(seconds):
             watch.feed(block)
@@ -180,6 +186,28 @@ class Replay:
         series = tracker.finish()
         yield replace(detectors.take(series), alerts=watch.news())
         yield detectors.finish()
+
+    @property
+    def setups(self) -> list[TrackerSetup]:
+        """How it is tracked: from the beginning, and from each calibration on that was done again."""
+        again = [
+            replace(self.setup, calibration=each.calibration, worn_from=each.since) for each in self.renewals
+        ]
+        return [self.setup, *again]
+
+    def _relay(self, watch: Watch, seconds: float) -> Relay:
+        """Return the trackers of the recording, each from its calibration on."""
+        starts = [-math.inf, *(renewal.since for renewal in self.renewals)]
+        stops = [*starts[1:], math.inf]
+        trackers: list[JointTracker] = []
+        for setup, start, stop in zip(self.setups, starts, stops, strict=True):
+            own = between(self.recording.blocks(seconds), start, stop)
+            best = look_back(setup, own) if self.estimate == "best" else AS_LIVE
+            trackers.append(JointTracker(setup, watch.over(setup, best.heading), best.filters))
+        relay = Relay(trackers[0], list(self._counts))
+        for renewal, tracker in zip(self.renewals, trackers[1:], strict=True):
+            relay.expect(renewal.since, tracker)
+        return relay
 
     def quality(self) -> tuple[SensorQuality, ...]:
         """Return what the sensors delivered; raise `InputError` if a rate contradicts the timestamps."""
@@ -252,12 +280,31 @@ class Replay:
                     f"{', '.join(worn)}; name the calibration of this client's sensors"
                 )
             return chosen, "given"
-        embedded = [joint for document in self.recording.calibrations for joint in _joints(document)]
+        first = [each for each in self.recording.calibrations if COUNTS_FROM not in each]
+        embedded = [joint for document in first for joint in _joints(document)]
         chosen = choose_calibration(embedded, sensors)
         if chosen is not None:
             return chosen, "embedded"
         chosen = choose_calibration(calibrate_recording(self.recording), sensors)
         return (chosen, "computed") if chosen is not None else (None, "none")
+
+    def _renewed(self, sensors: Sequence[str]) -> list[Renewal]:
+        """Return the calibrations of these sensors that were done again, in order of time.
+
+        One that says too little is not used, as if it had been refused live; `refusals` says so.
+        """
+        found: list[Renewal] = []
+        for since in [each.since for each in calibrating(self._events) if each.since is not None]:
+            own = [each for each in self.recording.calibrations if each.get(COUNTS_FROM) == since]
+            try:
+                joints = [joint for each in own for joint in _joints(each)]
+                chosen = choose_calibration(joints or calibrate_recording(self.recording, since), sensors)
+            except CalibrationError as error:
+                self.refusals += (f"calibrated again at {clock(since, None)}, but not used: {error}",)
+                continue
+            if chosen is not None:
+                found.append(Renewal(since, chosen))
+        return found
 
 
 class _Detectors:

@@ -13,7 +13,7 @@ from calibration.segment import JointCalibration
 from imu.block import FloatArray
 from imu.errors import InputError
 from imu.recording import Recording
-from rom.alert import Alert
+from rom.alert import Alert, clock
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
 from rom.catalogue.movement import AngleRule, Movement, Side
@@ -21,6 +21,7 @@ from rom.measures import MeasureParams, RepMeasures, measure_rep
 from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
 from rom.reading import TrackerSetup
+from rom.relay import Renewal
 from rom.replay import CalibrationSource, Estimator, MarkedPass, Replay, ReplayStep
 from rom.said import discarded, stopped
 from rom.sample import Aggregate, RepSample
@@ -49,7 +50,7 @@ class Trial:
     passes
         Passes of the treatments (of the whole recording if it marks none).
     setup, calibration_source
-        How it was tracked, and where its calibration came from.
+        How it was tracked at its end, and where its first calibration came from.
     quality
         Of every sensor used.
     alerts
@@ -58,6 +59,10 @@ class Trial:
         What a reader must know, in words; the alerts among it.
     provenance
         Software, parameters and the recording's fingerprint: enough to do it again.
+    begun_with
+        The first calibration, None without one.
+    renewals
+        Calibrations done again in the middle, in order: each counts from its own moment on.
     """
 
     movement: Movement
@@ -72,6 +77,8 @@ class Trial:
     alerts: tuple[Alert, ...]
     warnings: tuple[str, ...]
     provenance: dict[str, Any]
+    begun_with: JointCalibration | None = None
+    renewals: tuple[Renewal, ...] = ()
 
     @property
     def valid_reps(self) -> tuple[RepMeasures, ...]:
@@ -120,9 +127,20 @@ class Trial:
             strap_sigma=float(np.median(strap)) if strap else 0.0,
             soft_tissue_sigma=tissue.of_strapping(float(np.median(ends)) if len(ends) else 0.0),
             soft_tissue_share=tissue.share,
-            alignment=_alignment(self.setup.calibration),
+            alignment=_alignment(self._calibrations_of(reps)),
             numbers=tuple(rep.number for rep in reps),
         )
+
+    def _calibrations_of(self, reps: Sequence[RepMeasures]) -> list[JointCalibration]:
+        """Return the calibrations that these reps were measured with; none without any."""
+        found: list[JointCalibration] = []
+        for rep in reps:
+            used = self.begun_with
+            for renewal in self.renewals:
+                used = renewal.calibration if renewal.since <= rep.rep.start else used
+            if used is not None and used not in found:
+                found.append(used)
+        return found
 
     def to_document(self) -> dict[str, Any]:
         """Return the trial for `--json`: schema `romcap.trial/1`.
@@ -140,6 +158,7 @@ class Trial:
             "side": self.side,
             "phase": self.phase,
             "calibration": self.calibration_source,
+            "calibrated_again_s": [renewal.since for renewal in self.renewals],
             "sensors": [sensor.sensor for sensor in self.setup.sensors],
             "summary": {
                 "valid_reps": len(ends),
@@ -244,6 +263,7 @@ def analyse(
         if progress is not None and len(step.series):
             progress(float(step.series.t[-1]))
     series = join_series(parts)
+    alerts = [alert.cured(renewal.since for renewal in replay.renewals) for alert in alerts]
     quality = replay.quality()
     if not reps and not passes:
         raise InputError(_nothing_found(replay, series))
@@ -270,13 +290,15 @@ def analyse(
         series=series,
         reps=tuple(measured),
         passes=tuple(_marked(replay.mark(found), alerts, series, replay.movement.angle) for found in passes),
-        setup=replay.setup,
+        setup=replay.setups[-1],
         calibration_source=replay.calibration_source,
         quality=quality,
         alerts=tuple(alerts),
         warnings=(
             *_warnings(replay, series, quality, measured),
             *(each.sentence().removesuffix(".") for each in alerts),
+            *(_renewed(renewal) for renewal in replay.renewals),
+            *replay.refusals,
             *misnamed,
         ),
         provenance={
@@ -297,10 +319,15 @@ def analyse(
                 "joint": replay.setup.calibration.joint,
                 "made_at": replay.setup.calibration.made_at,
                 "source": replay.calibration_source,
+                "again": [
+                    {"since_s": each.since, "made_at": each.calibration.made_at} for each in replay.renewals
+                ],
             },
             "pass_params": asdict(pass_params or PassParams()),
             "measure_params": asdict(measure_params or MeasureParams()),
         },
+        begun_with=replay.setup.calibration,
+        renewals=replay.renewals,
     )
 
 
@@ -324,11 +351,16 @@ def _doubts(alerts: Sequence[Alert], start: float, stop: float) -> tuple[str, ..
     return tuple(dict.fromkeys(a.doubt for a in alerts if a.since > 0.0 and a.concerns(start, stop)))
 
 
-def _alignment(calibration: JointCalibration | None) -> str:
+def _renewed(renewal: Renewal) -> str:
+    """Return what a reader must know of a calibration that was done again."""
+    return f"calibrated again at {clock(renewal.since, None)}: what came before keeps its calibration"
+
+
+def _alignment(calibrations: Sequence[JointCalibration]) -> str:
     """Return a fingerprint of how the sensors are taken to sit; empty without a calibration."""
-    if calibration is None:
+    if not calibrations:
         return ""
-    ends = (calibration.proximal, calibration.distal)
+    ends = [end for each in calibrations for end in (each.proximal, each.distal)]
     return sha256(b"".join(end.q_sensor_from_segment.tobytes() for end in ends)).hexdigest()[:16]
 
 

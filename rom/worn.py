@@ -17,6 +17,7 @@ from imu.fusion import OrientationFilter, make_filter
 from imu.recording import Event, Recording, RecordingHeader, SensorInfo
 from rom.catalogue.movement import Movement as CatalogueMovement
 from rom.catalogue.movement import Side, sided
+from rom.phases import calibrating
 from rom.reading import TrackedSensor, TrackerSetup
 from rom.sensing import sensors_of
 
@@ -178,24 +179,32 @@ def choose_calibration(
     return None
 
 
-def calibrate_recording(recording: Recording) -> list[JointCalibration]:
+def calibrate_recording(recording: Recording, since: float | None = None) -> list[JointCalibration]:
     """Return the joint calibrations that a recording's own pose and functional movements give.
 
     Empty if it holds no such phases. A joint is calibrated if both its sensors are there and either one of
     its movements was recorded or it shares a sensor with one whose was.
+
+    Parameters
+    ----------
+    recording
+        An open recording, whole or still being written.
+    since
+        When the pose began of a calibration that was done again, s; None for the first. See `rom.phases`.
 
     Raises
     ------
     CalibrationError
         If the phases are there but say too little, or contradict each other.
     """
-    spans = _phases(recording.events)
-    poses = [span for span in spans if span[2].data.get("step") == "pose"]
-    moves = [span for span in spans if span[2].data.get("step") == "functional"]
+    events = sorted(recording.events, key=lambda event: event.t)
+    phases = next((each.phases for each in calibrating(events) if each.since == since), [])
+    poses = [phase for phase in phases if phase.event.data.get("step") == "pose"]
+    moves = [phase for phase in phases if phase.event.data.get("step") == "functional"]
     if not poses or not moves:
         return []
     cut, rested = _cut(recording, [poses[-1], *moves])
-    marked = [event for _, _, event in moves]
+    marked = [phase.event for phase in moves]
     return _calibrated(recording.header, cut[0], list(zip(marked, cut[1:], strict=True)), rested)
 
 
@@ -255,21 +264,6 @@ def _calibrated(
         kind = next(joint for joint in JOINTS if plan.joint.endswith(joint.name))
         movements.append(Movement(plan.joint, axis, blocks, bool(event.data.get("one_way", kind.one_way))))
     return calibrate_limb(plans, pose, movements, rested)
-
-
-def _phases(events: Sequence[Event]) -> list[tuple[float, float, Event]]:
-    """Return start, stop and first event of every completed calibration phase that was not taken back."""
-    phases: list[tuple[float, float, Event]] = []
-    opened: Event | None = None
-    for event in events:
-        if event.kind == "calibration_start":
-            opened = event
-        elif event.kind == "calibration_stop" and opened is not None:
-            phases.append((opened.t, event.t, opened))
-            opened = None
-        elif event.kind == "discard" and event.data.get("of") == "calibration":
-            phases.clear()
-    return phases
 
 
 def _cut(

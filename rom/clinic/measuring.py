@@ -88,7 +88,11 @@ def measure(
         residual_deg=math.nan if calibration is None else math.degrees(calibration.residual),
         calibration=None
         if calibration is None
-        else {"source": trial.calibration_source, "joint": calibration.to_document()},
+        else {
+            "source": trial.calibration_source,
+            "again": bool(trial.renewals),
+            "joint": calibration.to_document(),
+        },
         sample=_sample(trial, kind),
         quality={
             "sensors": [each.to_document() for each in trial.quality],

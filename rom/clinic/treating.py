@@ -14,7 +14,7 @@ from rom.clinic.measured import Measured
 from rom.clinic.stops import NO_STOP, Reach, reach, stop
 from rom.clinic.store import Ledger
 from rom.clinic.store_visits import Halt, PalpationFinding, PassRecord, RecordingFile, Treatment, Visit
-from rom.clinic.trials import keep
+from rom.clinic.trials import keep, take_over_calibration
 from rom.clinic.visit import State, VisitError
 
 
@@ -172,6 +172,7 @@ def passes_from(desk: Desk, code: str, measured: Measured) -> list[PassRecord]:
                 f"{measured.path.name} holds {len(measured.passes)} passes, {done} are done and "
                 f"{step.visit.passes_max} are the limit of this visit; nothing was added"
             )
+        take_over_calibration(step, measured)
         added: list[PassRecord] = []
         for n, one in enumerate(measured.passes, start=done + 1):
             added.append(

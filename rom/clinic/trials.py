@@ -205,8 +205,16 @@ def _bring_to_test(step: Step, measured: Measured, despite: str) -> None:
         worn = {row.segment for row in mounted(step)}
         mount(step, [info for info in measured.sensors if info.segment not in worn])
         _calibrate(step, measured)
-    elif step.state is not State.RETEST:
-        step.move(State.RETEST, despite)
+    else:
+        if step.state is not State.RETEST:
+            step.move(State.RETEST, despite)
+        take_over_calibration(step, measured)
+
+
+def take_over_calibration(step: Step, measured: Measured) -> None:
+    """Let a calibration that was done again in a recording serve the recordings after it."""
+    if measured.calibration is not None and measured.calibration.get("again"):
+        _calibrate(step, measured)
 
 
 def _calibrate(step: Step, measured: Measured) -> None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from rom.alert import Alert
+from rom.alert import CURED, Alert
 
 NOTE_SECONDS = 10.0
 """How long a note stays, s."""
-CURED = frozenset({"slipped", "remounted", "swapped", "soft_mount", "stale"})
-"""What a new calibration puts right."""
 
 
 class AlertBoard:

@@ -110,7 +110,7 @@ class CaptureModel:
     def step(self) -> StepState:
         """What the person does now."""
         view = self.session.view
-        calibrating = math.isnan(self._angle) and not self.session.over
+        calibrating = (math.isnan(self._angle) or view.calibrating) and not self.session.over
         asked = calibrating and view.left is not None
         shown = None if self.session.over else view.shown
         bars = [] if shown is None else [min(1.0, max(0.0, shown - before)) for before in range(TIMES)]
@@ -133,6 +133,11 @@ class CaptureModel:
         return "" if self.session.over else self.session.view.problem
 
     @property
+    def may_calibrate(self) -> bool:
+        """Whether a key may ask for a calibration now: the one before was refused, or a movement runs."""
+        return self.session.view.again and not self.session.over
+
+    @property
     def readout(self) -> ReadoutState:
         """The huge number."""
         missing = next((one for one in self._health if one.state is not LinkState.STREAMING), None)
@@ -142,7 +147,7 @@ class CaptureModel:
         if missing is not None and self._used(missing):
             age = f" {missing.age:.1f} s" if math.isfinite(missing.age) else ""
             return ReadoutState(value, f"{_place(missing.sensor)}: no data{age}", live=False)
-        if value is None:
+        if value is None or self.session.view.calibrating:
             return ReadoutState(None, "no angle yet", live=False)
         sure = "" if math.isnan(self._sigma) else f"± {1.96 * math.degrees(self._sigma):.0f}°"
         farthest = self._tally.farthest

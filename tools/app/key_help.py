@@ -33,7 +33,7 @@ VISIT: Keys = (
     ("N", "nothing new for all"),
     ("0 to 9", "rate the pain that is asked for"),
 )
-ONLY = {Action.AGAIN: ", once a calibration was refused"}
+ONLY = {Action.AGAIN: ": during a movement, or once one was refused"}
 """When an action does something, where that is not always."""
 
 

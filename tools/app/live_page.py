@@ -160,7 +160,7 @@ class LivePage(Themed, QWidget):
         self._step.show_step(model.step)
         _say(self._counts, model.counts)
         _say(self._counted, model.counted)
-        self._again.setVisible(bool(model.refused))
+        self._again.setVisible(model.may_calibrate)
         _say(self._warnings, "   ".join(model.warnings))
         _say(self._recording, model.recorded)
 

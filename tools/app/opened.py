@@ -66,6 +66,11 @@ class Opened:
         return side if side in ("left", "right", "midline") else None
 
     @property
+    def calibrated_again(self) -> tuple[float, ...]:
+        """When its joint was calibrated again, s; known once it is measured."""
+        return () if self.trial is None else tuple(renewal.since for renewal in self.trial.renewals)
+
+    @property
     def known_until(self) -> float:
         """How far it is measured, s."""
         return float(self.curve.seconds[-1]) if len(self.curve.seconds) else 0.0

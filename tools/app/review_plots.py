@@ -14,6 +14,7 @@ from tools.app.review_model import ReviewModel
 from tools.app.theme import Theme, Themed
 
 MARGIN_DEG = 8.0
+AGAIN = "calibrated again"
 
 
 class ReviewPlots(Themed, QWidget):
@@ -39,6 +40,7 @@ class ReviewPlots(Themed, QWidget):
         self._second = self._plot.plot(connect="finite")
         self._now = pg.InfiniteLine(angle=90)
         self._plot.addItem(self._now)
+        self._again: list[tuple[pg.InfiniteLine, pg.InfiniteLine]] = []
         self._sides = ["midline"]
         self._column.addWidget(self._whole)
         self._column.addWidget(self._plot, 1)
@@ -59,6 +61,10 @@ class ReviewPlots(Themed, QWidget):
         style = Qt.PenStyle.DotLine if two_sides else Qt.PenStyle.SolidLine
         self._second.setPen(pen_on(self, other, 1, style))
         self._now.setPen(pen_on(self, theme.accent, 1))
+        for line in (each for both in self._again for each in both):
+            line.setPen(pen_on(self, theme.ink, 1, Qt.PenStyle.DashDotLine))
+            if line.label is not None:
+                line.label.setColor(theme.ink)
 
     def begin(self, model: ReviewModel) -> None:
         """Begin with other recordings."""
@@ -81,8 +87,25 @@ class ReviewPlots(Themed, QWidget):
         low, high = (min(map(np.min, known)), max(map(np.max, known))) if known else (0.0, 1.0)
         self._whole.setYRange(low, high)
         self._show_activity(model.first, float(low), float(high))
+        self._show_calibrated(model.first.calibrated_again)
         if known:
             self._plot.show_scale(float(low) - MARGIN_DEG, float(high) + MARGIN_DEG, model.window_ends)
+
+    def _show_calibrated(self, moments: tuple[float, ...]) -> None:
+        """Mark from when on another calibration counts."""
+        if [small.value() for small, _ in self._again] == list(moments):
+            return
+        for small, large in self._again:
+            self._whole.removeItem(small)
+            self._plot.removeItem(large)
+        self._again = [
+            (pg.InfiniteLine(t, 90), pg.InfiniteLine(t, 90, label=AGAIN, labelOpts={"position": 0.95}))
+            for t in moments
+        ]
+        for small, large in self._again:
+            self._whole.addItem(small)
+            self._plot.addItem(large)
+        self.wear(self._theme)
 
     def _show_activity(self, opened: Opened, low: float, high: float) -> None:
         """Show where anything moves in what is not measured yet, on a scale of its own."""

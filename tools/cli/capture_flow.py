@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty
 from typing import Any
 
@@ -19,6 +19,7 @@ from imu.health import Notice
 from imu.recording import Recording, RecordingWriter
 from rom.live import LiveTrial
 from rom.passes import Pass, Rep
+from rom.relay import COUNTS_FROM
 from rom.replay import ReplayStep
 from rom.said import last_done
 from rom.worn import calibrate_recording
@@ -88,6 +89,7 @@ class Flow:
         self._seen = seen
         self._view = View()
         self._known: Future[tuple[JointCalibration, ...]] = Future()
+        self._again: Sequence[Step] = ()
         self._worn = False
         self._waiting: list[ImuBlock | Notice] = []
         self._asked = -math.inf
@@ -95,7 +97,9 @@ class Flow:
         self._moving = False
         self._swings: Swings | None = None
 
-    def run(self, steps: Sequence[Step], given: Sequence[JointCalibration] = ()) -> Found:
+    def run(
+        self, steps: Sequence[Step], given: Sequence[JointCalibration] = (), again: Sequence[Step] = ()
+    ) -> Found:
         """Go through the steps; Ctrl-C and the key q end the capture early, in good order.
 
         Parameters
@@ -104,6 +108,8 @@ class Flow:
             In order.
         given
             Calibrations that are known; without, the calibration steps make one.
+        again
+            The steps of a calibration that a key asks for in the middle of a movement.
 
         Raises
         ------
@@ -116,6 +122,7 @@ class Flow:
         calibrating = [step for step in steps if step.kind == "calibration"]
         if not calibrating:
             self._known.set_result(tuple(given))
+        self._again = again
         with ThreadPoolExecutor(1, "calibration") as worker:
             try:
                 self._say("Keep still")
@@ -124,9 +131,11 @@ class Flow:
                 if calibrating:
                     self._calibrate_by(calibrating, worker)
                 for step in steps[len(calibrating) :]:
-                    self._do(step)
+                    self._do_whole(step, worker)
             except (KeyboardInterrupt, EndedError):
                 self._say("Ending")
+                if self._live.renewing is not None:
+                    self._take_back("the capture was ended before it was done")
         self._acquisition.record(None)
         self._take_the_rest()
         if self._known.done():
@@ -141,43 +150,83 @@ class Flow:
                 self._do(step)
             self._known = worker.submit(self._calibrate, self._acquisition.now)
             if steps[-1].begin is not None:
-                return
+                break
             self._say("Computing the calibration")
             self._until(over=self._known.done)
             refusal = self._known.exception()
             if not isinstance(refusal, CalibrationError) or not self._keys.there:
-                return
+                break
             self._known = Future()
-            refused = {"of": "calibration", "reason": str(refusal)}
-            self._tell("discard", refused, self._acquisition.now)
-            self._view.problem = str(refusal)
-            self._screen.prompt(str(refusal))
-            self._say(f"Calibration refused: {AGAIN} does it again, {QUIT} ends")
-            self._until(key=AGAIN)
+            self._take_back(str(refusal))
+            self._ask_again(str(refusal), f"Calibration refused: {AGAIN} does it again, {QUIT} ends")
+            self._until(keys=(AGAIN,))
             self._view.problem = ""
+        self._view.calibrating = False
 
-    def _do(self, step: Step) -> None:
-        """Do one step, between its two events."""
+    def _do_whole(self, step: Step, worker: ThreadPoolExecutor) -> None:
+        """Do a step, and what is left of it after each time that a key asks to calibrate again."""
+        left: Step | None = step
+        while left is not None:
+            left = self._do(left)
+            if left is not None:
+                self._calibrate_again(worker)
+
+    def _calibrate_again(self, worker: ThreadPoolExecutor) -> None:
+        """Calibrate in the middle of a movement; refused, do it again or go on with the one before."""
+        wanted = True
+        while wanted:
+            for step in self._again:
+                self._do(step)
+            computing = worker.submit(self._calibrate, self._acquisition.now, self._live.renewing)
+            self._say("Computing the calibration")
+            self._until(over=computing.done)
+            refusal = computing.exception()
+            if not isinstance(refusal, CalibrationError):
+                self._view.calibrations = computing.result()
+                self._show(self._live.renew(self._view.calibrations))
+                break
+            self._take_back(str(refusal))
+            self._ask_again(str(refusal), f"Calibration refused: {AGAIN} does it again, space goes on")
+            wanted = self._until(keys=(AGAIN, START_STOP)) == AGAIN
+            self._view.problem = ""
+        self._view.calibrating = False
+
+    def _take_back(self, reason: str) -> None:
+        """Take the calibration back that was done last."""
+        self._tell("discard", {"of": "calibration", "reason": reason}, self._acquisition.now)
+        self._show(self._live.keep())
+
+    def _ask_again(self, problem: str, words: str) -> None:
+        self._view.problem = problem
+        self._screen.prompt(problem)
+        self._say(words)
+
+    def _do(self, step: Step) -> Step | None:
+        """Do one step, between its two events; return what is left of it if a key asks to calibrate first."""
         if step.begin is not None:
             self._say(f"Next: {step.words}")
             self._until(step.begin)
         elif step.seconds is None:
             self._say(f"{step.words}: press space to start")
             self._until()
-        elif step.kind != "calibration":
+        elif step.kind != "calibration" or (self._live.begun and self._live.renewing is None):
             self._say(f"Get ready: {step.words}")
             self._until(self._acquisition.now + GET_READY)
         start = self._acquisition.now if step.begin is None else step.begin
         self._event(f"{step.kind}_start", step, start)
         self._say(step.words)
         self._moving = step.kind != "calibration"
+        self._view.calibrating = not self._moving
         self._swings = Swings() if step.data.get("step") == "functional" else None
         end = math.inf if step.seconds is None else start + step.seconds
+        reps = math.inf if step.reps is None else step.reps
         try:
-            self._until(end, reps=math.inf if step.reps is None else step.reps)
+            key = self._until(end, keys=(START_STOP, AGAIN), reps=reps, swings=step.swings)
         finally:
             self._moving, self._swings = False, None
-            self._event(f"{step.kind}_stop", step, min(end, self._acquisition.now))
+            now = self._acquisition.now
+            self._event(f"{step.kind}_stop", step, min(end, now))
+        return replace(step, begin=None, seconds=step.seconds and end - now) if key == AGAIN else None
 
     def _event(self, kind: str, step: Step, t: float) -> None:
         self._worn = True
@@ -187,20 +236,22 @@ class Flow:
         """Put an event into the recording and the live chain."""
         self._live.take(self._acquisition.event(kind, data, t))
 
-    def _calibrate(self, until: float) -> tuple[JointCalibration, ...]:
+    def _calibrate(self, until: float, since: float | None = None) -> tuple[JointCalibration, ...]:
         """Compute the calibration from the disk, as a replay does, and embed it; in a thread of its own.
 
         It waits for the samples up to a time on the capture clock: a sensor may be late by a burst or more.
+        One that was done again counts from `since` on.
         """
         patience = time.monotonic() + PATIENCE
         while min(self._reached.values()) < until and time.monotonic() < patience:
             time.sleep(LOOK)
         self._acquisition.catch_up()
         self._writer.flush()
-        calibrations = calibrate_recording(Recording.open(self._writer.part))
+        calibrations = calibrate_recording(Recording.open(self._writer.part), since)
         if not calibrations:
             raise CalibrationError("no samples came during the calibration; check the sensors, start again")
-        documents = [calibration.to_document() for calibration in calibrations]
+        counts = {} if since is None else {COUNTS_FROM: since}
+        documents = [calibration.to_document() | counts for calibration in calibrations]
         for document in documents:
             self._acquisition.calibration(document)
         return tuple(joint for document in documents for joint in joints_of(document))
@@ -215,18 +266,19 @@ class Flow:
         self,
         deadline: float = math.inf,
         over: Callable[[], bool] | None = None,
-        key: str = START_STOP,
+        keys: Collection[str] = (START_STOP,),
         reps: float = math.inf,
-    ) -> None:
+        swings: float = math.inf,
+    ) -> str:
         """Take what comes until a time on the capture clock, until something is over, a key, or so many reps.
 
         Samples of the deadline and later wait: what happens then is told first, however late this program
-        gets to it. A key ends the wait unless something must be over.
+        gets to it. A key ends the wait unless something must be over, and is returned.
         """
         while self._acquisition.now < deadline:
             self._drain(deadline)
             if over is not None and over():
-                return
+                break
             if self._worn and over is None and self._known.done():
                 self._begin()
             if self._acquisition.recording_error is not None:
@@ -235,13 +287,20 @@ class Flow:
                 raise RecordingError(
                     self._writer.part, f"the capture ended by itself ({self._acquisition.error}); start again"
                 )
-            if self._key(self._keys.pressed()) == key and over is None:
-                return
-            if self._standing >= reps:
-                return
+            key = self._key(self._keys.pressed())
+            if key in keys and over is None and (key != AGAIN or self._may_calibrate):
+                return key
+            if self._standing >= reps or (self._swings is not None and self._swings.times >= swings):
+                break
             self._refresh(deadline)
             with suppress(Empty):
                 self._waiting.append(self._acquisition.queue.get(timeout=LOOK))
+        return ""
+
+    @property
+    def _may_calibrate(self) -> bool:
+        """Whether a key may ask for a calibration: one was refused, or a movement runs that has angles."""
+        return bool(self._view.problem) or (self._moving and bool(self._again) and self._live.begun)
 
     def _key(self, key: str) -> str:
         """Do what a key says; return it, or the start/stop key if that is what it comes to."""
@@ -315,6 +374,7 @@ class Flow:
     def _refresh(self, deadline: float) -> None:
         now = self._acquisition.now
         self._view.left = None if math.isinf(deadline) else deadline - now
+        self._view.again = self._may_calibrate
         if now - self._asked >= HEALTH_S:
             self._asked, self._view.health = now, self._acquisition.health()
         self._view.shown = None if self._swings is None else self._swings.times

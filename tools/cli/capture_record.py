@@ -58,7 +58,8 @@ def record(
     segments = [request.sensor for request in acquisition.requests]
     one_sensor = distal_alone(order.movement, order.side, segments)
     live = LiveTrial(header, order.movement, order.side, one_sensor=one_sensor)
-    steps = [] if given or len(segments) == 1 else calibration_steps(order.movement, order.side)
+    calibrating = [] if len(segments) == 1 else calibration_steps(order.movement, order.side)
+    steps = [] if given else list(calibrating)
     if order.structure:
         steps.append(treatment_step(order.structure, order.technique, order.seconds))
     else:
@@ -72,7 +73,7 @@ def record(
         zero = _first_sample(acquisition)
         if limbs is not None:
             steps = played_steps(steps, limbs.events, zero)
-        return Flow(acquisition, writer, live, screen, keys, seen=seen).run(steps, given)
+        return Flow(acquisition, writer, live, screen, keys, seen=seen).run(steps, given, calibrating)
 
 
 def _first_sample(acquisition: Acquisition) -> float:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 LIGHTS = {LinkState.STREAMING: "[green]●[/]", LinkState.WEAK: "[yellow]▲[/]", LinkState.READY: "[yellow]▲[/]"}
 LOST = "[red]✕[/]"
-AGAIN_KEYS = "c calibrate again   q end"
+AGAIN_KEY = "c calibrate again   "
+AGAIN_KEYS = f"{AGAIN_KEY}q end"
 KEYS = "space start/stop   m mark   d discard rep   0-9 pain   s sharp pain: stop   q end"
 REFRESH = 0.1
 
@@ -37,6 +38,10 @@ class View:
     health: tuple[Health, ...] = field(default_factory=tuple[Health, ...])
     calibrations: "tuple[JointCalibration, ...]" = ()
     problem: str = ""
+    calibrating: bool = False
+    """Whether a calibration is being done: what angles there were no longer tell anything."""
+    again: bool = False
+    """Whether a key may ask for a calibration now."""
     shown: float | None = None
     """How often a calibration movement was seen there and back; None while none is asked for."""
     keyed: "tuple[Event, ...]" = ()
@@ -53,7 +58,7 @@ class View:
         if self.missing is not None:
             age = f" {self.missing.age:.1f} s" if math.isfinite(self.missing.age) else ""
             return f"– {self.missing.sensor}: no data{age}"
-        if math.isnan(self.angle):
+        if math.isnan(self.angle) or self.calibrating:
             return "–"
         sigma = "" if math.isnan(self.sigma) else f" ± {math.degrees(self.sigma):.0f}°"
         return f"{math.degrees(self.angle):.0f}°{sigma}"
@@ -130,7 +135,7 @@ def panel(view: View) -> "RenderableType":
         rows.append(Text(view.notice, style="dim"))
     if view.problem:
         rows.append(Text(view.problem, style="bold"))
-    keys = AGAIN_KEYS if view.problem else KEYS
+    keys = AGAIN_KEYS if view.problem else f"{AGAIN_KEY if view.again else ''}{KEYS}"
     return Panel(Group(*rows, Text(keys, style="dim")), title=f"{view.words}{left}")
 
 

@@ -1,5 +1,6 @@
 """The steps of a guided capture: what the person does, for how long, and which events mark it."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -41,6 +42,8 @@ class Step:
         How long; None: until a key says so.
     reps
         It ends once so many are done, if not before; None: however many.
+    swings
+        It ends once a limb went there and back so often, if not before.
     """
 
     kind: Literal["calibration", "trial", "treatment"]
@@ -49,6 +52,7 @@ class Step:
     begin: float | None = None
     seconds: float | None = None
     reps: int | None = None
+    swings: float = math.inf
 
 
 def joint_of(movement: Movement) -> JointKind | None:
@@ -89,6 +93,7 @@ def calibration_steps(movement: Movement, side: Side) -> list[Step]:
             ACTIONS[axis].format(joint=name.replace("_", " ")),
             {"step": "functional", "joint": name, "axis": axis},
             seconds=FUNCTIONAL_SECONDS,
+            swings=TIMES,
         )
         for axis in axes
     ]
@@ -126,5 +131,5 @@ def played_steps(steps: Sequence[Step], events: Sequence[Event], zero: float) ->
     for step, start, stop in zip(steps, starts[-len(steps) :], stops[-len(steps) :], strict=True):
         length = stop - start
         seconds = length if step.kind == "calibration" else min(step.seconds or length, length)
-        played.append(replace(step, begin=zero + start, seconds=seconds))
+        played.append(replace(step, begin=zero + start, seconds=seconds, swings=math.inf))
     return played

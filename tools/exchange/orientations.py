@@ -47,7 +47,8 @@ def orientations(trial: Outgoing) -> Orientations:
     """Return the orientation of the sensors that measure a movement, by the filter of its analysis.
 
     With a calibrated joint both sensors are brought into the proximal one's earth frame by the relative
-    heading of the analysis; the direction of that frame's x axis is arbitrary.
+    heading of the analysis; the direction of that frame's x axis is arbitrary. Of a joint that was calibrated
+    again, instants before the last calibration are NaN: the sensors sat otherwise than it says.
 
     Raises
     ------
@@ -90,6 +91,8 @@ def orientations(trial: Outgoing) -> Orientations:
             turns = [heading.feed(_since(part, setup.worn_from)).q_earth1_from_earth2 for part in parts]
             q[worn:, 1] = multiply(np.concatenate(turns), q[worn:, 1])
             one_heading = True
+    if trial.measured().renewals:
+        q[t < setup.worn_from] = np.nan
     segment_of = {info.sensor: info.segment for info in trial.sensors}
     return Orientations(
         t,

@@ -18,12 +18,14 @@ from rom.catalogue.loader import load_catalogue
 from rom.limb import LimbRecording, simulate_limb
 from rom.limb_script import Functional, Neutral, Reps
 from rom.limb_world import LimbSpec
+from rom.phases import calibrating
+from rom.relay import COUNTS_FROM
 from rom.said import discarded
 from rom.worn import calibrate_recording
 from tools.cli.capture_order import Order
 from tools.cli.capture_record import record
 from tools.cli.capture_screen import Screen
-from tools.cli.keys import AGAIN, QUIT, Keys, NoKeys
+from tools.cli.keys import AGAIN, QUIT, START_STOP, Keys, NoKeys
 from tools.emulator.feed import BlockMotion
 from tools.emulator.injected import InjectedRadio, backend
 from tools.emulator.limbs import WornPart
@@ -80,16 +82,16 @@ def known(limb: LimbRecording, tmp_path_factory: pytest.TempPathFactory) -> Join
 class Person(Keys, Screen):
     """Answers what the flow asks, each question once and a little later."""
 
-    def __init__(self, answers: dict[str, str]) -> None:
+    def __init__(self, answers: dict[str, str], after: float = 0.1) -> None:
         self._answers = answers
+        self._after = after
         self._due: list[tuple[float, str]] = []
         self.asked: list[str] = []
 
     def prompt(self, words: str) -> None:
         self.asked.append(words)
-        for question, key in self._answers.items():
-            if question in words:
-                self._due += [(time.monotonic() + 0.1, key)]
+        for question in [each for each in self._answers if words.startswith(each)]:
+            self._due += [(time.monotonic() + self._after, self._answers.pop(question))]
 
     def pressed(self) -> str:
         if self._due and time.monotonic() >= self._due[0][0]:
@@ -103,11 +105,15 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     found: list[object],
     person: Person | None,
+    *,
+    asked: list[float | None] | None = None,
 ) -> None:
-    """Capture a person, whose calibrations come out as `found` says, one after the other."""
+    """Capture a person, whose calibrations come out as `found` says; `asked` hears of which pose each is."""
 
-    def calibrate(_: Recording) -> list[JointCalibration]:
+    def calibrate(_: Recording, since: float | None = None) -> list[JointCalibration]:
         result = found.pop(0)
+        if asked is not None:
+            asked.append(since)
         if isinstance(result, CalibrationError):
             raise result
         assert isinstance(result, JointCalibration)
@@ -179,3 +185,52 @@ def test_only_what_was_done_after_a_refusal_calibrates(limb: LimbRecording, tmp_
     mended = calibrate_recording(written(limb, tmp_path / "mended.mcap", [*wrong, taken_back, *later]))
     for one, two in zip(plain, mended, strict=True):
         assert one.to_document() | {"made_at": ""} == two.to_document() | {"made_at": ""}
+
+
+ONCE = ["calibration_start", "calibration_stop"] * 2
+TRIAL = ["trial_start", "trial_stop"]
+MOVING = KNEE.title("left")
+
+
+def test_a_key_calibrates_again_in_the_middle_and_the_movement_goes_on(
+    limb: LimbRecording, known: JointCalibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, asked = Person({MOVING: AGAIN}), list[float | None]()
+    file = tmp_path / "middle.mcap"
+    run(limb, file, monkeypatch, [known, known], person, asked=asked)
+    recording = Recording.open(file)
+    assert [e.kind for e in recording.events] == [*ONCE, *TRIAL, *ONCE, *TRIAL]
+    first, again = recording.calibrations
+    since = recording.events[6].t
+    assert asked == [None, since]
+    assert COUNTS_FROM not in first
+    assert again[COUNTS_FROM] == since
+    starts = [e.t for e in recording.events if e.kind == "trial_start"]
+    stops = [e.t for e in recording.events if e.kind == "trial_stop"]
+    lasted = sum(stops) - sum(starts)
+    assert lasted == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("answer", [START_STOP, QUIT])
+def test_one_that_is_refused_in_the_middle_is_taken_back(
+    limb: LimbRecording, known: JointCalibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    person = Person({MOVING: AGAIN, "Calibration refused": answer})
+    file = tmp_path / "refused.mcap"
+    run(limb, file, monkeypatch, [known, CalibrationError(REFUSAL)], person)
+    recording = Recording.open(file)
+    left = TRIAL if answer == START_STOP else []
+    assert [e.kind for e in recording.events] == [*ONCE, *TRIAL, *ONCE, "discard", *left]
+    assert len(recording.calibrations) == 1
+    assert [each.since for each in calibrating(recording.events)] == [None]
+
+
+def test_one_that_is_broken_off_in_the_middle_is_taken_back(
+    limb: LimbRecording, known: JointCalibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Person({MOVING: AGAIN, "Get ready: Stand still": QUIT}, after=0.35)
+    file = tmp_path / "broken_off.mcap"
+    run(limb, file, monkeypatch, [known], person)
+    recording = Recording.open(file)
+    assert [e.kind for e in recording.events] == [*ONCE, *TRIAL, *ONCE[:2], "discard"]
+    assert [each.since for each in calibrating(recording.events)] == [None]
