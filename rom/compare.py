@@ -9,7 +9,7 @@ from imu.errors import InputError
 from rom.estimate import Estimate, combined, reps_until_plateau, trend_adjusted
 from rom.sample import RepSample, check_comparable, doubts
 from rom.verdict import Between, Difference, weigh
-from rom.wording import degrees, span, yardstick
+from rom.wording import degrees, difference, span, yardstick
 
 SCHEMA = "romcap.comparison/1"
 
@@ -88,6 +88,11 @@ class Comparison:
         parts = (*(f"{doubt}." for doubt in self._doubts()), value, self._judgement(), self._explanation())
         return " ".join(part for part in parts if part)
 
+    @property
+    def home_change(self) -> float:
+        """The change, rad, as both values beside it read in whole degrees."""
+        return self.pre.movement.gain_sign * difference(self.pre.value, self.post.value)
+
     def home_sentence(self, baseline: str) -> str:
         """Return one sentence for the athlete, such as "About the same as Tuesday (...)".
 
@@ -97,7 +102,7 @@ class Comparison:
             Name of the earlier test: "Tuesday", "in the clinic".
         """
         limit = self.change.yardstick.mdc95
-        value = degrees(self.change.value, signed=True)
+        value = degrees(self.home_change, signed=True)
         if limit is None:
             return f"{value} against {baseline}; how much of it is chance is not known yet."
         chance = f"changes under {yardstick(limit)} can be chance"

@@ -25,3 +25,13 @@ def yardstick(angle: float) -> str:
 def span(low: float, high: float) -> str:
     """Return an interval (rad) in whole signed degrees, such as "+5 to +11"."""
     return f"{number(low, signed=True)} to {number(high, signed=True)}"
+
+
+def difference(first: float, second: float) -> float:
+    """Return how much more the second of two angles (rad) is as both read in whole degrees, rad.
+
+    Where both are shown beside their difference, a reader expects the three to add up.
+    """
+    if math.isnan(first) or math.isnan(second):
+        return math.nan
+    return math.radians(round(math.degrees(second)) - round(math.degrees(first)))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -400,6 +401,19 @@ def test_the_athletes_sentence() -> None:
     text = compare(before, after).home_sentence("Tuesday")
     assert text.startswith("About the same as Tuesday (+1°; changes under 8.")
     assert text.endswith("° can be chance).")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_athletes_three_figures_add_up_as_they_are_read(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before = sample(rng.uniform(20.0, 40.0) + rng.normal(0.0, 0.3, 5), AKE)
+    after = sample(rng.uniform(20.0, 40.0) + rng.normal(0.0, 0.3, 5), AKE, restrapped=True)
+    found = compare(before, after)
+    shown = round(math.degrees(before.value)) - round(math.degrees(after.value))
+    said = re.search(r"\(([+−]?\d+)°;", found.home_sentence("Tuesday"))
+    assert said is not None
+    assert int(said[1].replace("−", "-")) == shown
+    assert abs(shown - math.degrees(found.change.value)) <= 1.0
 
 
 @pytest.mark.parametrize("shift", [-12.0, -1.0, 0.0, 2.0, 4.0, 12.0])

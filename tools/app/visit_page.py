@@ -4,17 +4,9 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QProgressBar,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from rom.clinic.screening import Reply
 from rom.clinic.treating import Technique
@@ -26,13 +18,20 @@ from tools.app.session import Session
 from tools.app.setting import Setting
 from tools.app.theme import Theme
 from tools.app.visit_model import VisitModel
-from tools.app.visit_panels import ClientPicker, MovementPicker, PainRow, QuestionList, StructurePicker
+from tools.app.visit_panels import (
+    ClientPicker,
+    MovementPicker,
+    NeighbourList,
+    NotePane,
+    PainRow,
+    QuestionList,
+    StructurePicker,
+)
 from tools.app.visit_path import VisitPath
-from tools.app.visit_questions import DESPITE, ask_reason, ask_stop, ask_who_goes_on
+from tools.app.visit_questions import DESPITE, ask_page, ask_reason, ask_stop, ask_who_goes_on
 from tools.app.widgets import button, clear, search_line, words
 
 NEXT_VISIT_DAYS = 4
-PAGES = "Page (*.pdf);;Page for a browser (*.html)"
 NOTHING_NEW, NOTHING_NEW_KEY = "Nothing new for all", "N"
 Deed = tuple[str, Callable[[], None]]
 """What a button says and does."""
@@ -182,7 +181,7 @@ class VisitPage(QWidget):
         if self.model.last_visit:
             self._body.addWidget(words(self.model.last_visit))
         if self.model.note:
-            self._note()
+            self._body.addWidget(NotePane(self.model.note), 20)
         self._actions(
             ("Start a visit", self._then(self.model.start)),
             ("Another client", lambda: self.choose("")),
@@ -248,7 +247,7 @@ class VisitPage(QWidget):
         self._body.addWidget(reaction)
         self._actions(("Close without a rating", lambda: close(None)), ("Back", self.show_state))
 
-    def _show_structures(self) -> None:
+    def _show_structures(self, first: str = "") -> None:
         self._title.setText(f"{self.model.code}   Which structure, and how?")
         self._mind()
         movement = self._tested.movement
@@ -258,6 +257,7 @@ class VisitPage(QWidget):
         if last is not None:
             self._tested.pick(side=last.side)
             picker.propose(last.technique)
+        picker.pick(first)
 
         def go() -> None:
             picked, side = picker.structure, self._tested.body_side
@@ -289,8 +289,11 @@ class VisitPage(QWidget):
 
     def _show_neighbours(self) -> None:
         self._title.setText(f"{self.model.code}   Symptom still there? Neighbours up and down the chain")
-        for one in self.model.suggested:
-            self._body.addWidget(words(one.summary))
+        near = NeighbourList(
+            self.model.suggested, lambda one: self._turn_to(lambda: self._show_structures(one))
+        )
+        self._body.addWidget(near, 5)
+        near.setFocus()
         self._actions(
             ("Choose a structure", lambda: self._turn_to(self._show_structures)),
             ("Close the visit", lambda: self._turn_to(self._ask_after)),
@@ -304,16 +307,15 @@ class VisitPage(QWidget):
 
     def _show_sign(self) -> None:
         self._title.setText(f"{self.model.code}   Close")
-        self._note()
+        self._body.addWidget(NotePane(self.model.note), 20)
         again = date.today() + timedelta(days=NEXT_VISIT_DAYS)
         sign = (f"Sign, next visit {again}", self._then(lambda: self._sign(again)))
         self._actions(sign, ("Page for the chart ...", self._write_page))
 
     def _write_page(self) -> None:
         """Write the page of the visit beside the window; drawing it takes a second or two."""
-        name, _ = QFileDialog.getSaveFileName(self, "Page for the chart", "", PAGES)
-        if name:
-            path = Path(name)
+        path = ask_page(self)
+        if path is not None:
             self._job = Job("writing the page", lambda report: self.model.write_page(path, report))
             self._timer.start()
             self.show_state()
@@ -346,13 +348,6 @@ class VisitPage(QWidget):
             order = self.model.retest_order(movement, side, file)
         given = [] if came_off else self.model.calibrations(movement, side)
         self.capture_wanted.emit(order, given, self.model.baseline(movement, side))
-
-    def _note(self) -> None:
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(words(self.model.note))
-        area.setAccessibleName("Note of the visit")
-        self._body.addWidget(area, 20)
 
     def _soft(self, deed: Callable[[str], None]) -> Callable[[], None]:
         """Return a deed that may be done with a reason where a guard holds it up."""

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from rom.catalogue.movement import Movement, Side
+from rom.catalogue.structure import Structure
 from tools.app.chooser_model import ChooserModel
 from tools.app.widgets import KEPT, button, search_line, words
 
@@ -195,6 +196,11 @@ class StructurePicker(QWidget):
         """Begin with a technique."""
         self._technique.setCurrentText(technique)
 
+    def pick(self, structure: str) -> None:
+        """Begin with a structure."""
+        if structure in self._shown:
+            self._found.setCurrentRow(self._shown.index(structure))
+
     def _fill(self, typed: str) -> None:
         structures = self._chooser.structures(typed, self._movement)
         if not typed:
@@ -203,3 +209,36 @@ class StructurePicker(QWidget):
         self._found.clear()
         self._found.addItems([one.summary for one in structures])
         self._found.setCurrentRow(0)
+
+
+class NeighbourList(QListWidget):
+    """Structures up and down the chain; a click, or Enter after the arrows, goes to one.
+
+    Parameters
+    ----------
+    structures
+        The neighbours.
+    chosen
+        Told the id of the one that is gone to.
+    """
+
+    def __init__(self, structures: Sequence[Structure], chosen: Callable[[str], None]) -> None:
+        super().__init__()
+        self._ids = [one.id for one in structures]
+        self.setWordWrap(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName("Neighbours")
+        self.addItems([one.summary for one in structures])
+        self.setCurrentRow(0)
+        for gone_to in (self.itemClicked, self.itemActivated):
+            gone_to.connect(lambda item: chosen(self._ids[self.row(item)]))
+
+
+class NotePane(QScrollArea):
+    """The note of a visit, however long."""
+
+    def __init__(self, note: str) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setWidget(words(note))
+        self.setAccessibleName("Note of the visit")

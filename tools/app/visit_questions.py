@@ -2,8 +2,11 @@
 
 # pyright: basic
 
-from PySide6.QtWidgets import QInputDialog, QLineEdit, QWidget
+from pathlib import Path
 
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QWidget
+
+PAGES = "Page (*.pdf);;Page for a browser (*.html)"
 DESPITE = " (--despite)"
 """What the messages of `rom visit` say where a reason lets pass; here a box asks for it."""
 STOP_QUESTIONS = ("What happened?", "What was done?", "Who was told?")
@@ -38,3 +41,9 @@ def ask_stop(parent: QWidget) -> list[str]:
             return []
         said.append(text)
     return said
+
+
+def ask_page(parent: QWidget) -> Path | None:
+    """Ask where the page for the chart goes; None if nowhere."""
+    name, _ = QFileDialog.getSaveFileName(parent, "Page for the chart", "", PAGES)
+    return Path(name) if name else None

@@ -56,7 +56,7 @@ def symmetry_sentence(words: Words, sides: Symmetry, before: Symmetry | None = N
 def home_sentence(words: Words, change: Comparison, baseline: str) -> str:
     """Return one sentence for the athlete; `baseline` is what the earlier test is called."""
     limit = change.change.yardstick.mdc95
-    value = words.degrees(change.change.value, signed=True)
+    value = words.degrees(change.home_change, signed=True)
     if limit is None:
         return words.say("sentence.home_unknown", value=value, baseline=baseline)
     key = "home_same"
