@@ -13,8 +13,8 @@ from calibration.segment import JointCalibration
 from imu.block import FloatArray
 from imu.errors import InputError
 from imu.recording import Recording
-from rom.alert import Alert, clock
-from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries, join_series
+from rom.alert import Alert
+from rom.angles import JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
 from rom.catalogue.movement import AngleRule, Movement, Side
 from rom.measures import MeasureParams, RepMeasures, measure_rep
@@ -22,6 +22,7 @@ from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
 from rom.reading import TrackerSetup
 from rom.relay import Renewal
+from rom.remarks import nothing_found, renewed, warnings_of
 from rom.replay import CalibrationSource, Estimator, MarkedPass, Replay, ReplayStep
 from rom.said import discarded, stopped
 from rom.sample import Aggregate, RepSample
@@ -30,9 +31,6 @@ from rom.soft_tissue import SoftTissue, soft_tissue
 
 SCHEMA = "romcap.trial/1"
 """Name and version of `Trial.to_document`."""
-
-_LOSS_TO_MENTION = 0.02
-"""Share of lost samples from which a reader is told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,7 +264,7 @@ def analyse(
     alerts = [alert.cured(renewal.since for renewal in replay.renewals) for alert in alerts]
     quality = replay.quality()
     if not reps and not passes:
-        raise InputError(_nothing_found(replay, series))
+        raise InputError(nothing_found(replay, series))
     notes = load_annotations(recording)
     reps, passes = notes.edited_reps(reps, series), notes.edited_passes(passes, series)
     measured = [
@@ -295,9 +293,9 @@ def analyse(
         quality=quality,
         alerts=tuple(alerts),
         warnings=(
-            *_warnings(replay, series, quality, measured),
+            *warnings_of(replay, series, quality, measured),
             *(each.sentence().removesuffix(".") for each in alerts),
-            *(_renewed(renewal) for renewal in replay.renewals),
+            *(renewed(renewal.since) for renewal in replay.renewals),
             *replay.refusals,
             *misnamed,
         ),
@@ -351,11 +349,6 @@ def _doubts(alerts: Sequence[Alert], start: float, stop: float) -> tuple[str, ..
     return tuple(dict.fromkeys(a.doubt for a in alerts if a.since > 0.0 and a.concerns(start, stop)))
 
 
-def _renewed(renewal: Renewal) -> str:
-    """Return what a reader must know of a calibration that was done again."""
-    return f"calibrated again at {clock(renewal.since, None)}: what came before keeps its calibration"
-
-
 def _alignment(calibrations: Sequence[JointCalibration]) -> str:
     """Return a fingerprint of how the sensors are taken to sit; empty without a calibration."""
     if not calibrations:
@@ -373,57 +366,3 @@ def _median_deg(values: Sequence[float]) -> float | None:
     """Return the median of the known values in degrees."""
     known = [value for value in values if math.isfinite(value)]
     return math.degrees(float(np.median(known))) if known else None
-
-
-def _nothing_found(replay: Replay, series: JointSeries) -> str:
-    """Return why there is no rep and no pass, and what to do."""
-    where = f"{replay.recording.path}: no {replay.movement.id} movement was found"
-    known = series.angle[np.isfinite(series.angle[:, 0]), 0]
-    if not len(known):
-        return (
-            f"{where}: no angle could be computed ("
-            + (
-                "the relative heading of the two sensors never became known"
-                if (series.flags & HEADING_UNKNOWN).any()
-                else "the sensors have no samples at the same time"
-            )
-            + "); calibrate with a pose and a functional movement, or name the calibration"
-        )
-    least = (replay.pass_params or PassParams()).min_travel_deg
-    return (
-        f"{where}: expected there-and-back movements of at least {least:g} deg inside the marked trial, "
-        f"the angle covered {math.degrees(float(np.ptp(known))):.1f} deg in the whole recording; "
-        "check the movement, the side and the marks"
-    )
-
-
-def _warnings(
-    replay: Replay, series: JointSeries, quality: Sequence[SensorQuality], reps: Sequence[RepMeasures]
-) -> tuple[str, ...]:
-    """Return what a reader must know, in words."""
-    found: list[str] = [f"recording: {sentence}" for sentence in replay.recording.damage]
-    if replay.recording.header.simulated:
-        found.append("simulated: no person was measured")
-    if (series.flags & UNCALIBRATED).any():
-        found.append("no calibration: angles are turns since the start pose, without sign or anatomical axis")
-    if replay.setup.proximal is None and replay.movement.angle.kind != "inclination":
-        found.append("one sensor: right only while the proximal segment kept still")
-    inside = np.zeros(len(series), np.bool_)
-    for rep in reps:
-        inside |= (series.t >= rep.rep.start) & (series.t <= rep.rep.stop)
-    for flag, words in (
-        (HEADING_UNKNOWN, "the relative heading was not observable"),
-        (UNSURE, "the uncertainty was too large for a statement"),
-    ):
-        share = float(np.mean((series.flags[inside] & flag) > 0)) if inside.any() else 0.0
-        if share > 0.1:
-            found.append(f"{words} in {share:.0%} of the reps' time")
-    for each in quality:
-        if each.loss > _LOSS_TO_MENTION:
-            found.append(f"sensor {each.sensor} lost {each.loss:.1%} of its samples")
-        if each.saturated:
-            found.append(f"sensor {each.sensor} was at the end of its range in {each.saturated} samples")
-    invalid = [rep for rep in reps if not rep.valid]
-    found += [f"rep {rep.number} does not count: {'; '.join(rep.reasons)}" for rep in invalid]
-    found += [f"rep {rep.number}: {'; '.join(rep.warnings)}" for rep in reps if rep.warnings]
-    return tuple(found)

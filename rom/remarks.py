@@ -1,0 +1,75 @@
+"""What a reader must know of a trial, in words."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from rom.alert import clock
+from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries
+from rom.measures import RepMeasures
+from rom.passes import PassParams
+from rom.quality import SensorQuality
+from rom.replay import Replay
+
+_LOSS_TO_MENTION = 0.02
+"""Share of lost samples from which a reader is told."""
+
+
+def renewed(since: float) -> str:
+    """Return what a reader must know of a calibration that was done again, at `since`, s."""
+    return f"calibrated again at {clock(since, None)}: what came before keeps its calibration"
+
+
+def nothing_found(replay: Replay, series: JointSeries) -> str:
+    """Return why there is no rep and no pass, and what to do."""
+    where = f"{replay.recording.path}: no {replay.movement.id} movement was found"
+    known = series.angle[np.isfinite(series.angle[:, 0]), 0]
+    if not len(known):
+        return (
+            f"{where}: no angle could be computed ("
+            + (
+                "the relative heading of the two sensors never became known"
+                if (series.flags & HEADING_UNKNOWN).any()
+                else "the sensors have no samples at the same time"
+            )
+            + "); calibrate with a pose and a functional movement, or name the calibration"
+        )
+    least = (replay.pass_params or PassParams()).min_travel_deg
+    return (
+        f"{where}: expected there-and-back movements of at least {least:g} deg inside the marked trial, "
+        f"the angle covered {math.degrees(float(np.ptp(known))):.1f} deg in the whole recording; "
+        "check the movement, the side and the marks"
+    )
+
+
+def warnings_of(
+    replay: Replay, series: JointSeries, quality: Sequence[SensorQuality], reps: Sequence[RepMeasures]
+) -> tuple[str, ...]:
+    """Return what a reader must know, in words."""
+    found: list[str] = [f"recording: {sentence}" for sentence in replay.recording.damage]
+    if replay.recording.header.simulated:
+        found.append("simulated: no person was measured")
+    if (series.flags & UNCALIBRATED).any():
+        found.append("no calibration: angles are turns since the start pose, without sign or anatomical axis")
+    if replay.setup.proximal is None and replay.movement.angle.kind != "inclination":
+        found.append("one sensor: right only while the proximal segment kept still")
+    inside = np.zeros(len(series), np.bool_)
+    for rep in reps:
+        inside |= (series.t >= rep.rep.start) & (series.t <= rep.rep.stop)
+    for flag, words in (
+        (HEADING_UNKNOWN, "the relative heading was not observable"),
+        (UNSURE, "the uncertainty was too large for a statement"),
+    ):
+        share = float(np.mean((series.flags[inside] & flag) > 0)) if inside.any() else 0.0
+        if share > 0.1:
+            found.append(f"{words} in {share:.0%} of the reps' time")
+    for each in quality:
+        if each.loss > _LOSS_TO_MENTION:
+            found.append(f"sensor {each.sensor} lost {each.loss:.1%} of its samples")
+        if each.saturated:
+            found.append(f"sensor {each.sensor} was at the end of its range in {each.saturated} samples")
+    invalid = [rep for rep in reps if not rep.valid]
+    found += [f"rep {rep.number} does not count: {'; '.join(rep.reasons)}" for rep in invalid]
+    found += [f"rep {rep.number}: {'; '.join(rep.warnings)}" for rep in reps if rep.warnings]
+    return tuple(found)
