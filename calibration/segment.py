@@ -212,6 +212,13 @@ class JointCalibration:
         lower = quaternion.multiply(q_earth_from_distal_sensor, self.distal.q_sensor_from_segment)
         return quaternion.multiply(quaternion.conjugate(upper), lower)
 
+    def up_in(self, sensor: str) -> FloatArray:
+        """Return where a sensor saw the upward vertical in the neutral pose, (3,); NaN where not known."""
+        for end, up in ((self.proximal, self.up_proximal), (self.distal, self.up_distal)):
+            if end.sensor == sensor:
+                return quaternion.rotate(end.q_sensor_from_segment, up)
+        return _unknown(3)
+
     def joint_covariances(self) -> tuple[FloatArray, FloatArray]:
         """Return the alignments' covariances (3, 3), proximal and distal, as far as a joint angle feels them.
 

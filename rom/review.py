@@ -4,6 +4,7 @@ Only its two sources are others: the orientation of each sensor and the relative
 instant in the light of all others instead of those before.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,12 +14,13 @@ import numpy as np
 from calibration.gather import together
 from calibration.heading_series import Heading
 from calibration.smoother import smooth
+from calibration.wearing import learn
 from imu.block import ImuBlock, join
 from imu.errors import InputError
 from imu.fusion import OrientationFilter, hindsight
-from imu.gaps import Orientation
+from imu.gaps import Orientation, stretches
 from imu.sync import Frames
-from rom.reading import HeadingSource, TrackerSetup
+from rom.reading import HeadingSource, TrackedSensor, TrackerSetup
 from rom.trusted import TrustedSamples
 
 
@@ -71,7 +73,10 @@ def in_hindsight(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> tuple[dict[
     for block in blocks:
         if block.sensor in kept and len(block):
             kept[block.sensor].append(samples.feed(block))
-    whole = {each.sensor: _whole(each.sensor, kept.pop(each.sensor)) for each in setup.sensors}
+    whole = {
+        each.sensor: _as_worn(setup, each, _whole(each.sensor, kept.pop(each.sensor)))
+        for each in setup.sensors
+    }
     name, magnetometer = setup.filter_name, setup.magnetometer
     found = {
         each.sensor: hindsight(name, whole[each.sensor], each.rate, each.noise, magnetometer)
@@ -81,6 +86,21 @@ def in_hindsight(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> tuple[dict[
     rates = {each.sensor: each.rate for each in setup.sensors}
     frames = together(whole, filters, rates, setup.output_rate)
     return found, frames[int(np.searchsorted(frames.t, setup.worn_from)) :]
+
+
+def _as_worn(setup: TrackerSetup, sensor: TrackedSensor, block: ImuBlock) -> ImuBlock:
+    """Return all samples of a sensor without what wearing it has shown to be its errors.
+
+    How it sits on its segment was found with them: its signals are turned so that it saw the pose's vertical
+    where it did. A filter without an offline form stays a second opinion on the samples as they came.
+    """
+    if setup.filter_name != "vqf":
+        return block
+    known, joint = sensor.calibration, setup.calibration
+    up = None if joint is None else joint.up_in(sensor.sensor)
+    fitted = known is not None and math.isfinite(known.residual)
+    parts = [(part.gyr, part.acc) for part in stretches(block, sensor.rate)[0]]
+    return learn(parts, sensor.rate, fitted=fitted).apply(block, up)
 
 
 def _whole(sensor: str, parts: list[ImuBlock]) -> ImuBlock:

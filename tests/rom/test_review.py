@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu.block import FloatArray, ImuBlock
-from imu.fusion import hindsight, make_filter
+from imu.fusion import make_filter
 from imu.quaternion import conjugate, rotate
 from imu.recording import Recording
 from rom.angles import GAP, JointSeries, join_series
@@ -93,11 +93,10 @@ def test_each_sensor_knows_its_inclination_better_afterwards(tmp_path: Path) -> 
         sensor, distal = setup.distal.sensor, setup.distal
         found, frames = in_hindsight(setup, recording.blocks())
         block = limb.blocks[sensor]
-        expected = hindsight("vqf", block, distal.rate, distal.noise)
-        np.testing.assert_allclose(found[sensor].q, expected.q, atol=1e-6)
         assert frames.t[0] >= setup.worn_from
         live = make_filter("vqf", distal.rate, distal.noise).feed(block)
-        squares += [float(np.mean(tilt_errors(each.q, limb, sensor) ** 2)) for each in (live, expected)]
+        best = found[sensor]
+        squares += [float(np.mean(tilt_errors(each.q, limb, sensor) ** 2)) for each in (live, best)]
     assert squares[1] < squares[0]
 
 
