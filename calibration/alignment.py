@@ -20,6 +20,7 @@ from calibration.directions import Direction, align, fit_frame
 from calibration.gather import frames_of
 from calibration.gyroscope import Bias, held, steadied
 from calibration.heading import HeadingEstimator
+from calibration.lever import heights
 from calibration.limits import widest_ranges, zero_sigma
 from calibration.neutral import NEUTRAL_SIGMA, Look, merged, neutral, pose_look
 from calibration.plan import JointPlan, Movement
@@ -101,8 +102,8 @@ def calibrate_limb(
     Raises
     ------
     CalibrationError
-        If a sensor is missing or moved in the pose, sensors seem swapped, a movement is too small or not
-        about one axis, or what the movements say about a segment does not fit together.
+        If a sensor is missing or moved in the pose, sensors seem swapped or a segment upside down, a movement
+        is too small or not about one axis, or what the movements say about a segment does not fit together.
     """
     by_name = {plan.joint: plan for plan in plans}
     up = {sensor: still_pose.up_in(block) for sensor, block in pose.items()}
@@ -118,7 +119,7 @@ def calibrate_limb(
     pose = steadied(pose, biases)
     movements = [replace(movement, blocks=steadied(movement.blocks, biases)) for movement in movements]
     offsets = magnetic.offsets_of([pose, *(movement.blocks for movement in movements)])
-    seen = [_look(movement, by_name, offsets) for movement in movements]
+    seen = [_look(movement, by_name, offsets, up) for movement in movements]
     chosen = _choose(seen, up)
     segments = {s: segment for plan in plans for s, segment in (plan.proximal, plan.distal)}
     known = _known(up, chosen)
@@ -141,7 +142,10 @@ def calibrate_limb(
 
 
 def _look(
-    movement: Movement, plans: Mapping[str, JointPlan], offsets: Mapping[str, magnetic.Offset]
+    movement: Movement,
+    plans: Mapping[str, JointPlan],
+    offsets: Mapping[str, magnetic.Offset],
+    up: Mapping[str, FloatArray],
 ) -> _Seen:
     """Return the readings of one movement, or refuse it."""
     if movement.joint not in plans or movement.axis not in AXES:
@@ -159,6 +163,9 @@ def _look(
     frames, rate = frames_of(sensors, movement.blocks)
     label = f"{plan.joint} {movement.axis}"
     still_pose.refuse_swapped(label, frames, plan.proximal, plan.distal)
+    lever = heights(frames, rate, (up[sensors[0]], up[sensors[1]]))
+    if lever is not None:
+        still_pose.refuse_upside_down(label, lever, plan.proximal, plan.distal)
     free = JointCalibration.uncalibrated(plan.joint, 3, plan.proximal, plan.distal)
     free = replace(free, centre_fixed=not _shoulder(plan))
     heading = HeadingEstimator(free, rate).feed(replace(frames, mag=None))

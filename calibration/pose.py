@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from calibration.lever import Heights
 from imu.block import STANDARD_GRAVITY, FloatArray, ImuBlock
 from imu.errors import CalibrationError
 from imu.sync import Frames
@@ -19,6 +20,15 @@ LARGEST_FORCE_ERROR = 0.6
 
 SWAPPED = 2.0
 """The distal sensor turns less than the proximal one by this factor: they are likely swapped."""
+
+HANGING = ("thigh", "shank", "upperarm", "forearm", "hand")
+"""Segments that hang from their upper joint in the neutral pose, standing or sitting upright."""
+
+LEAST_HEIGHT = 0.03
+"""Heights of a sensor above or below a joint that skin and soft mounts may feign, m."""
+
+SURE = 4.0
+"""How many sigma a height must be from none before a pose is refused for it."""
 
 
 def up_in(block: ImuBlock) -> FloatArray:
@@ -80,4 +90,40 @@ def refuse_swapped(label: str, frames: Frames, proximal: tuple[str, str], distal
             f"{label}: {proximal[0]} on {proximal[1]} moved {upper / max(lower, 1e-9):.0f} times as much as "
             f"{distal[0]} on {distal[1]}; the two are swapped, or the sensor sits on the other "
             f"side: exchange them"
+        )
+
+
+def refuse_upside_down(
+    label: str, heights: Heights, proximal: tuple[str, str], distal: tuple[str, str]
+) -> None:
+    """Raise `CalibrationError` if the movement shows the joint below the distal sensor of the pose.
+
+    However a sensor sits in its strap, the pose says which way is up in it, and the movement where the joint
+    is. On a segment that hangs from the joint the two must be on one side. They are not if the limb was
+    raised or lying in the pose, if the sensor was turned over between pose and movement, or if the sensors
+    are exchanged while both segments move, which their rates do not tell. Where both segments hang, the
+    height of one sensor above the other says the same, and more surely. Nothing is refused where the movement
+    tells too little or the distal segment does not hang (foot, head, trunk).
+
+    Parameters
+    ----------
+    label
+        What was asked to move.
+    heights
+        Of both sensors above the joint in the pose.
+    proximal, distal
+        (sensor id, segment name).
+    """
+    if not distal[1].endswith(HANGING):
+        return
+    apart, sigma = heights.apart
+    limit = max(LEAST_HEIGHT, SURE * sigma)
+    above = heights.distal > max(LEAST_HEIGHT, SURE * heights.distal_sigma) and apart < limit
+    reversed_order = proximal[1].endswith(HANGING) and apart < -limit
+    if above or reversed_order:
+        raise CalibrationError(
+            f"{label}: expected {distal[0]} on {distal[1]} to hang below the joint in the pose, but the "
+            "movement shows it above; the limb was upside down or lying, the sensor was turned over after "
+            f"the pose, or it is exchanged with {proximal[0]}: check the straps, let the limb hang in the "
+            "pose and repeat both"
         )
