@@ -31,10 +31,16 @@ def load_joints(path: Path) -> list[JointCalibration]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except FileNotFoundError:
+        raise CalibrationError(f"{path}: there is no such file; `rom calibrate` makes one") from None
+    except OSError as error:
         raise CalibrationError(
-            f"{path}: expected a calibration file written by `rom calibrate`, got {error}; "
-            "name another file or calibrate again"
+            f"{path}: cannot be read ({error.strerror}); check the name and the disk"
+        ) from error
+    except ValueError as error:
+        raise CalibrationError(
+            f"{path}: expected a calibration file written by `rom calibrate`, got no JSON; name another file "
+            "or calibrate again"
         ) from error
     return joints_of(document, source=str(path))
 

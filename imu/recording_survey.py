@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from imu.counted import counted
 from imu.recording_format import (
     END_DOCUMENT,
     EVENT_CHANNEL,
@@ -67,7 +68,7 @@ class Survey:
         """Return one sentence for each thing that is missing or has changed, with when."""
         names = {channel.number: channel for channel in channels(header)}
         sentences = [
-            f"{_name(names, channel)}: {count} samples are missing {_between(start, stop)}"
+            f"{_name(names, channel)}: {counted(count, 'sample')} missing {_between(start, stop)}"
             for channel, count, start, stop in self._missing
         ]
         if not any(name == HEADER_DOCUMENT for name, _ in found.documents.values()):
@@ -75,7 +76,7 @@ class Survey:
         numbers = found.documents.keys()
         absent = max(numbers, default=-1) + 1 - len(numbers)
         if absent:
-            sentences.append(f"{absent} documents (header, calibrations) are unreadable")
+            sentences.append(f"{counted(absent, 'document')} (header, calibrations) unreadable")
         sentences += self._missing_at_the_end(found, names)
         if found.data_end is None:
             end = (
@@ -90,7 +91,8 @@ class Survey:
         broken = [byte for byte in found.broken if byte < found.size - 1 or found.data_end is not None]
         if broken:
             sentences.append(
-                f"{len(broken)} damaged places, the first at byte {broken[0]}; `rom repair` leaves them out"
+                f"{counted(len(broken), 'damaged place')}, the first at byte {broken[0]}; "
+                "`rom repair` leaves out what is damaged"
             )
         if found.data_end is not None and not found.index_intact:
             sentences.append("the index at the end is damaged, nothing else; `rom repair` makes a new one")

@@ -68,7 +68,8 @@ def warnings_of(
         if each.loss > _LOSS_TO_MENTION:
             found.append(f"sensor {each.sensor} lost {each.loss:.1%} of its samples")
         if each.saturated:
-            found.append(f"sensor {each.sensor} was at the end of its range in {each.saturated} samples")
+            where = counted(each.saturated, "sample")
+            found.append(f"sensor {each.sensor} was at the end of its range in {where}")
     invalid = [rep for rep in reps if not rep.valid]
     found += [f"rep {rep.number} does not count: {'; '.join(rep.reasons)}" for rep in invalid]
     found += [f"rep {rep.number}: {'; '.join(rep.warnings)}" for rep in reps if rep.warnings]

@@ -165,7 +165,10 @@ def check_comparable(first: RepSample, second: RepSample, *, sides: Literal["sam
             f"both tests must be of one side, got {first.side} and {second.side}; for sides use symmetry"
         )
     if sides == "opposite" and {first.side, second.side} != {"left", "right"}:
-        raise InputError(f"symmetry needs a left and a right test, got {first.side} and {second.side}")
+        raise InputError(
+            f"symmetry needs a left and a right test, got {first.side} and {second.side}; for two tests of "
+            "one side use compare"
+        )
     if first.end != second.end:
         raise InputError(
             f"both tests must take the same end of a rep, got {first.end} and {second.end}; "

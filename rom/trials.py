@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from imu.counted import counted
 from imu.errors import InputError
 from imu.recording import Recording
 from rom.catalogue.movement import Movement, Side
@@ -39,21 +40,23 @@ def analyse_pair(
         As in `rom.trial.analyse`.
     restrapped
         Whether sensors came off or were moved in between.
-
     seen
         Called with 0 for the first or 1 for the second, and every step of its replay.
 
     Raises
     ------
     RomcapError
-        As `rom.trial.analyse`; also if the straps are said to be kept on, but the sensors are others.
+        As `rom.trial.analyse`; also if the second is of another movement or side than the first, or the
+        straps are said to be kept on, but the sensors are others.
     """
     watch = [None, None] if seen is None else [partial(seen, 0), partial(seen, 1)]
     first = analyse(pre, movement, side, seen=watch[0])
     calibration = first.setup.calibration
+    _check_same_test(first, post, movement, side)
+    what = movement or first.movement, side or first.side
     if restrapped or calibration is None:
-        return first, analyse(post, movement, side, seen=watch[1])
-    second = analyse(post, movement, side, calibrations=(calibration,), seen=watch[1])
+        return first, analyse(post, *what, seen=watch[1])
+    second = analyse(post, *what, calibrations=(calibration,), seen=watch[1])
     used = [[sensor.sensor for sensor in trial.setup.sensors] for trial in (first, second)]
     if used[0] != used[1]:
         raise InputError(
@@ -61,6 +64,21 @@ def analyse_pair(
             f"{' and '.join(used[1])}; say that the straps were put on again"
         )
     return first, second
+
+
+def _check_same_test(first: Trial, post: Recording, movement: Movement | str, side: str) -> None:
+    """Raise `InputError` if nobody asked for a movement or side and the second recording names another."""
+    header = post.header
+    if not side and {header.side, first.side} == {"left", "right"}:
+        raise InputError(
+            f"{post.path.name}: is of the {header.side} side, but the recording before it is of the "
+            f"{first.side} side; compare one side with itself, and the two sides with `rom symmetry`"
+        )
+    if not movement and header.movement and header.movement != first.movement.id:
+        raise InputError(
+            f"{post.path.name}: is of {header.movement}, but the recording before it is of "
+            f"{first.movement.id}; compare recordings of one movement"
+        )
 
 
 def compare_trials(
@@ -144,6 +162,16 @@ def symmetry_of_trials(
     return symmetry(one, other, involved=involved, own_sem=own_sem)
 
 
+def _without_reps(trial: Trial) -> str:
+    """Return what a trial without valid reps holds instead."""
+    if trial.reps:
+        first = trial.reps[0]
+        return f"none of {len(trial.reps)} does (rep {first.number}: {'; '.join(first.reasons)})"
+    if trial.passes:
+        return f"it holds {counted(len(trial.passes), 'pass', 'passes')} of a treatment and no test"
+    return "it holds no movement there and back"
+
+
 def _common_end(*trials: Trial) -> End:
     held = all(rep.end_kind == "plateau" for trial in trials for rep in trial.valid_reps)
     return "plateau" if held else "peak"
@@ -152,9 +180,9 @@ def _common_end(*trials: Trial) -> End:
 def _sample(trial: Trial, end: End, aggregate: Aggregate, *, restrapped: bool) -> RepSample:
     reps = trial.valid_reps
     if not reps:
-        why = f": {trial.warnings[-1]}" if trial.warnings else ""
         raise InputError(
-            f"{trial.movement.title(trial.side)}: no valid rep in the recording{why}; record the test again"
+            f"{trial.movement.title(trial.side)}: expected a recording with reps that count, but "
+            f"{_without_reps(trial)}; record the test again or name another recording"
         )
     ends = [rep.end_plateau if end == "plateau" else rep.end_peak for rep in reps]
     sample = trial.sample(aggregate, restrapped=restrapped)

@@ -21,6 +21,9 @@ from tools.bench.scoring import Row
 from tools.bench.table import behind, page, trial_lines
 from tools.bench.trials import score_folder, trial_folders
 
+AGREED = ("trial", "joint", "method", "mode", "rmse_deg", "rom_error_deg")
+"""What a row of `--json` holds, no more and no less; `rom bench --json` has cover and the rest too."""
+
 
 def main() -> None:
     """Score a folder; print a table and write the rows."""
@@ -45,7 +48,8 @@ def main() -> None:
     for sentence in behind(rows).sentences():
         print(sentence)
     if options.out is not None:
-        options.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        agreed = [{name: row[name] for name in AGREED} for row in rows]
+        options.out.write_text(json.dumps(agreed, indent=1), encoding="utf-8")
 
 
 def _line(row: Row) -> str:

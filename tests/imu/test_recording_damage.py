@@ -218,7 +218,8 @@ def test_the_damage_says_what_is_missing_and_when(
         t = recording.block(sensor).t
         hole = int(np.argmax(np.diff(t)))
         count = missing[sensor] - len(t)
-        expected = f"{segment}: {count} samples are missing between {t[hole]:.3f} s and {t[hole + 1]:.3f} s"
+        lost = f"{count} sample{'' if count == 1 else 's'} missing"
+        expected = f"{segment}: {lost} between {t[hole]:.3f} s and {t[hole + 1]:.3f} s"
         assert expected in recording.damage
 
 

@@ -31,7 +31,8 @@ class Standing:
     ) -> None:
         holds = plateaus or [math.nan] * len(peaks)
         self.movement, self.side = AKE, side
-        self.warnings = ("no rep counts",)
+        self.reps: tuple[object, ...] = ()
+        self.passes: tuple[object, ...] = ()
         self.valid_reps = tuple(
             SimpleNamespace(
                 number=number,
@@ -101,10 +102,23 @@ def test_sides_are_compared_from_trials() -> None:
     assert math.degrees(result.right_minus_left) == pytest.approx(-12.0)
 
 
-def test_a_trial_without_a_valid_rep_says_so() -> None:
+@pytest.mark.parametrize(
+    ("reps", "passes", "problem"),
+    [
+        (
+            [SimpleNamespace(number=1, reasons=("it took 0.7 s", "samples are missing inside"))] * 2,
+            [],
+            ("none of 2 does \\(rep 1: it took 0.7 s; samples are missing inside\\); record the test again"),
+        ),
+        ([], [None], "it holds 1 pass of a treatment and no test; record"),
+        ([], [None] * 5, "it holds 5 passes of a treatment and no test"),
+        ([], [], "it holds no movement there and back"),
+    ],
+)
+def test_a_trial_without_a_valid_rep_says_so(reps: list[object], passes: list[object], problem: str) -> None:
     empty = Standing(BEFORE)
-    empty.valid_reps = ()
-    with pytest.raises(InputError, match="no valid rep in the recording: no rep counts"):
+    empty.valid_reps, empty.reps, empty.passes = (), tuple(reps), tuple(passes)
+    with pytest.raises(InputError, match=problem):
         compare_trials(cast("Trial", empty), standing(AFTER))
 
 

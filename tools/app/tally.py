@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from imu.counted import counted
 from imu.recording import Event
 from rom.passes import Pass, Rep
 from rom.said import last_done
@@ -63,9 +64,7 @@ class Tally:
     @property
     def counts(self) -> str:
         """How many there are, in words."""
-        name = "pass" if self._of_passes else "rep"
-        plural = "es" if self._of_passes else "s"
-        return f"{len(self)} {name}{'' if len(self) == 1 else plural}"
+        return counted(len(self), *(("pass", "passes") if self._of_passes else ("rep",)))
 
     @property
     def detail(self) -> str:

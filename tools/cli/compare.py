@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imu.errors import InputError
+from tools.cli.measure import side_named
 from tools.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
@@ -161,9 +162,9 @@ def _pair(
     from imu.recording import Recording
     from rom.trials import analyse_pair
 
-    if side not in ("", "left", "right", "midline"):
-        raise InputError(f"--side must be left, right or midline, got {side}")
-    return analyse_pair(Recording.open(pre), Recording.open(post), movement, side, restrapped=restrapped)
+    return analyse_pair(
+        Recording.open(pre), Recording.open(post), movement, side_named(side), restrapped=restrapped
+    )
 
 
 def _trial(path: Path, movement: "Movement | str") -> "Trial":

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from imu.counted import counted
 from imu.errors import InputError
-from tools.cli.output import JsonOption, emit
+from tools.cli.output import JsonOption, emit, progress
 
 if TYPE_CHECKING:
     from calibration.segment import JointCalibration
@@ -124,15 +125,12 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """Measure one movement in a recording: reps, range of motion, and how far to trust them."""
-    from rich.progress import Progress
-
     from imu.recording import Recording
     from rom.trial import analyse
 
     opened = Recording.open(recording)
-    with Progress(transient=True, disable=as_json) as bar:
-        task = bar.add_task("measuring", total=opened.duration)
-        begin = opened.start if math.isfinite(opened.start) else 0.0
+    begin = opened.start if math.isfinite(opened.start) else 0.0
+    with progress("measuring") as moved:
         trial = analyse(
             opened,
             movement,
@@ -142,7 +140,7 @@ def measure(
             one_sensor=one_sensor,
             filter_name=filter_name,
             estimate=_estimate(estimate),
-            progress=lambda t: bar.update(task, completed=t - begin),
+            progress=lambda t: moved((t - begin) / max(opened.duration, 1e-9)),
         )
     emit(trial.to_document(), _page(trial), as_json=as_json)
 
@@ -150,13 +148,13 @@ def measure(
 def side_named(side: str) -> "Literal['left', 'right', 'midline', '']":
     """Return a side given on the command line; refuse any other word."""
     if side not in ("left", "right", "midline", ""):
-        raise typer.BadParameter(f"expected left, right or midline, got {side!r}", param_hint="--side")
+        raise InputError(f"--side must be left, right or midline, got {side}")
     return side
 
 
 def _estimate(name: str) -> "Estimator":
     if name not in ("live", "best"):
-        raise typer.BadParameter(f"expected live or best, got {name!r}", param_hint="--estimate")
+        raise InputError(f"--estimate must be live or best, got {name}")
     return name
 
 
@@ -191,7 +189,9 @@ class _AngleFile:
         try:
             self._file = None if path is None else path.open("w", encoding="utf-8", newline="")
         except OSError as error:
-            raise InputError(f"{path}: expected a file that can be written, got {error.strerror}") from error
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}); make its folder or choose another name"
+            ) from error
         if self._file is not None:
             self._file.write("t_s,angle_deg,sigma_deg,off_axis_1_deg,off_axis_2_deg\n")
 
@@ -263,8 +263,8 @@ def _page(trial: "Trial") -> str:
         kinds = {rep.end_kind for rep in trial.valid_reps}
         lines.append(
             f"  end {summary['end_mean_deg']:.1f} deg ({' and '.join(sorted(kinds))}, mean of "
-            f"{summary['valid_reps']} reps); one sigma {_known(summary['end_sigma_deg'])}, of which "
-            f"{_known(summary['strap_sigma_deg'])} stays the same while the straps stay on"
+            f"{counted(summary['valid_reps'], 'rep')}); one sigma {_known(summary['end_sigma_deg'])}, "
+            f"of which {_known(summary['strap_sigma_deg'])} stays the same while the straps stay on"
         )
         lines.append(
             f"  range {summary['range_mean_deg']:.1f} deg, one sigma {_known(summary['range_sigma_deg'])}"
@@ -285,7 +285,7 @@ def _page(trial: "Trial") -> str:
             f"{math.degrees(rep.peak_speed):11.0f} {rep.sparc:11.2f}{note}"
         )
     if trial.passes:
-        lines.append(f"  {len(trial.passes)} passes")
+        lines.append(f"  {counted(len(trial.passes), 'pass', 'passes')}")
     for marked in trial.passes:
         p = marked.found
         start, end = math.degrees(p.start_angle), math.degrees(p.end_angle)

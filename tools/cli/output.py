@@ -2,7 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -26,6 +28,20 @@ def emit(document: object, text: str, *, as_json: bool) -> None:
         print(json.dumps(_finite(document), indent=2, ensure_ascii=False))
     else:
         print(text)
+
+
+@contextmanager
+def progress(title: str) -> Generator[Callable[[float], None]]:
+    """Show progress on the error stream, if a person watches; yield what moves it (share done, 0 to 1)."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda share: bar.update(task, total=1.0, completed=share)
 
 
 def _finite(value: object) -> object:

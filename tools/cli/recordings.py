@@ -1,17 +1,19 @@
 """`rom import`, `rom info`, `rom repair`: recordings as files."""
 
 import math
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imu.counted import counted
 from imu.errors import InputError
-from tools.cli.output import JsonOption, emit
+from tools.cli.measure import side_named
+from tools.cli.output import JsonOption, emit, progress
 
-_SIDES = ("left", "right", "midline")
+if TYPE_CHECKING:
+    from imu.recording_repair import RepairReport
 
 
 def register(app: typer.Typer) -> None:
@@ -46,19 +48,18 @@ def import_files(
     from tools.exchange.incoming import write_recording
     from tools.exchange.reading import guess, read_incoming
 
-    if side and side not in _SIDES:
-        raise InputError(f"--side must be left, right or midline, got {side}")
+    asked = side_named(side)
     kind = guess(files, columns)
-    incoming = read_incoming(files, side=side, columns=columns, segments=_segments(sensor or []))
+    incoming = read_incoming(files, side=asked, columns=columns, segments=_segments(sensor or []))
     header = RecordingHeader(
         client=client,
         movement=_known_movement(movement),
-        side=side or incoming.side,
+        side=asked or incoming.side,
         phase=phase,
         notes=notes,
     )
-    with _bar("Importing") as progress:
-        header = write_recording(incoming, out, header, progress)
+    with progress("importing") as moved:
+        header = write_recording(incoming, out, header, moved)
     document = {
         "recording": str(out),
         "layout": incoming.layout,
@@ -78,7 +79,8 @@ def import_files(
     lines = [f"{out}: {header.side} {header.movement}".rstrip(": ") + f" ({incoming.layout})"]
     lines.append(f"  taken for {kind.name}, by {kind.sign}")
     lines += [
-        f"  {s.info.segment}: {len(s.block)} samples at {s.info.rate_hz:.2f} Hz" for s in incoming.sensors
+        f"  {s.info.segment}: {counted(len(s.block), 'sample')} at {s.info.rate_hz:.2f} Hz"
+        for s in incoming.sensors
     ]
     lines += [f"  note: {remark}" for remark in incoming.all_remarks()]
     emit(document, "\n".join(lines), as_json=as_json)
@@ -109,7 +111,7 @@ def repair_recording(
     if from_raw:
         _rebuild(file, as_json=as_json)
         return
-    with _bar("Repairing"):
+    with progress("repairing"):
         report = repair(file)
     document = {
         "source": str(report.source),
@@ -119,11 +121,15 @@ def repair_recording(
         "damage": list(report.damage),
     }
     if report.written is None:
-        text = f"{file}: is intact, nothing to repair ({report.samples} samples, {report.events} events)"
+        text = f"{file}: is intact, nothing to repair ({_kept(report)})"
     else:
-        lines = [f"{report.written}: {report.samples} samples and {report.events} events kept of {file.name}"]
+        lines = [f"{report.written}: {_kept(report)} kept of {file.name}"]
         text = "\n".join([*lines, *(f"  was: {sentence}" for sentence in report.damage)])
     emit(document, text, as_json=as_json)
+
+
+def _kept(report: "RepairReport") -> str:
+    return f"{counted(report.samples, 'sample')} and {counted(report.events, 'event')}"
 
 
 def _rebuild(file: Path, *, as_json: bool) -> None:
@@ -131,7 +137,7 @@ def _rebuild(file: Path, *, as_json: bool) -> None:
 
     from imu.rebuild import rebuild
 
-    with _bar("Making the samples again"):
+    with progress("making the samples again"):
         report = rebuild(file)
     document = {
         "schema": "romcap.rebuild/1",
@@ -163,15 +169,3 @@ def _segments(options: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--sensor expects FILE=SEGMENT, like arm.csv=right_forearm, got {option}")
         segments[Path(name).name] = segment
     return segments
-
-
-@contextmanager
-def _bar(title: str) -> Generator[Callable[[float], None]]:
-    """Show progress on the error stream; yield the function that moves it (share done, 0 to 1)."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda share: progress.update(task, total=1.0, completed=share)

@@ -76,8 +76,9 @@ def _arrays(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except (BadZipFile, ValueError, EOFError, KeyError, OSError, ZlibError, NotImplementedError) as error:
+        found = str(error).rstrip(".")
         raise InputError(
-            f"{path.name}: expected an .npz archive of arrays, but {error}; copy the file again"
+            f"{path.name}: expected an .npz archive of arrays, but {found}; copy the file again"
         ) from None
 
 

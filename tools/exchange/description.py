@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from imu.counted import counted
 from imu.recording import Recording
 from imu.recording_summary import SensorSummary, summarise
 
@@ -85,8 +86,8 @@ def page(document: Mapping[str, Any]) -> str:
     for sensor in document["sensors"]:
         lines.append(
             f"    {sensor['segment']:<18} {sensor['sensor']} ({sensor['kind']}): {sensor['samples']} samples "
-            f"at {sensor['rate_hz']:.2f} Hz, {sensor['gaps']} gaps, {100.0 * sensor['loss']:.2f} % lost, "
-            f"{sensor['unknown']} unknown"
+            f"at {sensor['rate_hz']:.2f} Hz, {counted(sensor['gaps'], 'gap')}, "
+            f"{100.0 * sensor['loss']:.2f} % lost, {sensor['unknown']} unknown"
         )
     lines.append(f"  calibrations {', '.join(document['calibrations']) or 'none'}")
     lines.append(f"  events    {_counts([event['kind'] for event in document['events']])}")

@@ -117,7 +117,7 @@ def _sensor(table: Table, t: FloatArray, segment: str) -> IncomingSensor:
         acc_range_g=_ACC_RANGE_G,
     )
     if blank.any():
-        remarks.append(f"{int(blank.sum())} of {len(blank)} rows are all zeros and count as unknown")
+        remarks.append(f"{int(blank.sum())} of {len(blank)} rows all zeros, taken as unknown")
     block = ImuBlock(info.sensor, t[keep], gyr, acc, mag)
     return checked(IncomingSensor(info, block, (*table.remarks, *remarks)))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from imu.block import FloatArray
+from imu.counted import counted
 from imu.errors import InputError
 from tools.exchange.incoming import Incoming
 from tools.exchange.opensim import BODIES
@@ -84,7 +85,7 @@ def read_opensense(path: Path, segments: Mapping[str, str] | None = None) -> Inc
         for at, name in enumerate(names[1:], start=1)
     )
     lost = len(rows) - len(whole)
-    remarks = [REMARK, *([f"{lost} lines with too few cells are left out"] if lost else [])]
+    remarks = [REMARK, *([f"{counted(lost, 'line')} with too few cells left out"] if lost else [])]
     return Incoming((path,), "opensense", sensors, tuple(remarks))
 
 

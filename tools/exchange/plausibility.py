@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray, ImuBlock
+from imu.counted import counted
 from imu.errors import InputError
 from imu.recording_summary import gaps, sample_rate
 from tools.exchange.axes_check import check_axes
@@ -60,12 +61,13 @@ def checked(sensor: IncomingSensor) -> IncomingSensor:
     remarks = [*sensor.remarks, *saturated]
     unknown = int((~np.isfinite(block.gyr).all(axis=1) | ~np.isfinite(block.acc).all(axis=1)).sum())
     if unknown:
-        remarks.append(f"{unknown} of {len(block)} samples are not fully known (NaN)")
+        remarks.append(f"{unknown} of {len(block)} samples not fully known (NaN)")
     holes = gaps(block.t)
     if holes:
         missing = sum(count for _, _, count in holes)
         remarks.append(
-            f"{missing} samples are missing in {len(holes)} gaps, the first at {holes[0][0]:.3f} s"
+            f"{counted(missing, 'sample')} missing in {counted(len(holes), 'gap')}, the first at "
+            f"{holes[0][0]:.3f} s"
         )
     rate = sensor.info.rate_hz if np.isfinite(sensor.info.rate_hz) else sample_rate(block.t)
     return IncomingSensor(replace(sensor.info, rate_hz=rate), block, tuple(remarks))
@@ -102,8 +104,8 @@ def _without_saturation(sensor: IncomingSensor, block: ImuBlock) -> tuple[ImuBlo
     gyr_flat = _flat_at_limit(block.gyr, gyr_limit, _LOWEST_GYR_LIMIT)
     acc_flat = _flat_at_limit(block.acc, acc_limit, _LOWEST_ACC_LIMIT)
     remarks = [
-        f"{int(flat.any(axis=1).sum())} samples of the {what} are saturated (flat at {limit:.4g} {unit}) and "
-        "count as unknown"
+        f"{counted(int(flat.any(axis=1).sum()), 'sample')} of the {what} saturated (flat at {limit:.4g} "
+        f"{unit}), taken as unknown"
         for flat, what, limit, unit in (
             (gyr_flat, "gyroscope", np.degrees(np.nanmax(np.abs(block.gyr), initial=0.0)), "degree/s"),
             (acc_flat, "accelerometer", np.nanmax(np.abs(block.acc), initial=0.0), "m/s^2"),

@@ -216,11 +216,30 @@ def read_incoming(
     Raises
     ------
     InputError
-        If the files are of no known layout, of several, or break the rules of theirs.
+        If the files are of no known layout, of several, or break the rules of theirs, or if they name other
+        segments or another side than asked for.
     """
     kind = guess(paths, columns)
     strangers = sorted(set(segments or {}) - {path.name for path in paths})
     if strangers and kind.by_file:
         names = ", ".join(path.name for path in paths)
         raise InputError(f"--sensor names {', '.join(strangers)}, but the files are {names}")
-    return kind.read(paths, side, segments or {})
+    incoming = kind.read(paths, side, segments or {})
+    _check_as_asked(incoming, side, segments or {})
+    return incoming
+
+
+def _check_as_asked(incoming: Incoming, side: str, segments: Segments) -> None:
+    worn = [sensor.info.segment for sensor in incoming.sensors]
+    ignored = [f"{name}={segment}" for name, segment in segments.items() if segment not in worn]
+    if ignored:
+        raise InputError(
+            f"--sensor {' and '.join(ignored)} would change nothing: what is read names its segments itself "
+            f"({', '.join(worn)}); leave it out, or leave the segment out there"
+        )
+    strangers = [segment for segment in worn if {side, segment.partition("_")[0]} == {"left", "right"}]
+    if strangers:
+        raise InputError(
+            f"expected sensors of the {side} side, but these are on {' and '.join(strangers)}; name the "
+            "other side or correct the segment"
+        )

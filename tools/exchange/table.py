@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from imu.block import FloatArray
+from imu.counted import counted
 from imu.errors import InputError
 
 _MOST_BAD_CELLS = 0.05
@@ -93,7 +94,7 @@ def read_table(path: Path, words: str = "") -> Table:
             f"{path.name}: expected lines of numbers below the names, got none; the file is empty or cut"
         )
     if len(full) < len(rows) - 1:
-        remarks.append(f"{len(rows) - 1 - len(full)} lines with too few cells are left out")
+        remarks.append(f"{counted(len(rows) - 1 - len(full), 'line')} with too few cells left out")
     texts = {names[at]: at for at in named if re.fullmatch(words, names[at])} if words else {}
     named = [at for at in named if names[at] not in texts]
     values = np.array([[_number(row[at], decimal_comma) for at in named] for row in full])

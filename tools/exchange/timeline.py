@@ -3,6 +3,7 @@
 import numpy as np
 
 from imu.block import BoolArray, FloatArray
+from imu.counted import counted
 from imu.errors import InputError
 
 _MOST_BACKWARD = 0.01
@@ -42,5 +43,5 @@ def increasing(name: str, t: FloatArray) -> tuple[BoolArray, list[str]]:
             what = f"{int(repeated.sum())} of {len(t)} rows repeat the time before them (first: row {at + 1})"
             cause = "the time column is too coarse; use the sensor's own clock, or declare the rate instead"
         raise InputError(f"{name}: time should increase from row to row, but {what}; {cause}")
-    counts = ((repeated, "repeat a time"), (back, "go back in time"), (~timed, "have no time"))
-    return keep, [f"{int(rows.sum())} rows {what} and are left out" for rows, what in counts if rows.any()]
+    counts = ((repeated, "with a time repeated"), (back, "back in time"), (~timed, "without a time"))
+    return keep, [f"{counted(int(rows.sum()), 'row')} {what} left out" for rows, what in counts if rows.any()]

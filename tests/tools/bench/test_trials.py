@@ -2,6 +2,8 @@
 
 import json
 import math
+import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,23 @@ def test_any_folder_gives_rows_of_the_agreed_form(told: tuple[dict[str, Row], li
     assert best < 1.0
     assert rows[REVIEW]["coverage95"] is not None
     assert rows["vqf-6d"]["coverage95"] is None, "peers state no interval"
+
+
+def test_the_script_writes_exactly_the_agreed_columns(
+    tmp_path: Path, arrays: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "set", arrays)
+    out = tmp_path / "rows.json"
+    script = Path(__file__).parents[2] / "bench" / "accuracy.py"
+    words = ["--data", str(tmp_path / "set"), "--json", str(out), "--no-ahrs", "--no-qmt"]
+    monkeypatch.setattr(sys, "argv", [str(script), *words])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    runpy.run_path(str(script), run_name="__main__")
+    rows = json.loads(out.read_text())
+    assert {row["method"] for row in rows} == {LIVE, REVIEW, "vqf-6d"}
+    for row in rows:
+        assert set(row) == CONTRACT
+        assert isinstance(row["rmse_deg"], float)
 
 
 def test_a_file_that_is_no_trial_is_named(told: tuple[dict[str, Row], list[str]]) -> None:

@@ -100,5 +100,11 @@ def test_what_does_not_fit_is_refused_in_a_sentence(visit: dict[str, Any], tmp_p
         run("compare", left, left, "--movement", "kn_fly")
     with pytest.raises(RomcapError, match="--side must be left, right or midline, got up"):
         run("compare", left, left, "--side", "up")
+    with pytest.raises(
+        RomcapError, match=r"is of the right side, .*; compare one side with itself, and the two"
+    ):
+        run("compare", left, right)
+    with pytest.raises(RomcapError, match="got left and left; for two tests of one side use compare"):
+        run("symmetry", left, left)
     with pytest.raises(RomcapError):
         run("compare", str(tmp_path / "absent.mcap"), left)

@@ -99,7 +99,11 @@ def test_replay_tells_what_it_finds_as_it_goes(
         (("--side", "right"), "this one is of the left side"),
         (("--movement", "kn_bend"), "the catalogue knows no movement 'kn_bend'"),
         (("--filter", "kalman"), "unknown orientation filter 'kalman'"),
-        (("--calibration", "nowhere.json"), "expected a calibration file"),
+        (("--calibration", "nowhere.json"), "nowhere.json: there is no such file"),
+        (("--calibration", __file__), "expected a calibration file written by `rom calibrate`, got no JSON"),
+        (("--calibration", "."), ".: cannot be read (Is a directory)"),
+        (("--side", "lft"), "--side must be left, right or midline, got lft"),
+        (("--estimate", "finest"), "--estimate must be live or best, got finest"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_1(
@@ -112,6 +116,7 @@ def test_a_mistake_is_one_sentence_and_status_1(
     assert run(monkeypatch, "measure", recording, *words) == 1
     out = capsys.readouterr()
     assert sentence in out.err
+    assert out.out == ""
     assert out.err.startswith("rom: ")
     assert out.err.count("\n") == 1
 
@@ -120,4 +125,4 @@ def test_a_file_that_cannot_be_written_is_one_sentence(
     recording: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(monkeypatch, "replay", recording, "--csv", tmp_path / "no" / "where.csv") == 1
-    assert "expected a file that can be written" in capsys.readouterr().err
+    assert "cannot be written (No such file or directory); make its folder" in capsys.readouterr().err

@@ -126,6 +126,7 @@ def test_a_damaged_recording_says_so_and_can_be_repaired(trial: Path, tmp_path: 
         (("--movement", "elbow_dance"), "knows no movement 'elbow_dance'"),
         (("--sensor", "forearm"), "expects FILE=SEGMENT"),
         (("--sensor", "other.csv=thorax"), "--sensor names other.csv"),
+        (("--sensor", "trial.npz=thorax"), r"would change nothing: .* \(right_forearm, right_upperarm\)"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(

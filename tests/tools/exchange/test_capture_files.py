@@ -276,7 +276,7 @@ def test_a_damaged_capture2go_recording_loses_only_what_is_damaged(tmp_path: Pat
     path.write_bytes(data)
     (sensor,) = read_incoming([path], segments={path.name: "left_shank"}).sensors
     assert len(sensor.block) == 792
-    assert any("8 samples are missing in 1 gaps" in remark for remark in sensor.remarks)
+    assert any("8 samples missing in 1 gap" in remark for remark in sensor.remarks)
 
 
 def test_an_mvn_export_comes_back(tmp_path: Path, motion: Motion) -> None:

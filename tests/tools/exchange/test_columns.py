@@ -183,8 +183,8 @@ def test_repeated_and_backward_rows_are_left_out_and_counted(tmp_path: Path) -> 
     lines.insert(300, lines[100])
     (tmp_path / "arm.csv").write_text("\n".join(lines) + "\n")
     notes = remarks(tmp_path, "\n".join(lines) + "\n")
-    assert any("1 rows repeat a time" in note for note in notes)
-    assert any("1 rows go back in time" in note for note in notes)
+    assert any("1 row with a time repeated left out" in note for note in notes)
+    assert any("1 row back in time left out" in note for note in notes)
     got = imported(tmp_path, "\n".join(lines) + "\n", mapping_text())
     np.testing.assert_array_equal(got.t, block.t)
     np.testing.assert_array_equal(got.acc, block.acc)
@@ -211,7 +211,7 @@ def test_unknown_cells_stay_unknown_and_are_counted(tmp_path: Path) -> None:
     block = swing()
     text = edited(block, 200, f"{float(block.t[200])!r},,nan,0.1,oops,9.0,inf")
     notes = remarks(tmp_path, text)
-    assert any("1 of 600 samples are not fully known" in note for note in notes)
+    assert any("1 of 600 samples not fully known" in note for note in notes)
     got = imported(tmp_path, text, mapping_text())
     np.testing.assert_array_equal(got.gyr[200], [np.nan, np.nan, 0.1])
     np.testing.assert_array_equal(got.acc[200], [np.nan, 9.0, np.nan])
@@ -229,7 +229,7 @@ def test_saturated_samples_become_unknown_and_are_counted(tmp_path: Path, declar
     text = csv_text(ImuBlock("A", block.t, gyr, block.acc))
     mapping = mapping_text(sensor_extra="gyr_range_dps = 125" if declared else "")
     assert any(
-        f"{flat.any(axis=1).sum()} samples of the gyroscope are saturated" in note
+        f"{flat.any(axis=1).sum()} samples of the gyroscope saturated" in note
         for note in remarks(tmp_path, text, mapping)
     )
     got = imported(tmp_path, text, mapping)
@@ -242,7 +242,7 @@ def test_gaps_are_counted_and_marked_in_the_recording(tmp_path: Path) -> None:
     kept = np.r_[0:100, 107:400, 401:600]
     text = csv_text(ImuBlock("A", block.t[kept], block.gyr[kept], block.acc[kept]))
     assert any(
-        "8 samples are missing in 2 gaps, the first at 0.990 s" in note for note in remarks(tmp_path, text)
+        "8 samples missing in 2 gaps, the first at 0.990 s" in note for note in remarks(tmp_path, text)
     )
     imported(tmp_path, text, mapping_text())
     events = Recording.open(tmp_path / "arm.mcap").events
@@ -339,3 +339,14 @@ def test_one_file_per_sensor_with_segments_from_outside(tmp_path: Path) -> None:
     order = [block.sensor for block in Recording.open(tmp_path / "x.mcap").blocks()]
     assert order[:3] == ["left_thigh", "left_shank", "left_thigh"]
     assert load_mapping(tmp_path / "m.toml").sensors[0].segment == ""
+
+
+def test_a_side_or_segment_that_contradicts_the_declaration_is_refused(tmp_path: Path) -> None:
+    table, mapping = tmp_path / "a.csv", tmp_path / "m.toml"
+    table.write_text(csv_text(swing()))
+    mapping.write_text(mapping_text())
+    with pytest.raises(InputError, match="sensors of the left side, but these are on right_forearm"):
+        read_incoming([table], columns=mapping, side="left")
+    with pytest.raises(InputError, match=r"a\.csv=right_hand would change nothing"):
+        read_incoming([table], columns=mapping, segments={"a.csv": "right_hand"})
+    assert read_incoming([table], columns=mapping, side="right").sensors[0].info.segment == "right_forearm"

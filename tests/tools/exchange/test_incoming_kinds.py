@@ -220,7 +220,7 @@ def test_xsens_text_comes_in_with_wraps_and_losses(tmp_path: Path, matrix: bool)
     assert len(sensor.block) == len(block) - 3
     kept = np.rint(sensor.block.t * RATE).astype(int)
     np.testing.assert_allclose(sensor.block.gyr, block.gyr[kept], atol=1e-8)
-    assert any("3 samples are missing in 1 gaps" in remark for remark in sensor.remarks)
+    assert any("3 samples missing in 1 gap" in remark for remark in sensor.remarks)
     with pytest.raises(InputError, match="which segment"):
         read_incoming([path])
     path.write_text(path.read_text().replace(f"// Update Rate: {RATE}Hz\n", ""))

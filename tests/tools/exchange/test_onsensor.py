@@ -75,7 +75,7 @@ def test_a_lost_frame_is_a_gap_and_noise_costs_the_frame_before_it(tmp_path: Pat
     (sensor,) = read_witmotion([path], {"a.txt": "pelvis"}).sensors
     assert len(sensor.block) == 398
     assert any("31 bytes belong to no frame" in remark for remark in sensor.remarks)
-    assert any("2 samples are missing in 2 gaps" in remark for remark in sensor.remarks)
+    assert any("2 samples missing in 2 gaps" in remark for remark in sensor.remarks)
 
 
 def test_files_of_one_trial_keep_their_distance(tmp_path: Path) -> None:
