@@ -65,7 +65,11 @@ def calibrate(
         )
     save_joints(out, list(joints.values()))
     lines = [f"{joint.joint}: {_words(joint)}" for joint in joints.values()]
-    document = {"file": str(out), "joints": [joint.to_document() for joint in joints.values()]}
+    document = {
+        "schema": "romcap.calibration/1",
+        "file": str(out),
+        "joints": [joint.to_document() for joint in joints.values()],
+    }
     emit(document, "\n".join([*lines, f"written to {out}"]), as_json=as_json)
 
 

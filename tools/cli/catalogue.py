@@ -75,7 +75,8 @@ def _is_one(words: str, ids: Sequence[str]) -> bool:
 
 def _movement_line(movement: "Movement") -> str:
     error = "no published MDC" if movement.mdc95 is None else f"MDC95 {yardstick(movement.mdc95)}"
-    return f"{movement.id:<22}{_name(movement)}; {error}, evidence {movement.evidence_grade}"
+    name = _name(movement)
+    return f"{movement.id:<22}{name[0].upper()}{name[1:]}; {error}, evidence {movement.evidence_grade}"
 
 
 def _name(movement: "Movement") -> str:

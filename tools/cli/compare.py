@@ -8,9 +8,10 @@ import typer
 
 from imu.errors import InputError
 from tools.cli.measure import side_named
-from tools.cli.output import JsonOption, emit
+from tools.cli.output import JsonOption, emit, probability
 
 if TYPE_CHECKING:
+    from imu.block import FloatArray
     from rom.catalogue.movement import Movement
     from rom.estimate import Estimate
     from rom.sample import RepSample
@@ -88,7 +89,7 @@ def compare(
         "",
         f"Before  {_reps(result.pre)}",
         f"After   {_reps(result.post)}",
-        *_numbers(result.change),
+        *_numbers(result.change, "more range"),
     ]
     if result.trend is not None:
         lines.append(f"Beyond the trend over reps: {_estimate(result.trend)}")
@@ -128,7 +129,7 @@ def symmetry(
         "",
         f"Left    {_reps(result.left)}",
         f"Right   {_reps(result.right)}",
-        *_numbers(result.difference),
+        *_numbers(result.difference, f"more range on the {involved} side"),
     ]
     if result.indices is not None:
         lines.append(
@@ -175,16 +176,24 @@ def _trial(path: Path, movement: "Movement | str") -> "Trial":
 
 
 def _reps(sample: "RepSample") -> str:
-    values = ", ".join(f"{math.degrees(value):.1f}" for value in sample.values)
-    return f"{math.degrees(sample.value):.1f}° of {values}"
+    def listed(values: "FloatArray") -> str:
+        return ", ".join(f"{math.degrees(value):.1f}" for value in values)
+
+    value = f"{math.degrees(sample.value):.1f}°"
+    if sample.aggregate == "best_of_3":
+        return f"{value}, best of {listed(sample.used)}"
+    warming = f" (warming up: {listed(sample.values[: sample.warm_ups])})" if sample.warm_ups else ""
+    return f"{value}, mean of {listed(sample.used)}{warming}"
 
 
-def _numbers(found: "Difference") -> list[str]:
+def _numbers(found: "Difference", positive: str) -> list[str]:
     limit = found.yardstick.mdc95
-    above = "" if limit is None else f", P(beyond the MDC) {found.estimate.probability_above(limit):.3f}"
+    above = (
+        "" if limit is None else f", P(beyond the MDC) {probability(found.estimate.probability_above(limit))}"
+    )
     lines = [
         f"Difference {_estimate(found.estimate)}, "
-        f"P(more range) {found.estimate.probability_above(0.0):.3f}{above}"
+        f"P({positive}) {probability(found.estimate.probability_above(0.0))}{above}"
     ]
     lines += _parts(found)
     if found.plain is not None:

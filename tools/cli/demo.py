@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imu.errors import InputError
-from tools.cli.output import JsonOption, emit
+from tools.cli.output import JsonOption, emit, probability
 
 if TYPE_CHECKING:
     from tools.report.findings import VisitFindings
@@ -70,7 +70,7 @@ def demo(
         "",
         f"Put in by the simulator: {injected['treated']:+.1f}° on the treated side, of which "
         f"{injected['warm_up']:+.1f}° warm-up.",
-        f"P(more range) {final.change.estimate.probability_above(0.0):.3f}.",
+        f"P(more range) {probability(final.change.estimate.probability_above(0.0))}.",
         "",
         f"Report      {report}",
         f"Recordings  {out / 'recordings'} ({len(recordings)} files; try `rom replay` or `rom info` on one)",

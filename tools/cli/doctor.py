@@ -52,7 +52,7 @@ def doctor(
     findings = [*programs(), package_names(), disk(folder), *unfinished(folder), pairing()]
     findings += [*system_bluetooth(), *([listening()] if bluetooth else []), virtual_sensors()]
     emit(
-        {"schema": "rom.doctor/1", "findings": [asdict(finding) for finding in findings]},
+        {"schema": "romcap.doctor/1", "findings": [asdict(finding) for finding in findings]},
         "\n".join(_line(finding) for finding in findings),
         as_json=as_json,
     )

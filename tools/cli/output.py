@@ -30,6 +30,13 @@ def emit(document: object, text: str, *, as_json: bool) -> None:
         print(text)
 
 
+def probability(value: float) -> str:
+    """Return a probability with three decimals; nothing is certain, so not 0 nor 1."""
+    if value > 0.9995:
+        return "above 0.999"
+    return f"{value:.3f}" if value >= 0.0005 else "below 0.001"
+
+
 @contextmanager
 def progress(title: str) -> Generator[Callable[[float], None]]:
     """Show progress on the error stream, if a person watches; yield what moves it (share done, 0 to 1)."""

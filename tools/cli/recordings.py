@@ -61,6 +61,7 @@ def import_files(
     with progress("importing") as moved:
         header = write_recording(incoming, out, header, moved)
     document = {
+        "schema": "romcap.import/1",
         "recording": str(out),
         "layout": incoming.layout,
         "guessed": kind.name,
@@ -114,6 +115,7 @@ def repair_recording(
     with progress("repairing"):
         report = repair(file)
     document = {
+        "schema": "romcap.repair/1",
         "source": str(report.source),
         "written": None if report.written is None else str(report.written),
         "samples": report.samples,

@@ -12,13 +12,8 @@ from imu.recording_summary import SensorSummary, summarise
 def describe(path: Path) -> dict[str, Any]:
     """Return what a recording holds as a JSON mapping.
 
-    Keys: `recording`, `recording_id`, `created_at` (ISO 8601), `client`, `movement`, `side`, `phase`,
-    `simulated`, `notes`, `software`, `provenance`, `duration_s`, `sha256`, `damage` and `repairs` (what is
-    missing here, and what was in the file that this one was repaired from), `calibrations` (their kinds),
-    `events` (`t_s`, `kind`, `data`), and `sensors`, each with `sensor`, `segment`, `kind`, `serial`,
-    `firmware`, `placement`, `rate_hz` (measured), `nominal_rate_hz`, `samples`, `start_s`, `stop_s`,
-    `unknown` (samples with a NaN), `gaps`, `missing`, `longest_gap_s`, `loss` (0 to 1) and its last
-    `status`.
+    Its fields are those of `romcap.info/1` in `docs/json.md`; `repairs` is what was wrong with the
+    file that this one was repaired from.
 
     Raises
     ------
@@ -29,6 +24,7 @@ def describe(path: Path) -> dict[str, Any]:
     header = recording.header.to_document()
     del header["sensors"]
     return {
+        "schema": "romcap.info/1",
         "recording": str(path),
         **header,
         "duration_s": recording.duration,
