@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from imu.counted import counted
 from rom.alert import clock
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, UNSURE, JointSeries
 from rom.measures import RepMeasures
