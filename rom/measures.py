@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from calibration.expected import USUAL, Expected
 from imu.block import BoolArray, FloatArray
 from rom.angles import GAP, UNSURE, JointSeries
 from rom.catalogue.movement import AngleRule, Gate
@@ -170,6 +171,7 @@ def measure_rep(
     number: int = 1,
     gate: Gate | None = None,
     rule: AngleRule | None = None,
+    expected: Expected = USUAL,
     params: MeasureParams | None = None,
 ) -> RepMeasures:
     """Measure one rep.
@@ -186,6 +188,8 @@ def measure_rep(
         Compensation limit of the movement, if its sources give one.
     rule
         How the angle is read; None if as a turn about one axis.
+    expected
+        What the worse of its sensors errs by.
     params
         How it is measured.
     """
@@ -241,7 +245,7 @@ def measure_rep(
         end_plateau=plateau,
         range_peak_to_peak=float(np.ptp(smooth[inside])),
         end_sigma=end_sigma,
-        range_sigma=range_sigma(part, before, at_end, travel, rule),
+        range_sigma=range_sigma(part, before, at_end, travel, rule=rule, expected=expected),
         strap_sigma=strap,
         mean_speed=travel / (rep.turn - rep.start) if rep.turn > rep.start else math.nan,
         peak_speed=float(out_speed[fastest]),

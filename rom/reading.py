@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.expected import USUAL, Expected, heading_params
 from calibration.heading import HeadingEstimator
 from calibration.heading_series import Heading
 from calibration.segment import JointCalibration, SegmentAlignment
@@ -44,6 +45,8 @@ class TrackedSensor:
         End of the gyroscope's range, rad/s; None if not known.
     calibration
         Its errors, taken off every sample; None if not known.
+    expected
+        What its samples err by after that.
     """
 
     sensor: str
@@ -51,6 +54,7 @@ class TrackedSensor:
     noise: RestNoise | None = None
     gyr_range: float | None = None
     calibration: SensorCalibration | None = None
+    expected: Expected = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,16 @@ class TrackerSetup:
         """The sensors, proximal first, without the gyroscope offsets that the joint's calibration knows."""
         sensors = (self.distal,) if self.proximal is None else (self.proximal, self.distal)
         return tuple(_steadied(sensor, self.calibration) for sensor in sensors)
+
+    @property
+    def expected(self) -> Expected:
+        """What the worse of the sensors errs by."""
+        own = self.distal.expected
+        return own if self.proximal is None else own.worst(self.proximal.expected)
+
+    def estimator(self, calibration: JointCalibration) -> HeadingEstimator:
+        """Return the live estimator of the relative heading for these sensors."""
+        return HeadingEstimator(calibration, self.output_rate, params=heading_params(self.expected))
 
     @property
     def output_rate(self) -> float:
@@ -156,7 +170,7 @@ def reader(setup: TrackerSetup, heading: HeadingSource | None = None) -> Reader:
         return _StartPose(setup)
     if setup.rule.kind == "inclination" or setup.proximal is None:
         return _Inclination(setup, setup.calibration)
-    return _Joint(setup, setup.calibration, heading or HeadingEstimator(setup.calibration, setup.output_rate))
+    return _Joint(setup, setup.calibration, heading or setup.estimator(setup.calibration))
 
 
 class _Joint:

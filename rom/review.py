@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from calibration.expected import heading_params
 from calibration.gather import together
 from calibration.heading_series import Heading
 from calibration.smoother import smooth
@@ -60,7 +61,8 @@ def look_back(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> Review:
     calibration = setup.calibration
     if calibration is None or setup.proximal is None or setup.rule.kind == "inclination" or not len(frames):
         return Review(filters, None)
-    return Review(filters, _FinishedHeading(smooth(calibration, frames, setup.output_rate)))
+    heading = smooth(calibration, frames, setup.output_rate, params=heading_params(setup.expected))
+    return Review(filters, _FinishedHeading(heading))
 
 
 def in_hindsight(setup: TrackerSetup, blocks: Iterable[ImuBlock]) -> tuple[dict[str, Orientation], Frames]:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from calibration.relative_state import RelativeParams
+from calibration.expected import USUAL, Expected
 from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray
 from rom.angles import JointSeries
 from rom.catalogue.movement import AngleRule
@@ -23,13 +23,6 @@ DRIFT = math.radians(0.02)
 IN_INTERVAL = 1.0 / math.sqrt(12.0)
 """One sigma of the instant to which a sample belongs, in sample intervals: no sensor tells where between two
 ticks its low-pass puts a value, so any place is as likely (uniform distribution)."""
-
-GYR_SCALE = RelativeParams().scale_sigma
-"""One sigma of a gyroscope's sensitivity, share."""
-
-ACC_SHAPE = 0.004
-"""One sigma of an accelerometer's sensitivity and of the cross-talk of its axes, share: typical of consumer
-sensors (assumed, as in `imu.sensor_grade`). No filter learns it, and it changes as the sensor turns."""
 
 LEVER = 0.3
 """From a joint to a sensor, m: a forearm's or a shank's."""
@@ -48,7 +41,13 @@ LEAST_UPRIGHT = 0.05
 
 
 def range_sigma(
-    part: JointSeries, before: BoolArray, at_end: BoolArray, travel: float, rule: AngleRule | None = None
+    part: JointSeries,
+    before: BoolArray,
+    at_end: BoolArray,
+    travel: float,
+    *,
+    rule: AngleRule | None = None,
+    expected: Expected = USUAL,
 ) -> float:
     """Return one sigma of a range, straps included, soft tissue not, rad; NaN where an end is not known.
 
@@ -72,6 +71,8 @@ def range_sigma(
         Its range, rad.
     rule
         How the angle is read; None if as a turn about one axis.
+    expected
+        What the worse of its sensors errs by.
     """
     begun, start, start_upright, start_tilt = _end(part, before)
     ended, end, upright, tilt = _end(part, at_end)
@@ -79,12 +80,12 @@ def range_sigma(
     swung = 1.0 - math.cos(_plane(part, at_end) - _plane(part, before)) if _is_elevation(rule) else 0.0
     apart = (straps[1] - straps[0]) ** 2 + 2.0 * straps[0] * straps[1] * swung
     lasted = ended - begun
-    carried = (GYR_SCALE * travel) ** 2 + (DRIFT * lasted) ** 2
+    carried = (expected.gyr_scale * travel) ** 2 + (DRIFT * lasted) ** 2
     leant = abs(median(part.support, at_end) - median(part.support, before))
     turned = 1.0 - math.cos(travel)
     turned += 1.0 - math.cos(leant) if math.isfinite(leant) else turned
     level = (1.0 - upright**2) * carried
-    gravity = turned * (0.5 * (tilt + start_tilt) + (1.0 - upright**2) * ACC_SHAPE**2)
+    gravity = turned * (0.5 * (tilt + start_tilt) + (1.0 - upright**2) * expected.acc_shape**2)
     corrected = level * gravity / max(level + gravity, 1e-12)
     leaning = LEAN * travel / lasted if lasted > 0.0 else 0.0
     heading = ((end - start) * upright) ** 2 + (end * (upright - start_upright)) ** 2

@@ -16,7 +16,7 @@ from imu.recording import Recording
 from rom.alert import Alert
 from rom.angles import JointSeries, join_series
 from rom.annotations import fingerprint, load_annotations
-from rom.catalogue.movement import AngleRule, Movement, Side
+from rom.catalogue.movement import Movement, Side
 from rom.measures import MeasureParams, RepMeasures, measure_rep
 from rom.passes import Pass, PassParams, Rep
 from rom.quality import SensorQuality
@@ -94,10 +94,8 @@ class Trial:
         tissue = self.soft_tissue
         return [
             rep.to_document()
-            | {
-                "end_soft_tissue_deg": math.degrees(tissue.of_angle(rep.end)),
-                "range_soft_tissue_deg": math.degrees(tissue.of_range(rep.range)),
-            }
+            | {"end_soft_tissue_deg": math.degrees(tissue.of_angle(rep.end))}
+            | {"range_soft_tissue_deg": math.degrees(tissue.of_range(rep.range))}
             for rep in self.reps
         ]
 
@@ -274,6 +272,7 @@ def analyse(
             number=number,
             gate=replay.movement.gate,
             rule=replay.movement.angle,
+            expected=replay.setup.expected,
             params=measure_params,
         )
         for number, rep in enumerate(reps, start=1)
@@ -287,7 +286,7 @@ def analyse(
         phase=replay.phase,
         series=series,
         reps=tuple(measured),
-        passes=tuple(_marked(replay.mark(found), alerts, series, replay.movement.angle) for found in passes),
+        passes=tuple(_marked(replay.mark(found), alerts, series, replay.setup) for found in passes),
         setup=replay.setups[-1],
         calibration_source=replay.calibration_source,
         quality=quality,
@@ -335,12 +334,15 @@ def _doubted(rep: RepMeasures, alerts: Sequence[Alert]) -> RepMeasures:
     return replace(rep, warnings=(*rep.warnings, *doubts)) if doubts else rep
 
 
-def _marked(marked: MarkedPass, alerts: Sequence[Alert], series: JointSeries, rule: AngleRule) -> MarkedPass:
+def _marked(
+    marked: MarkedPass, alerts: Sequence[Alert], series: JointSeries, setup: TrackerSetup
+) -> MarkedPass:
     """Return a pass with the alerts that bear on it, and how sure its travel is."""
     found = marked.found
     first, last = np.searchsorted(series.t, (found.start - 1.0, found.leave), side="right").tolist()
     part = series[first:last]
-    sigma = range_sigma(part, part.t <= found.start, part.t >= found.stop, found.travel, rule)
+    before, at_end = part.t <= found.start, part.t >= found.stop
+    sigma = range_sigma(part, before, at_end, found.travel, rule=setup.rule, expected=setup.expected)
     return replace(marked, doubts=_doubts(alerts, found.start, found.stop), travel_sigma=sigma)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from calibration.heading import HeadingEstimator
 from calibration.heading_series import Heading
 from calibration.segment import JointCalibration
 from imu.block import ImuBlock
@@ -124,7 +123,7 @@ class Watch:
         self._stale(calibration)
         if setup.proximal is None or setup.rule.kind == "inclination":
             return heading
-        source = heading or HeadingEstimator(calibration, setup.output_rate)
+        source = heading or setup.estimator(calibration)
         self._straps = _Straps(self, source, calibration, setup)
         return self._straps
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from calibration.alignment import AXES, calibrate_limb
+from calibration.expected import USUAL, Expected
 from calibration.gyroscope import Bias
+from calibration.limits import zero_sigma
 from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration
 from calibration.sensor import SensorCalibration, apply
@@ -159,12 +161,14 @@ def _tracked(
         )
     reach = None if info.gyr_range_dps is None else math.radians(info.gyr_range_dps)
     errors = known.get(info.sensor)
+    corrects = errors if errors is not None and errors.corrects else None
     return TrackedSensor(
         info.sensor,
         rate,
         noise=None if errors is None else errors.rest_noise,
         gyr_range=reach,
-        calibration=errors if errors is not None and errors.corrects else None,
+        calibration=corrects,
+        expected=Expected.of(info.kind, corrects),
     )
 
 
@@ -203,9 +207,9 @@ def calibrate_recording(recording: Recording, since: float | None = None) -> lis
     moves = [phase for phase in phases if phase.event.data.get("step") == "functional"]
     if not poses or not moves:
         return []
-    cut, rested = _cut(recording, [poses[-1], *moves])
+    cut, seen = _cut(recording, [poses[-1], *moves])
     marked = [phase.event for phase in moves]
-    return _calibrated(recording.header, cut[0], list(zip(marked, cut[1:], strict=True)), rested)
+    return _calibrated(recording.header, cut[0], list(zip(marked, cut[1:], strict=True)), seen)
 
 
 def calibrate_recordings(
@@ -237,20 +241,25 @@ def calibrate_recordings(
         event = Event(recording.start, "calibration_start", {"joint": joint, "axis": axis})
         parts.append((event, _cut(recording, [(recording.start, recording.stop, event)])[0][0]))
     event = Event(pose.start, "calibration_start", {"step": "pose"})
-    held, rested = _cut(pose, [(pose.start, pose.stop, event)])
-    return _calibrated(pose.header, held[0], parts, rested)
+    held, seen = _cut(pose, [(pose.start, pose.stop, event)])
+    return _calibrated(pose.header, held[0], parts, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of one sensor before the pose: its gyroscope's offset, and what its samples err by."""
+
+    rested: Bias
+    expected: Expected
 
 
 def _calibrated(
     header: RecordingHeader,
     pose: Mapping[str, ImuBlock],
     moves: Sequence[tuple[Event, Mapping[str, ImuBlock]]],
-    rested: Mapping[str, Bias],
+    seen: Mapping[str, _Seen],
 ) -> list[JointCalibration]:
-    """Return the calibrations that a pose and movements give, each movement named by its event.
-
-    `rested` is what is known of the gyroscopes' offsets without the pose.
-    """
+    """Return the calibrations that a pose and movements give, each movement named by its event."""
     plans = _plans(header, [event for event, _ in moves])
     movements: list[Movement] = []
     for event, blocks in moves:
@@ -263,13 +272,22 @@ def _calibrated(
             )
         kind = next(joint for joint in JOINTS if plan.joint.endswith(joint.name))
         movements.append(Movement(plan.joint, axis, blocks, bool(event.data.get("one_way", kind.one_way))))
-    return calibrate_limb(plans, pose, movements, rested)
+    rested = {sensor: each.rested for sensor, each in seen.items()}
+    return [_stood(joint, seen) for joint in calibrate_limb(plans, pose, movements, rested)]
+
+
+def _stood(joint: JointCalibration, seen: Mapping[str, _Seen]) -> JointCalibration:
+    """Return a calibration whose zero is as sure as its sensors' verticals, where they are no usual ones."""
+    ends = [seen[end.sensor].expected for end in (joint.proximal, joint.distal)]
+    if ends == [USUAL, USUAL]:
+        return joint
+    return replace(joint, zero_sigma=math.hypot(zero_sigma(joint.distal.segment), *(e.tilt for e in ends)))
 
 
 def _cut(
     recording: Recording, spans: Sequence[tuple[float, float, Event]]
-) -> tuple[list[dict[str, ImuBlock]], dict[str, Bias]]:
-    """Return the samples of each span by sensor, and what is known of the gyroscopes' offsets; one pass.
+) -> tuple[list[dict[str, ImuBlock]], dict[str, _Seen]]:
+    """Return the samples of each span by sensor, and what is known of each; one pass.
 
     The filter has seen everything before the end of the first span, a rest on the table above all, so that
     the calibration does not take half a degree a second of offset for a turn of the joint.
@@ -278,7 +296,8 @@ def _cut(
     filters: dict[str, OrientationFilter] = {}
     rates = {info.sensor: _rate(recording, info.sensor) for info in recording.header.sensors}
     known = sensors_of(recording, rates)
-    rested: dict[str, Bias] = {}
+    kinds = {info.sensor: info.kind for info in recording.header.sensors}
+    rested: dict[str, _Seen] = {}
     last_stop = max(stop for _, stop, _ in spans)
     for block in recording.blocks():
         if float(block.t[0]) > last_stop:
@@ -290,7 +309,8 @@ def _cut(
                 noise = None if errors is None else errors.rest_noise
                 filters[block.sensor] = make_filter("vqf", rates[block.sensor], noise)
             seen = filters[block.sensor].feed(true)
-            rested[block.sensor] = Bias(seen.gyr_bias[-1], float(seen.gyr_bias_sigma[-1]))
+            bias = Bias(seen.gyr_bias[-1], float(seen.gyr_bias_sigma[-1]))
+            rested[block.sensor] = _Seen(bias, Expected.of(kinds[block.sensor], errors))
         for (start, stop, _), found in zip(spans, parts, strict=True):
             first, last = np.searchsorted(block.t, [start, stop])
             if last > first:

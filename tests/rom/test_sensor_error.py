@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calibration.expected import USUAL
 from calibration.heading_series import Heading, blank, unmoved
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -16,7 +17,7 @@ from imu.sync import Frames
 from rom.angles import JointSeries, angle_errors, joint_angles
 from rom.catalogue.movement import AngleRule
 from rom.reading import TrackedSensor, TrackerSetup, reader
-from rom.sensor_error import DRIFT, GYR_SCALE, IN_INTERVAL, LEAN, range_sigma
+from rom.sensor_error import DRIFT, IN_INTERVAL, LEAN, range_sigma
 
 KNEE = AngleRule("cardan_zxy", 0, -1, -1)
 SEEDS = 2000
@@ -121,7 +122,7 @@ START, END = np.array([True, False]), np.array([False, True])
 def test_a_range_about_a_vertical_axis_is_as_good_as_the_gyroscopes() -> None:
     rng = np.random.default_rng(4)
     travel = rng.uniform(0.2, 2.0, SEEDS)
-    scale, bias, leaning = (sigma * rng.standard_normal(SEEDS) for sigma in (GYR_SCALE, DRIFT, LEAN))
+    scale, bias, leaning = (sigma * rng.standard_normal(SEEDS) for sigma in (USUAL.gyr_scale, DRIFT, LEAN))
     seconds = rng.uniform(1.0, 8.0, SEEDS)
     off = scale * travel + bias * seconds + leaning * travel / seconds
     sigma = np.array(
@@ -202,7 +203,7 @@ def test_what_straps_add_to_an_elevation_turns_with_its_plane() -> None:
             np.array([0.0, 30.0]), angle, both[0], np.zeros(2, np.uint8), none, both[1], none, none
         )
         for rule, sigma in sigmas.items():
-            sigma[k] = range_sigma(part, START, END, float(travel[k]), rule)
+            sigma[k] = range_sigma(part, START, END, float(travel[k]), rule=rule)
     assert share(off, sigmas[ELEVATION]) == pytest.approx(0.95, abs=0.03)
     assert share(off, sigmas[None]) < 0.7
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.expected import USUAL, Expected
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
 from rom.catalogue.movement import AngleRule
@@ -98,6 +99,7 @@ def held_ranges(
     reaches: Sequence[Reach],
     tissue: SoftTissue | None = None,
     rule: AngleRule | None = None,
+    expected: Expected = USUAL,
 ) -> float:
     """Return the share of ranges whose interval holds the truth; NaN of none.
 
@@ -111,12 +113,14 @@ def held_ranges(
         What is allowed for soft tissue; None where the truth is what the sensors saw.
     rule
         How the angle is read; None if as a turn about one axis.
+    expected
+        What the worse of the sensors errs by.
     """
     held = [
         abs(each.found - each.true)
         <= NORMAL_95
         * math.hypot(
-            range_sigma(series, each.before, each.at_end, each.found, rule),
+            range_sigma(series, each.before, each.at_end, each.found, rule=rule, expected=expected),
             0.0 if tissue is None else tissue.of_range(each.found),
         )
         for each in reaches

@@ -104,7 +104,7 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
     """
     limb = world.limb(seed)
     setup = _setup(limb)
-    scorer = Scorer(world, seed, limb, setup.rule)
+    scorer = Scorer(world, seed, limb, setup)
     live, cost = _timed(lambda: _tracked(setup, limb, AS_LIVE))
     yield scorer.own(LIVE, live, cost / len(live))
     best, cost = _timed(lambda: _tracked(setup, limb, look_back(setup, limb.merged())))
@@ -181,7 +181,7 @@ class Scorer:
     world: World
     seed: int
     limb: LimbRecording
-    rule: AngleRule
+    setup: TrackerSetup
 
     def score(self, method: str, t: FloatArray, angle: FloatArray, frame_us: float) -> Score:
         """Return how far an angle (N,), rad, at times t is from what the sensors saw."""
@@ -211,13 +211,14 @@ class Scorer:
         turned = self._seen(t) - truth.angle_sensor[posed, 0].mean()
         off = quaternion.wrap(angle - turned)[treated]
         bend = zero_sigma(self.world.spec.segments[1])
-        tissue = soft_tissue(self.rule, *self.world.spec.segments)
+        tissue = soft_tissue(self.setup.rule, *self.world.spec.segments)
         sigma = series.sigma[treated, 0]
         own = np.sqrt(np.maximum(sigma**2 - bend**2, 0.0))
+        reaches = [_reach(s, self.limb, t, angle) for s in _passes(self.limb, start)]
         held = Held(
             coverage(bone, bone_sigma(series, tissue)[treated]) or 0.0,
             coverage(off, own) or 0.0,
-            held_ranges(series, [_reach(s, self.limb, t, angle) for s in _passes(self.limb, start)]),
+            held_ranges(series, reaches, rule=self.setup.rule, expected=self.setup.expected),
         )
         settled = t[treated] >= start + SETTLED
         minutes = t[treated][settled] - start - SETTLED

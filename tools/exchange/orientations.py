@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.heading import HeadingEstimator
 from imu.block import FloatArray
 from imu.errors import InputError
 from imu.fusion import make_filter
@@ -86,7 +85,7 @@ def orientations(trial: Outgoing) -> Orientations:
         for at, own in enumerate(ids):
             mounting[at] = ends.get(own, mounting[at])
         if len(names) == 2 and calibration.freedom > 0:
-            heading = HeadingEstimator(calibration, rate)
+            heading = setup.estimator(calibration)
             worn = int(np.searchsorted(t, setup.worn_from))
             turns = [heading.feed(_since(part, setup.worn_from)).q_earth1_from_earth2 for part in parts]
             q[worn:, 1] = multiply(np.concatenate(turns), q[worn:, 1])

@@ -9,6 +9,7 @@ from imu import quaternion
 from imu.block import FloatArray
 from rom.angles import JointSeries
 from rom.catalogue.movement import AngleRule
+from rom.reading import TrackedSensor, TrackerSetup
 from tools.bench.intervals import Held, coverage, mean_and_error, minutes_inside
 from tools.bench.scoring import Stated, fit, judged, rms, rom_error
 from tools.bench.table import Line, behind, held_sentences, page, trial_lines
@@ -64,10 +65,13 @@ def test_constant_rotations_are_found_again() -> None:
     assert math.sqrt(misfit) < math.radians(0.5)
 
 
+KNEE = TrackerSetup(AngleRule("cardan_zxy", 0, -1, -1), "left", TrackedSensor("a", 50.0))
+
+
 def test_drift_and_interval_of_an_injected_error() -> None:
     world = World(3.0, "oblique", clinic_worlds((3.0,), ("mid",))[0].grade, still=True)
     limb = world.limb(3)
-    scorer = Scorer(world, 3, limb, AngleRule("cardan_zxy", 0, -1, -1))
+    scorer = Scorer(world, 3, limb, KNEE)
     t = limb.truth.t
     truth = limb.truth.angle_sensor[:, 0]
     drifting = truth + np.radians(0.5) * t / 60.0 + np.radians(9.0)
