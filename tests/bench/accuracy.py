@@ -16,13 +16,15 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tools.bench.estimate import TOLD
 from tools.bench.qmt_chain import why_absent
 from tools.bench.scoring import Row
 from tools.bench.table import behind, page, trial_lines
 from tools.bench.trials import score_folder, trial_folders
 
 AGREED = ("trial", "joint", "method", "mode", "rmse_deg", "rom_error_deg")
-"""What a row of `--json` holds, no more and no less; `rom bench --json` has cover and the rest too."""
+"""What a row of `--json` holds, no more and no less; `rom bench --json` has cover and the rest too, and
+romcap told the heading."""
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def main() -> None:
     for sentence in behind(rows).sentences():
         print(sentence)
     if options.out is not None:
-        agreed = [{name: row[name] for name in AGREED} for row in rows]
+        agreed = [{name: row[name] for name in AGREED} for row in rows if row["method"] != TOLD]
         options.out.write_text(json.dumps(agreed, indent=1), encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """What a method makes of two sensors on a joint: romcap live and afterwards, and its peers."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from calibration.gather import rate_of
 from calibration.heading import HeadingEstimator
-from calibration.heading_series import Heading
+from calibration.heading_series import AxisShift, Heading, unmoved
 from calibration.segment import JointCalibration
 from calibration.smoother import smooth
 from imu import quaternion
@@ -22,9 +23,13 @@ from tools.bench.optical import Joint, Trial
 from tools.bench.peers import FILTERS, SLOW, at_instants, filtered, known, on_grid
 from tools.bench.qmt_chain import CHAIN, GRID, joint, why_absent
 
-LIVE, REVIEW = "romcap-live", "romcap-review"
+LIVE, REVIEW, TOLD = "romcap-live", "romcap-review", "romcap-told"
 OWN = (LIVE, REVIEW)
-METHODS = (*OWN, *FILTERS, CHAIN)
+ROMCAP = (*OWN, TOLD)
+METHODS = (*ROMCAP, *FILTERS, CHAIN)
+
+TOLD_SIGMA = math.radians(5.0)
+"""One sigma of a heading that romcap is told, rad: the step of the circle on which it finds one itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +97,36 @@ def estimates(
         if chain is not None:
             found[CHAIN] = chain
     return found
+
+
+def adrift(frames: Frames) -> Estimate:
+    """Return both sensors of frames as they are, each in its own earth frame."""
+    return Estimate(frames.q[:, 0], frames.q[:, 1], known(frames.q[:, 0], frames.q[:, 1]), adrift=True)
+
+
+def told(joint: JointCalibration, frames: Frames, rate: float, heading: float) -> Estimate:
+    """Return what romcap makes of frames live if somebody tells it the heading, rad, at the first one."""
+    estimator = HeadingEstimator(joint, rate)
+    first = quaternion.about_vertical(heading)
+    estimator.start_from(HeadingEstimator(joint, rate), first, TOLD_SIGMA, math.inf)
+    return _own(frames, estimator.feed(frames))
+
+
+def of_sensors(estimate: Estimate, joint: JointCalibration) -> Estimate:
+    """Return how the sensors themselves lie: without what was learnt of the axes in their segments."""
+    heading, frames = estimate.heading, estimate.frames
+    if heading is None or frames is None:
+        return estimate
+    moved = AxisShift(joint).moved(heading.axes)[:, 1]
+    if np.isnan(moved).any():
+        return estimate
+    mounting, lower = joint.distal.q_sensor_from_segment, frames.q[:, 1]
+    seen = quaternion.multiply(quaternion.multiply(lower, mounting), moved)
+    carried = quaternion.multiply(seen, quaternion.conjugate(quaternion.multiply(lower, mounting)))
+    turn = quaternion.multiply(heading.q_earth1_from_shown, heading.q_earth1_from_earth2)
+    turn = quaternion.multiply(turn, quaternion.conjugate(carried))
+    nothing = unmoved(len(frames))
+    return _own(frames, replace(heading, q_earth1_from_earth2=turn, q_earth1_from_shown=nothing))
 
 
 def stated(

@@ -15,7 +15,10 @@ best-constant
     and one constant heading, best for the whole trial, are given to every method alike. The relative
     heading of 6D peers is arbitrary by construction, so they need it; romcap and the others get the same
     in this mode and in no other. Joints of one axis are scored by the angle about it, others by the whole
-    rotation.
+    rotation. What romcap learns of a joint's axes while it runs moves segments in their sensors, not the
+    sensors, so it counts end to end and not here. A heading that is the best for the whole trial comes from
+    the reference, and who finds one while the trial runs can't profit from it: `romcap-told` is romcap live,
+    told that heading at the first sample, as its 6D peers are told it throughout.
 
 What the calibration tells of a sensor itself, the offsets of its gyroscope and its magnetometer, is romcap's;
 peers get the samples as they were recorded, the usual way of using them.
@@ -62,7 +65,18 @@ from rom.angles import joint_angles
 from rom.catalogue.movement import AngleRule
 from rom.soft_tissue import SoftTissue, soft_tissue
 from rom.tracker import UNSURE_SIGMA
-from tools.bench.estimate import LIVE, REVIEW, Estimate, estimates, stated, turned
+from tools.bench.estimate import (
+    LIVE,
+    REVIEW,
+    TOLD,
+    Estimate,
+    adrift,
+    estimates,
+    of_sensors,
+    stated,
+    told,
+    turned,
+)
 from tools.bench.optical import Joint, Trial, relative
 from tools.bench.peers import FILTERS, SLOW, filtered, filtered_offline
 from tools.bench.scoring import LEAST_SAMPLES, Row, Stated, fit, judged, main_axis, rms
@@ -192,10 +206,13 @@ def _score_joint(
     cluster, ok = relative(trial, sensors, kind, frames.t)
     if np.count_nonzero(ok) < LEAST_SAMPLES:
         return
+    ends = (joint.parent, joint.parent), (joint.child, joint.child)
+    known = calibration or JointCalibration.uncalibrated(joint.name, joint.freedom, *ends)
     found = estimates(trial, joint, calibration, frames, ahrs=ahrs, qmt=qmt)
     constant = _BestConstant(joint, frames, rate, cluster, ok)
-    for method, estimate in found.items():
-        yield _row(trial, joint.name, method, BEST_CONSTANT) | constant.score(estimate)
+    informed = {TOLD: told(known, frames, trial.rate, constant.heading(adrift(frames)))}
+    for method, estimate in (found | informed).items():
+        yield _row(trial, joint.name, method, BEST_CONSTANT) | constant.score(of_sensors(estimate, known))
     if calibration is None:
         return
     anatomical, ok = relative(trial, sensors, "ref", frames.t)
@@ -267,11 +284,10 @@ class _BestConstant:
 
     def score(self, estimate: Estimate) -> Row:
         """Return the scores of a method; none of few samples."""
-        shown = np.flatnonzero(self.ok & np.isfinite(estimate.joint()[:, 0]))
+        shown = self._shown(estimate)
         if shown.size < LEAST_SAMPLES:
             return {}
-        some = shown[:: max(1, shown.size // 200)]
-        delta = self._heading(estimate, some[::4])
+        some, delta = shown[:: max(1, shown.size // 200)], self.heading(estimate)
         q = estimate.joint(delta)
         before, after, _ = fit(q[some], self.reference[some])
         aligned = quaternion.multiply(quaternion.multiply(before, q), after)
@@ -287,7 +303,14 @@ class _BestConstant:
         own = self._stated(estimate, delta, quaternion.between(_Z, axis), ends)
         return judged(error, angle, target, ok=self.ok, sure=estimate.claimed, stated=own)
 
-    def _heading(self, estimate: Estimate, few: NDArray[np.intp]) -> float:
+    def _shown(self, estimate: Estimate) -> NDArray[np.intp]:
+        return np.flatnonzero(self.ok & np.isfinite(estimate.joint()[:, 0]))
+
+    def heading(self, estimate: Estimate) -> float:
+        """Return the constant that suits a method best if it is added to its heading, rad."""
+        shown = self._shown(estimate)
+        few = shown[:: max(1, shown.size // 200)][::4]
+
         def misfit(delta: float) -> float:
             return fit(estimate.joint(delta)[few], self.reference[few], 5)[2]
 

@@ -15,7 +15,7 @@ from imu.sensor_grade import PERFECT
 from rom.limb import simulate_limb
 from rom.limb_script import Functional, Neutral
 from rom.limb_world import LimbSpec
-from tools.bench.estimate import LIVE, REVIEW
+from tools.bench.estimate import LIVE, REVIEW, TOLD
 from tools.bench.optical import Trial
 from tools.bench.peers import on_grid
 from tools.bench.qmt_chain import CHAIN, why_absent
@@ -75,7 +75,7 @@ def told(
 
 def test_any_folder_gives_rows_of_the_agreed_form(told: tuple[dict[str, Row], list[str]]) -> None:
     rows, _ = told
-    assert {LIVE, REVIEW, "vqf-6d"} <= set(rows)
+    assert {LIVE, REVIEW, TOLD, "vqf-6d"} <= set(rows)
     assert "vqf-9d" not in rows, "there is no magnetometer"
     for row in rows.values():
         assert set(row) >= CONTRACT
@@ -102,6 +102,19 @@ def test_the_script_writes_exactly_the_agreed_columns(
     for row in rows:
         assert set(row) == CONTRACT
         assert isinstance(row["rmse_deg"], float)
+
+
+def test_who_is_told_the_heading_vouches_for_the_first_sample_too(
+    told: tuple[dict[str, Row], list[str]],
+) -> None:
+    rows, _ = told
+    assert rows[TOLD]["known"] == 1.0
+    found, informed = (rows[method] for method in (LIVE, TOLD))
+    assert isinstance(found["known"], float)
+    assert found["known"] < 1.0
+    assert isinstance(found["rmse_deg"], float)
+    assert isinstance(informed["rmse_deg"], float)
+    assert informed["rmse_deg"] < found["rmse_deg"]
 
 
 def test_a_file_that_is_no_trial_is_named(told: tuple[dict[str, Row], list[str]]) -> None:
