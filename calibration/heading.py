@@ -85,6 +85,7 @@ class HeadingEstimator:
         self._believed = self._relative.axes
         self._shift = AxisShift(calibration)
         self._moved = self._shift.moved(self._believed)
+        self._latest: FloatArray | None = None
         self._known = self._fresh = False
         self._since, self._searched = math.inf, 0.0
         self._age = self._held = 0
@@ -110,7 +111,9 @@ class HeadingEstimator:
         self._rows = gathered(self._rows, frames.q, frames.gyr, frames.acc, sigma, lost, *self._pair)
         border = -self._first % self.stride
         count = max((len(self._rows) - 1 - border) // self.stride, 0)
-        shown, moved = self._shown()[None], self._moved[None]
+        if not self._known or self._latest is None:
+            self._latest = self._shown()
+        shown, moved = self._latest[None], self._moved[None]
         if count:
             last = border + count * self.stride
             ends = np.arange(border, last, self.stride) + self.stride - kept
@@ -144,7 +147,7 @@ class HeadingEstimator:
                 note = page.notes[stop - 1, RETURNED]
                 stirred = self._returns.take(self._relative, *segments, self._age * self.seconds, note)
                 page.noise[stop - 1 : stop, POSTURES] += stirred
-            page.shown[stop] = self._shown()
+            page.shown[stop] = self._latest = self._shown()
             k = stop
         axes = page.shown[1:, 16:22].reshape(-1, 2, 3)
         moved = np.concatenate([self._moved[None], self._shift.moved(axes)])
@@ -181,7 +184,7 @@ class HeadingEstimator:
         self._bias = bias
         s.turn, s.rate = turn, 0.0
         s.covariance = self._first_covariance(heading_sigma, REACH / 3.0)
-        self._moved = self._shift.moved(s.axes)
+        self._moved, self._latest = self._shift.moved(s.axes), None
         self._hinge_variance = other._hinge_variance
         self._believed, self._resolved = other._believed, other._resolved
         self._searched = self.params.longest_search
@@ -214,7 +217,7 @@ class HeadingEstimator:
         self._rows = np.array(state["rows"], dtype=np.float64).reshape(-1, 2, WIDTH)
         self._acquisition.restore(state["acquisition"])
         self._relative = RelativeState.from_document(state["relative"])
-        self._moved = self._shift.moved(self._relative.axes)
+        self._moved, self._latest = self._shift.moved(self._relative.axes), None
         self._known, self._since, self._age = state["known"], float(state["since"]), int(state["age"])
         self._guess.restore(state["guess"])
         self._returns.restore(state["returns"])

@@ -37,6 +37,7 @@ class UprightBias:
 
     def __init__(self, dt: float) -> None:
         self._dt = dt
+        self._rules = np.array([dt, LEARNT, TAUGHT * TAUGHT, WALK * WALK])
         self._memory = np.array([0.0, 0.0, 0.0, math.inf])
 
     def keep(self, run: Run) -> Run:
@@ -45,8 +46,7 @@ class UprightBias:
         From a rest on sigma is that about the vertical, which is what nothing but another rest can mend.
         """
         bias, sigma = run.bias.copy(), run.sigma.copy()
-        rules = np.array([self._dt, LEARNT, TAUGHT * TAUGHT, WALK * WALK])
-        _keep(run.q, run.rest.astype(np.float64), rules, bias, sigma, self._memory)
+        _keep(run.q, run.rest.astype(np.float64), self._rules, bias, sigma, self._memory)
         return Run(run.q, run.rest, bias, sigma)
 
     def coast(self, samples: int) -> None:

@@ -115,7 +115,8 @@ class TrackerSetup:
     @property
     def output_rate(self) -> float:
         """Angles per second, Hz."""
-        return self.rate or max(sensor.rate for sensor in self.sensors)
+        fastest = self.distal.rate if self.proximal is None else max(self.proximal.rate, self.distal.rate)
+        return self.rate or fastest
 
 
 def _steadied(sensor: TrackedSensor, joint: JointCalibration | None) -> TrackedSensor:

@@ -58,6 +58,7 @@ class JointTracker:
         rates = {s.sensor: s.rate for s in setup.sensors}
         together = max(1, round(LOOK * setup.output_rate))
         self._sync = Synchroniser(list(rates), setup.output_rate, rates, together=together)
+        self._step = 1.0 / setup.output_rate
         self._saturation_reach = 1.0 / min(setup.output_rate, *rates.values())
         self._reader = reader(setup, heading)
         self._nothing = join_series([])
@@ -129,7 +130,7 @@ class JointTracker:
         if self.setup.proximal is None:
             return np.full(len(frames), np.nan)
         turn = np.empty(len(frames))
-        _integrate(frames.gyr[:, 0], self._axis, 1.0 / self.setup.output_rate, self._support, turn)
+        _integrate(frames.gyr[:, 0], self._axis, self._step, self._support, turn)
         self._support = float(turn[-1])
         return turn
 
