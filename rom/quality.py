@@ -111,19 +111,19 @@ def _known(row: FloatArray) -> bool:
 @compiled
 def _noise(gyr: FloatArray, acc: FloatArray, least: float) -> float:
     """Return of the axes' standard deviations the middle one, rad/s; NaN with fewer known samples."""
-    x, y, z = 0.0, 0.0, 0.0
-    for axis in range(3):
-        count, mean, square = 0.0, 0.0, 0.0
-        for i in range(len(gyr)):
-            if _known(gyr[i]) and _known(acc[i]):
-                count += 1.0
-                apart = gyr[i, axis] - mean
-                mean += apart / count
-                square += apart * (gyr[i, axis] - mean)
-        if count < least or count == 0.0:
-            return math.nan
-        x, y, z = y, z, math.sqrt(square / count)
-    return max(min(x, y), min(max(x, y), z))
+    count, mean, square = 0.0, np.zeros(3), np.zeros(3)
+    for i in range(len(gyr)):
+        if _known(gyr[i]) and _known(acc[i]):
+            count += 1.0
+            share = 1.0 / count
+            for axis in range(3):
+                apart = gyr[i, axis] - mean[axis]
+                mean[axis] += apart * share
+                square[axis] += apart * (gyr[i, axis] - mean[axis])
+    if count < least or count == 0.0:
+        return math.nan
+    x, y, z = square
+    return math.sqrt(max(min(x, y), min(max(x, y), z)) / count)
 
 
 @sequential("(n),(n,c),(n,c),(),()->(s)")

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from calibration.heading_series import Heading
 from calibration.segment import JointCalibration
-from imu.block import ImuBlock
+from imu.block import FloatArray, ImuBlock
 from imu.recording import Event, RecordingHeader
 from imu.sync import Frames
 from rom.alert import Alert, place
@@ -168,18 +170,18 @@ class Watch:
     def _compare_sides(self, mine: str, other: str) -> None:
         """Go through the stretches that both sides have by now."""
         here, there = self._sensors[mine].levels, self._sensors[other].levels
-        last = min(max(here, default=0), max(there, default=0))
-        for index in range(max(self._compared + 1, last - REMEMBERED), last + 1):
-            latest = range(index - TOGETHER + 1, index + 1)
-            if not all(k in here and k in there for k in latest):
-                continue
-            own, others = (math.sqrt(sum(levels[k] for k in latest) / TOGETHER) for levels in (here, there))
-            tested = self.measured((index - TOGETHER) * SPAN) and self.measured(index * SPAN)
-            if tested and others > OTHER_MOVES and others > CLEARLY * own:
-                self._news.append(self._other_side(other, index * SPAN, others / max(own, LEAST_RATE)))
+        last = min(next(reversed(here), 0), next(reversed(there), 0))
+        first = max(self._compared + 1, last - REMEMBERED)
+        if first > last:
+            return
+        own, others = (_moving(levels, first, last) for levels in (here, there))
+        for k in np.flatnonzero((others > OTHER_MOVES) & (others > CLEARLY * own)).tolist():
+            index, ratio = first + k, float(others[k]) / max(float(own[k]), LEAST_RATE)
+            if self.measured((index - TOGETHER) * SPAN) and self.measured(index * SPAN):
+                self._news.append(self._other_side(other, index * SPAN, ratio))
                 self._pair = None
                 return
-        self._compared = max(last, self._compared)
+        self._compared = last
 
     def _other_side(self, sensor: str, t: float, ratio: float) -> Alert:
         segment = self._sensors[sensor].segment
@@ -255,6 +257,15 @@ def _pair(header: RecordingHeader, setup: TrackerSetup, side: Side) -> tuple[str
     mirrored = segments[setup.distal.sensor].replace(side, other, 1)
     found = next((sensor for sensor, segment in segments.items() if segment == mirrored), None)
     return None if found is None or found == setup.distal.sensor else (setup.distal.sensor, found)
+
+
+def _moving(levels: Mapping[int, float], first: int, last: int) -> FloatArray:
+    """Return the root mean square rate over `TOGETHER` stretches up to each, rad/s, NaN where one lacks."""
+    known = np.array([levels.get(k, math.nan) for k in range(first - TOGETHER + 1, last + 1)])
+    total = known[: last - first + 1].copy()
+    for later in range(1, TOGETHER):
+        total += known[later : later + len(total)]
+    return np.sqrt(total / TOGETHER)
 
 
 def _time(made_at: str) -> datetime:

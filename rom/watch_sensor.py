@@ -69,17 +69,18 @@ class SensorWatch:
         rows = np.empty((int(cells[1] - cells[0]), len(_Stretch._fields)))
         field = _NO_FIELD if whole.mag is None else whole.mag
         count = _survey(whole.t, whole.gyr, whole.acc, field, self._limit, self._known, rows)
-        stretches = [_Stretch(*row) for row in rows[:count].tolist()]
+        rows = rows[:count]
         found: list[Alert] = []
-        for k in _telling(rows[:count]):
+        for k in _telling(rows):
             if k > 0:
-                self._known = stretches[k - 1].known
-            found += self._judge(whole, stretches[k])
-        self.levels |= {int(each.number): each.level for each in stretches}
-        oldest = int(stretches[-1].number) - REMEMBERED
-        self.levels = {number: level for number, level in self.levels.items() if number > oldest}
+                self._known = float(rows[k - 1, 7])
+            found += self._judge(whole, _Stretch(*rows[k].tolist()))
+        numbers = rows[:, 2].astype(np.int64).tolist()
+        self.levels |= zip(numbers, rows[:, 3].tolist(), strict=True)
+        while (oldest := next(iter(self.levels))) <= numbers[-1] - REMEMBERED:
+            del self.levels[oldest]
         self._border = SPAN * (float(cells[1]) + 1.0)
-        self._held = [whole[int(stretches[-1].stop) :]]
+        self._held = [whole[int(rows[-1, 1]) :]]
         return found
 
     def _judge(self, block: ImuBlock, seen: "_Stretch") -> list[Alert]:
