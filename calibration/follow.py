@@ -135,8 +135,8 @@ FORCES, FELT, WEIGHED, OBEYED, POSED, RETURNED, LOOKS = (
 """Rows of the notes of a stretch."""
 
 
-def pages(count: int, *, taped: bool) -> Pages:
-    """Return empty pages for so many stretches."""
+def pages(count: int, *, taped: bool, noted: bool) -> Pages:
+    """Return empty pages for so many stretches, with what `looked` to `noise` hold, and with `notes`."""
     kept = count if taped else 0
     return Pages(
         np.empty((count + 1, SHOWN)),
@@ -146,7 +146,7 @@ def pages(count: int, *, taped: bool) -> Pages:
         np.empty((kept, VALUES)),
         np.empty((kept, 3, 6)),
         np.empty((kept, SIZE)),
-        np.zeros((count, LOOKS if taped else 0, NOTED)),
+        np.zeros((count, LOOKS if noted else 0, NOTED)),
     )
 
 

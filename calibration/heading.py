@@ -75,9 +75,9 @@ class HeadingEstimator:
         self._doubt = max(1, round(self.params.doubt_time / self.seconds))
         self._pair = (proximal, distal)
         self._rows = np.zeros((0, 2, WIDTH))
-        self._first = 0
+        self._first = self._age = self._held = 0
+        self._bias = self._since = math.inf
         self._acquisition = Acquisition()
-        self._bias = math.inf
         self._relative = RelativeState()
         self._relative.covariance = self._first_covariance(math.pi / math.sqrt(3.0), REACH)
         if calibration.freedom in (1, 2):
@@ -86,16 +86,14 @@ class HeadingEstimator:
         self._shift = AxisShift(calibration)
         self._moved = self._shift.moved(self._believed)
         self._latest: FloatArray | None = None
-        self._known = self._fresh = False
-        self._since, self._searched = math.inf, 0.0
-        self._age = self._held = 0
+        self._known = self._fresh = self._noted = False
+        self._searched = 0.0
         self._past: list[FloatArray] = []
         self._guess = Guess(calibration, self._pair)
         self._returns = Returns(self.seconds, self.params.returns)
         missing = calibration.freedom == 1 and math.isnan(self._believed[0, 0])
-        self._resolved = not (
-            missing or known_variance(calibration.azimuth_sigma) > self.params.open_azimuth**2
-        )
+        unsure = known_variance(calibration.azimuth_sigma) > self.params.open_azimuth**2
+        self._resolved = not (missing or unsure)
         self._hinge_variance = self.params.hinge_sigma**2
         self._law = Law.of(calibration, self.params, self.seconds)
         self.tape: list[Tape] | None = None
@@ -136,7 +134,7 @@ class HeadingEstimator:
         k, count, stretches = 0, len(inputs.known), inputs.stretches()
         settled = self._returns.due(inputs.turned, inputs.known)
         decisive = inputs.decisive | settled
-        page = pages(count, taped=self.tape is not None)
+        page = pages(count, taped=self.tape is not None, noted=self._noted)
         page.shown[0] = self._shown()
         while k < count:
             stop = self._run(decisive, k)
@@ -188,7 +186,7 @@ class HeadingEstimator:
         self._hinge_variance = other._hinge_variance
         self._believed, self._resolved = other._believed, other._resolved
         self._searched = self.params.longest_search
-        self._known = True
+        self._known = self._noted = True
 
     def save(self) -> dict[str, Any]:
         """Return the memory of the estimator as plain values (JSON with NaN)."""
@@ -300,9 +298,8 @@ class HeadingEstimator:
             self._posture(i, last, page.shown[last, 16:22].reshape(2, 3))
             if self._acquire(float(i.bias[last])):
                 was_known = False
-        if self._fresh:
-            was_known = self._fresh = False
-        page.fresh[last] = not (was_known and self._known)
+        page.fresh[last] = self._fresh or not (was_known and self._known)
+        self._fresh = False
 
     def _lose(self, sigma: float) -> float:
         """Take note that a gap cost `sigma` rad of heading; return the variance that this added."""
