@@ -13,8 +13,10 @@ from tools.app.theme import Theme, Themed
 
 FIRST_SCREEN_DEG = 200.0
 SWEEP_DEG = 220.0
-BELOW_CENTRE = 0.62
-LABEL_ROOM = 72.0
+BELOW_CENTRE = 0.35
+"""How far the scale reaches below its centre, in radii."""
+ABOVE, BELOW, BESIDE = 56.0, 20.0, 124.0
+"""Room for the words around the scale, px."""
 
 
 class ArcView(Themed, QWidget):
@@ -24,7 +26,7 @@ class ArcView(Themed, QWidget):
         super().__init__(parent)
         self._theme = theme
         self._state: ArcState | None = None
-        self.setMinimumSize(220, 170)
+        self.setMinimumSize(220, 100)
         self.setAccessibleName("Arc from shortened to lengthened")
 
     def show_state(self, state: ArcState) -> None:
@@ -44,8 +46,8 @@ class ArcView(Themed, QWidget):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        radius = min(self.width() / 2 - LABEL_ROOM, (self.height() - LABEL_ROOM) / (1.0 + BELOW_CENTRE))
-        centre = QPointF(self.width() / 2, LABEL_ROOM * 0.75 + radius)
+        radius = min(self.width() / 2 - BESIDE, (self.height() - ABOVE - BELOW) / (1.0 + BELOW_CENTRE))
+        centre = QPointF(self.width() / 2, ABOVE + radius)
         colour = self._theme.side(state.side)
         self._sweep(painter, centre, radius, (state.low, state.high), QPen(QColor(self._theme.line), 10))
         for age, span in enumerate(reversed(state.spans[-6:])):
@@ -67,9 +69,12 @@ class ArcView(Themed, QWidget):
                 QPen(QColor(self._theme.before), 3, Qt.PenStyle.DashLine),
             )
             self._label(painter, centre, radius + 46, state.baseline, f"before {state.baseline:.0f}°")
-        for end, word in ((state.low, "shortened"), (state.high, "lengthened")):
-            self._label(painter, centre, radius + 22, end, f"{end:.0f}°")
-            self._write(painter, self._point(centre, radius + 22, end) + QPointF(0, 18), word)
+        ends = ((state.low, f"shortened {state.low:.0f}°"), (state.high, f"{state.high:.0f}° lengthened"))
+        for (end, text), way in zip(ends, (-1, 1), strict=True):
+            at = self._point(centre, radius + 14, end)
+            self._write(
+                painter, at + QPointF(way * painter.fontMetrics().horizontalAdvance(text) / 2, 0), text
+            )
         if state.now is not None:
             band = QColor(self._theme.ink)
             band.setAlphaF(0.25)
@@ -104,4 +109,4 @@ class ArcView(Themed, QWidget):
 
     def _write(self, painter: QPainter, at: QPointF, text: str) -> None:
         painter.setPen(QColor(self._theme.soft))
-        painter.drawText(QRectF(at.x() - 60, at.y() - 12, 120, 24), Qt.AlignmentFlag.AlignCenter, text)
+        painter.drawText(QRectF(at.x() - 90, at.y() - 12, 180, 24), Qt.AlignmentFlag.AlignCenter, text)

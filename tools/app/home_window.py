@@ -18,7 +18,7 @@ class HomeWindow(QMainWindow):
         super().__init__()
         self.theme = THEMES[setting.theme]
         self.setWindowTitle("romcap at home")
-        self.setMinimumSize(1280, 720)
+        self.setMinimumSize(1024, 640)
         self.setStyleSheet(style_sheet(self.theme))
         self.page = HomePage(self.theme, setting, HomeModel(setting.catalogue))
         self.setCentralWidget(self.page)

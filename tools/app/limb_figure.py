@@ -132,4 +132,4 @@ class LimbFigure(Themed, QWidget):
             outside = (
                 x + 18 if x > self.width() / 2 else x - 18 - painter.fontMetrics().horizontalAdvance("-188°")
             )
-            painter.drawText(QPointF(outside, y + 6), pose.label)
+            painter.drawText(QPointF(max(0.0, outside), y + 6), pose.label)

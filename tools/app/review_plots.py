@@ -61,10 +61,10 @@ class ReviewPlots(Themed, QWidget):
         style = Qt.PenStyle.DotLine if two_sides else Qt.PenStyle.SolidLine
         self._second.setPen(pen_on(self, other, 1, style))
         self._now.setPen(pen_on(self, theme.accent, 1))
-        for line in (each for both in self._again for each in both):
-            line.setPen(pen_on(self, theme.ink, 1, Qt.PenStyle.DashDotLine))
-            if line.label is not None:
-                line.label.setColor(theme.ink)
+        for small, large in self._again:
+            for line in (small, large):
+                line.setPen(pen_on(self, theme.ink, 1, Qt.PenStyle.DashDotLine))
+            large.label.setColor(theme.ink)
 
     def begin(self, model: ReviewModel) -> None:
         """Begin with other recordings."""

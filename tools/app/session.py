@@ -37,6 +37,10 @@ class _Panel(Screen):
         """Keep what to do now."""
         self.view = replace(self.view, words=words)
 
+    def warn(self, words: str) -> None:
+        """Leave it to the view: it is not what to do now."""
+        del words
+
     def show(self, view: View) -> None:
         """Keep a copy: the flow goes on writing into its own."""
         self.view = replace(view)

@@ -10,7 +10,7 @@ from threading import Thread
 from traceback import extract_tb
 from types import TracebackType
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSize, QTimer
 from PySide6.QtWidgets import QApplication
 
 from imu.errors import RomcapError
@@ -72,7 +72,7 @@ def run(setting: Setting, files: Sequence[Path] = ()) -> int:
     app = application()
     window = Window(setting)
     survive(window.say_problem)
-    window.resize(*SIZE)
+    window.resize(QSize(*SIZE).boundedTo(app.primaryScreen().availableSize()))
     window.show()
     QTimer.singleShot(PRELOAD_MS, lambda: preload(setting))
     if files:
@@ -87,7 +87,7 @@ def run_home(setting: Setting, files: Sequence[Path] = ()) -> int:
     app = application()
     window = HomeWindow(setting)
     survive(window.say_problem)
-    window.resize(*SIZE)
+    window.resize(QSize(*SIZE).boundedTo(app.primaryScreen().availableSize()))
     window.show()
     QTimer.singleShot(PRELOAD_MS, lambda: preload(setting))
     if files:

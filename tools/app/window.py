@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 ENDING_S = 5.0
 RESTING_MS = 1000
+SMALLEST = (1024, 640)
+"""Smallest window in which every page has room for all of its parts, logical pixels."""
 NO_PERSON = "virtual sensors: no person is measured"
 
 
@@ -47,7 +49,7 @@ class Window(QMainWindow):
         self.setting = setting
         self.theme = THEMES[setting.theme]
         self.setWindowTitle(f"romcap   {NO_PERSON}" if setting.virtual else "romcap")
-        self.setMinimumSize(1280, 720)
+        self.setMinimumSize(*SMALLEST)
         self.setAcceptDrops(True)
         self.setStyleSheet(style_sheet(self.theme))
         self.station = Station(setting.source_of)

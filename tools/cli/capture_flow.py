@@ -198,7 +198,7 @@ class Flow:
 
     def _ask_again(self, problem: str, words: str) -> None:
         self._view.problem = problem
-        self._screen.prompt(problem)
+        self._screen.warn(problem)
         self._say(words)
 
     def _do(self, step: Step) -> Step | None:
@@ -357,7 +357,7 @@ class Flow:
     def _show(self, step: ReplayStep) -> None:
         for alert in step.alerts:
             self._view.warning = alert.sentence(self._acquisition.started_at)
-            self._screen.prompt(self._view.warning)
+            self._screen.warn(self._view.warning)
         self.found.reps += step.reps
         self.found.passes += step.passes
         self._view.reps, self._view.passes = len(self.found.reps), len(self.found.passes)

@@ -71,6 +71,10 @@ class Screen:
         """Say what to do now."""
         print(words, file=sys.stderr, flush=True)
 
+    def warn(self, words: str) -> None:
+        """Say what went wrong; a view that is shown has it too."""
+        self.prompt(words)
+
     def show(self, view: View) -> None:
         """Show nothing in between."""
         del view

@@ -23,7 +23,10 @@ from tools.app.capture_model import light_of
 from tools.app.chooser_model import ChooserModel
 from tools.app.jobs import Job
 from tools.app.ring import Ring
+from tools.app.session import Session
 from tools.app.tones import NOTES, RATE, Speaker, Tone, wav
+from tools.cli.capture_order import Order
+from tools.sources import virtual_sensors
 
 VIEW_MODELS = (
     "acting",
@@ -257,3 +260,12 @@ def test_a_job_can_be_cancelled_and_keeps_its_error() -> None:
     broken = Job("breaking", lambda _report: 1 / 0)
     broken.wait(5.0)
     assert "division" in broken.error
+
+
+def test_a_warning_is_not_what_to_do_now(catalogue: Catalogue, tmp_path: Path) -> None:
+    order = Order(catalogue.movement("kn_ake"), "left", "", "", tmp_path / "x.mcap", None, "", "")
+    session = Session(order, virtual_sensors(order.movement, "left"))
+    panel = session._panel  # pyright: ignore[reportPrivateUsage]  what the flow of a capture speaks to
+    panel.prompt("Stand still")
+    panel.warn("Left shank sensor moved 6 deg on the limb")
+    assert session.view.words == "Stand still"

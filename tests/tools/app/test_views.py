@@ -321,3 +321,28 @@ def test_a_pedal_is_learnt_by_pressing_it(screen: Any) -> None:
     dialog.show()
     screen.keyClick(dialog, Qt.Key.Key_B)
     assert bindings.action("B") is Action.START_STOP
+
+
+def test_a_review_marks_from_when_on_another_calibration_counts(screen: Any) -> None:
+    import pyqtgraph as pg
+
+    from tools.app.review_plots import AGAIN, ReviewPlots
+    from tools.app.theme import THEMES
+
+    plots = ReviewPlots(THEMES["dark"])
+    screen.addWidget(plots)
+
+    def marks() -> Any:
+        lines: list[Any] = [
+            item
+            for plot in plots.findChildren(pg.PlotWidget)
+            for item in plot.getPlotItem().items
+            if isinstance(item, pg.InfiniteLine) and item.value()
+        ]
+        return sorted((line.value(), line.label.format if hasattr(line, "label") else "") for line in lines)
+
+    plots._show_calibrated((44.8,))  # pyright: ignore[reportPrivateUsage]  a recording with one takes minutes
+    plots.wear(THEMES["contrast"])
+    assert marks() == [(44.8, ""), (44.8, AGAIN)]
+    plots._show_calibrated(())  # pyright: ignore[reportPrivateUsage]
+    assert marks() == []

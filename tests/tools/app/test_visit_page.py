@@ -321,3 +321,26 @@ def test_a_page_that_is_cancelled_is_not_written_and_one_that_is_not_is(
     screen.waitUntil(file.exists, timeout=60_000)
     assert file.stat().st_size > 1000
     screen.waitUntil(lambda: "Written" in page.model.note, timeout=10_000)
+
+
+@pytest.mark.parametrize("by", ["click", "key"])
+def test_a_neighbour_is_gone_to_by_a_click_or_by_enter(screen: Any, page: "VisitPage", by: str) -> None:
+    from PySide6.QtCore import Qt
+
+    from tools.app.visit_panels import NeighbourList, StructurePicker
+
+    page.choose(CODE)
+    near = [page.model.desk.catalogue.structure(name) for name in ("scm", "scalenes", "rhomboids")]
+    page.model.suggested = tuple(near)
+    page._turn_to(page._show_neighbours)  # pyright: ignore[reportPrivateUsage]  a visit takes minutes
+    screen.wait(20)
+    (shown,) = [each for each in page.findChildren(NeighbourList) if each.isVisible()]
+    if by == "click":
+        place = shown.visualItemRect(shown.item(1)).center()
+        screen.mouseClick(shown.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    else:
+        screen.keyClick(shown, Qt.Key.Key_Down)
+        screen.keyClick(shown, Qt.Key.Key_Return)
+    screen.wait(20)
+    (picker,) = [each for each in page.findChildren(StructurePicker) if each.isVisible()]
+    assert picker.structure == near[1].id
