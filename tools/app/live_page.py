@@ -137,9 +137,11 @@ class LivePage(Themed, QWidget):
         if waited < SOONEST_S or (waited < LATEST_S and not model.session.fresh):
             return
         self._drawn = now
+        # looked at first: what the capture says with its last breath is taken before the page stops looking
+        over = model.session.over
         model.pull()
         self._draw()
-        if model.session.over:
+        if over:
             self._timer.stop()
             self.ended.emit()
 

@@ -64,7 +64,8 @@ def test_a_capture_from_choice_to_result_and_its_replay_says_the_same(
     found = model.session.found
     assert found is not None
     assert [rep.rep for rep in trial.reps] == found.reps
-    assert model.counts == f"{len(found.reps)} rep{'' if len(found.reps) == 1 else 's'}"
+    counted = f"{len(found.reps)} rep{'' if len(found.reps) == 1 else 's'}"
+    screen.waitUntil(lambda: model.counts == counted, timeout=LONGEST_MS)
     assert window.patient is not None
     from PySide6.QtWidgets import QLabel
 
@@ -336,7 +337,7 @@ def test_a_review_marks_from_when_on_another_calibration_counts(screen: Any) -> 
         lines: list[Any] = [
             item
             for plot in plots.findChildren(pg.PlotWidget)
-            for item in plot.getPlotItem().items
+            for item in plot.getViewBox().addedItems
             if isinstance(item, pg.InfiniteLine) and item.value()
         ]
         return sorted((line.value(), line.label.format if hasattr(line, "label") else "") for line in lines)
