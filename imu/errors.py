@@ -51,22 +51,6 @@ class PacketError(RomcapError):
         self.payload = payload
 
 
-class SensorLostError(RomcapError):
-    """A sensor stopped sending.
-
-    Parameters
-    ----------
-    sensor
-        Its id.
-    problem
-        What happened and what is being done about it.
-    """
-
-    def __init__(self, sensor: str, problem: str) -> None:
-        super().__init__(f"{sensor}: {problem}")
-        self.sensor = sensor
-
-
 class RadioError(RomcapError):
     """Bluetooth does not do what was asked.
 

@@ -118,6 +118,11 @@ def tracker_setup(
             f"expected a recording of the {side} side, but this one is of the {header.side} side; "
             f"measure it with --side {header.side} or name another recording"
         )
+    if not header.sensors:
+        raise InputError(
+            f"{movement.title(side)} needs sensors, but the recording names none: its beginning is missing "
+            "or nothing was recorded; name another recording, or see what is left with `rom info`"
+        )
     rule = movement.angle
     pointed = movement.pointer
     worn = {segment: sensor_for(header, segment) for segment in (proximal, distal)}
@@ -131,7 +136,7 @@ def tracker_setup(
     found = [sensor_for(header, segment) for segment in needed]
     missing = [segment for segment, sensor in zip(needed, found, strict=True) if sensor is None]
     if missing:
-        there = ", ".join(sorted(sensor.segment for sensor in header.sensors)) or "no segment"
+        there = ", ".join(sorted(sensor.segment for sensor in header.sensors))
         hint = "; with the distal sensor alone use --one-sensor" if missing == [proximal] else ""
         raise InputError(
             f"{movement.title(side)} needs a sensor on {' and on '.join(missing)}, but the sensors are on "

@@ -89,10 +89,6 @@ class Catalogue:
         names = {s.id: (s.name, s.region, s.type, s.complaints) for s in self.structures.values()}
         return [self.structures[found] for found in rank(query, names)]
 
-    def structures_tested_by(self, movement_id: str) -> list[Structure]:
-        """Return the structures whose re-tests include a movement."""
-        return [s for s in self.structures.values() if movement_id in s.retest_movements]
-
 
 def load_catalogue(extra: Path | None = None) -> Catalogue:
     """Return the shipped catalogue, with a user's own entries laid over it.

@@ -82,6 +82,13 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Edit = Callable[[RecordingHeader], RecordingHeader]
 
 
+def beginning(recording: Recording) -> Recording:
+    """Return what is left of a recording that was cut off within its header."""
+    path = recording.path.with_name("cut.mcap")
+    path.write_bytes(recording.path.read_bytes()[:200])
+    return Recording.open(path)
+
+
 def rewritten(
     limb: LimbRecording,
     path: Path,
@@ -295,6 +302,10 @@ def refusals() -> dict[str, tuple[Callable[[LimbRecording, Path], object], str]]
                 rewritten(limb, p, sensors=1, header=lambda h: replace(h, sensors=h.sensors[1:]))
             ),
             "needs a sensor on left_thigh, but the sensors are on left_shank; .* --one-sensor",
+        ),
+        "no sensor": (
+            lambda limb, p: analyse(beginning(rewritten(limb, p)), "kn_ake", "left"),
+            "needs sensors, but the recording names none: its beginning is missing",
         ),
         "silent sensor": (
             lambda limb, p: analyse(rewritten(limb, p, sensors=1)),
