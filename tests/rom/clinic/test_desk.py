@@ -29,6 +29,7 @@ from rom.clinic.stops import Reach
 from rom.clinic.store import Store, StoreError
 from rom.clinic.store_people import HomeTask
 from rom.clinic.store_visits import (
+    CalibrationRecord,
     Outcome,
     PassRecord,
     RecordingFile,
@@ -347,6 +348,21 @@ def test_a_halt_under_contact_leaves_no_pass_open(bench: Bench) -> None:
     close(bench.desk, "P0042")
     with bench.store.reading() as ledger:
         assert [(p.stop_reason, p.ended_at is None) for p in ledger.find(PassRecord)] == [("stop", False)]
+
+
+def test_a_joint_calibrated_again_among_the_passes_serves_the_recordings_after_it(bench: Bench) -> None:
+    bench.until_treated()
+
+    def kept() -> int:
+        with bench.store.reading() as ledger:
+            return len(ledger.find(CalibrationRecord))
+
+    before = kept()
+    passes_from(bench.desk, "P0042", bench.recording(passes=1))
+    assert kept() == before
+    again = {"source": "given", "again": True}
+    passes_from(bench.desk, "P0042", replace(bench.recording(passes=1), calibration=again))
+    assert kept() == before + 1
 
 
 def test_passes_have_a_limit(bench: Bench) -> None:

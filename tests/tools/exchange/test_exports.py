@@ -169,6 +169,23 @@ def test_orientations_share_a_heading_and_give_the_angle_back(path: Path, trial:
     np.testing.assert_allclose(angle[known], trial.series.angle[known], atol=1e-9)
 
 
+def test_orientations_of_a_joint_that_was_calibrated_again_begin_there(tmp_path: Path) -> None:
+    file = tmp_path / "again.mcap"
+    reps = Reps(2, start=1.3, end=0.3, seconds=1.5, hold=0.5, rest=0.5)
+    calibrated = (Neutral(2.0), Functional(3, seconds=0.9))
+    limb = simulate_limb(LimbSpec((*calibrated, reps, *calibrated, reps), side="left", grade=RESEARCH), 5)
+    write_recording(file, [limb], NOW, client="P0042")
+    (going,) = gather([file])
+    trial, found = going.measured(), orientations(going)
+    (renewal,) = trial.renewals
+    q = multiply(found.q_earth_from_sensor, found.q_sensor_from_segment)
+    angle = joint_angles(trial.movement.angle, trial.side, multiply(conjugate(q[:, 0]), q[:, 1]))[:, 0]
+    assert np.isnan(angle[found.t < renewal.since]).all()
+    late = found.t > renewal.since + 1.0
+    ours = np.interp(found.t[late], trial.series.t, trial.series.angle[:, 0])
+    assert np.abs(angle[late] - ours).max() < math.radians(1.5)
+
+
 def test_opensim_files_hold_our_numbers(path: Path, trial: Trial, tmp_path: Path) -> None:
     done = export([path], "opensim", tmp_path / "knee")
     mot = (tmp_path / "knee.mot").read_text().split("endheader\n")[1].splitlines()
