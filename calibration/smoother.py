@@ -70,16 +70,17 @@ def smooth(
         return shift.carry(guess, np.tile(shift.moved(held.axes), (count, 1, 1)), frames, pair)
     if not first.tape or live.sigma[-1] > RESTART_SIGMA:
         return live
-    tape = first.tape.pop()
+    pages, inputs, fields = first.tape.pop()
     fade = math.exp(-first.seconds / first.params.relative.rate_time)
-    begun = _carried_back(tape.pages, tape.inputs.begin, tape.inputs.end, first.seconds, fade)
+    begun = _carried_back(pages, inputs.begin, inputs.end, first.seconds, fade)
+    del pages
     second = HeadingEstimator(calibration, rate, *pair, params=params)
     sigma = frames.gyr_bias_sigma[:, list(pair)]
     known = np.flatnonzero(np.isfinite(sigma).all(axis=1))
     bias = math.hypot(*sigma[known[0]]) if known.size else math.inf
     second.start_from(first, np.array(begun), RESTART_SIGMA, bias)
     second.tape = []
-    second.retrace(frames, tape.inputs, tape.fields)
+    second.retrace(frames, inputs, fields)
     pages = second.tape.pop().pages
     states, turns = pages.looked, pages.looked[:, :4].copy()
     sigma = np.sqrt(pages.looked_covariance[:, HEADING, HEADING])
