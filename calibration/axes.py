@@ -204,8 +204,8 @@ def candidates(
 ) -> list[Hinge]:
     """Return one axis for every heading on the circle that the movement leaves possible, likeliest first.
 
-    With a still proximal segment all of them are: other knowledge of the segments must choose. Parameters and
-    errors are those of `find_hinge`.
+    With a still proximal segment all of them are: other knowledge of the segments must choose. The covariance
+    of each is that of its axes if the heading is its own. Parameters and errors are those of `find_hinge`.
     """
     data = _thinned(q, gyr, rate)
     free = _Problem(*data, heading)
@@ -213,7 +213,9 @@ def candidates(
     for start, row in zip(_HEADINGS.tolist(), free.starts(_HEADINGS), strict=True):
         bound = _Problem(*data, (start, CANDIDATE_SIGMA)).refine(row, 8)
         fit = free.refine(bound.row, 12)
-        found.append(fit if free.heading_sigma(fit) < CANDIDATE_SIGMA else free.refine(bound.row, 0))
+        if free.heading_sigma(fit) > CANDIDATE_SIGMA:
+            fit = _Fit(bound.row, free.refine(bound.row, 0).cost, bound.normal)
+        found.append(fit)
     hinges: list[Hinge] = []
     refusals: list[CalibrationError] = []
     for fit in sorted(found, key=lambda each: each.cost):
@@ -233,6 +235,17 @@ def candidates(
     costs = [hinge.cost + 0.5 * ((widest - hinge.turn) / (widest * TURN_SHARE)) ** 2 for hinge in hinges]
     pairs = [(cost - min(costs), hinge) for cost, hinge in zip(costs, hinges, strict=True)]
     return sorted((replace(hinge, cost=cost) for cost, hinge in pairs), key=lambda hinge: hinge.cost)
+
+
+def hinge_at(q: FloatArray, gyr: FloatArray, rate: float, like: Hinge, heading: float) -> Hinge:
+    """Return the hinge of a movement at a heading, rad, of the sign of one of its candidates.
+
+    Other parameters and errors are those of `find_hinge`.
+    """
+    problem = _Problem(*_thinned(q, gyr, rate), (heading, CANDIDATE_SIGMA / 10.0))
+    start = np.concatenate([like.axis_proximal, like.axis_distal, np.full(problem.basis.shape[1], heading)])
+    found = _summary(problem, problem.refine(start, 12))
+    return found.reversed() if float(found.axis_distal @ like.axis_distal) < 0.0 else found
 
 
 def _same(one: Hinge, other: Hinge) -> bool:

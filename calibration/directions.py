@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from calibration.segment import SegmentAlignment
 from imu import quaternion
 from imu.block import FloatArray
 from imu.errors import CalibrationError
+
+_SETTLED = math.radians(0.1)
+"""How fast an azimuth that is settled stays while the lean is found, rad."""
 
 LARGEST_SURPRISE = 4.0
 """A direction so many sigma away from where all others want it refuses the calibration."""
@@ -48,20 +51,62 @@ def fit_frame(known: Sequence[Direction]) -> tuple[FloatArray, FloatArray, float
     return q, normal, cost
 
 
-def align(sensor: str, segment: str, known: Sequence[Direction]) -> SegmentAlignment:
-    """Return the alignment of one segment, or refuse directions that do not fit together."""
-    q, normal, _ = fit_frame(known)
-    back = quaternion.conjugate(q)
-    cosines = [float(quaternion.rotate(back, each.sensor) @ each.segment) for each in known]
-    sigmas = [math.sqrt(3.0 / float(np.trace(each.weight))) for each in known]
-    angles = [math.acos(max(-1.0, min(1.0, cosine))) for cosine in cosines]
-    worst = max(angle / sigma for angle, sigma in zip(angles, sigmas, strict=True))
-    if worst > LARGEST_SURPRISE:
+def lean(direction: Direction, up: FloatArray) -> Direction:
+    """Return what a direction says of a segment's lean, its azimuth about `up` (3,) left open."""
+    if abs(float(direction.segment[1])) > 0.5:
+        return direction
+    variance = float(up @ np.linalg.inv(direction.weight) @ up)
+    return replace(direction, weight=np.outer(up, up) / variance)
+
+
+def align(
+    sensor: str, segment: str, upright: FloatArray, sigma: float, known: Sequence[Direction]
+) -> SegmentAlignment:
+    """Return the alignment of one segment, or refuse directions that do not fit together.
+
+    Parameters
+    ----------
+    sensor, segment
+        Ids.
+    upright : (4,)
+        `q_sensor_from_segment` whose azimuth is settled.
+    sigma
+        Of that azimuth, rad, which all directions have had their part in.
+    known
+        Of these comes the lean.
+    """
+    x, up, z = quaternion.to_matrix(upright).T
+    forward = Direction(x, np.array([1.0, 0.0, 0.0]), np.outer(z, z) / _SETTLED**2)
+    q, normal, _ = fit_frame([forward, *(lean(each, up) for each in known)])
+    covariance = np.asarray(np.linalg.inv(normal + np.eye(3) / math.pi**2), np.float64)
+    covariance[1, 1] += sigma**2
+    angles, sigmas, surprises = [], [], []
+    for each in known:
+        meant = quaternion.rotate(q, each.segment)
+        angles.append(math.acos(max(-1.0, min(1.0, float(each.sensor @ meant)))))
+        sigmas.append(math.sqrt(3.0 / float(np.trace(each.weight))))
+        surprises.append(_surprise(each, meant, up, float(covariance[1, 1])))
+    if max(surprises) > LARGEST_SURPRISE:
         raise CalibrationError(
             f"{segment}: pose and movements disagree by {math.degrees(max(angles)):.0f} deg; check that left "
             "and right, proximal and distal sensors are where they belong, then calibrate again"
         )
     weights = [1.0 / sigma**2 for sigma in sigmas]
     residual = math.sqrt(sum(w * a * a for w, a in zip(weights, angles, strict=True)) / sum(weights))
-    covariance = np.asarray(np.linalg.inv(normal + np.eye(3) / math.pi**2), np.float64)
     return SegmentAlignment(sensor, segment, q, covariance, residual)
+
+
+def _surprise(direction: Direction, meant: FloatArray, up: FloatArray, variance: float) -> float:
+    """Return by how many sigmas a direction lies off where it is meant, (3,), in its sensor.
+
+    `variance` of the segment's azimuth about `up` (3,), rad^2, of which the direction may have no part.
+    """
+    covariance = np.linalg.inv(direction.weight)
+    if abs(float(direction.segment[1])) > 0.5:
+        return float(np.linalg.norm(direction.sensor - meant)) / math.sqrt(float(np.trace(covariance)) / 3.0)
+    high, low = float(direction.sensor @ up), float(meant @ up)
+    sideways = np.cross(up, direction.sensor)
+    level = max(float(np.linalg.norm(sideways)), 1e-6)
+    azimuth = math.atan2(float(sideways @ meant), float(direction.sensor @ meant) - high * low)
+    spread = float(sideways @ covariance @ sideways) / level**2 + variance
+    return math.hypot((high - low) / math.sqrt(float(up @ covariance @ up)), azimuth / math.sqrt(spread))

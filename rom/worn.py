@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.alignment import AXES, calibrate_limb
+from calibration.alignment import calibrate_limb
 from calibration.expected import USUAL, Expected
 from calibration.gyroscope import Bias
 from calibration.limits import zero_sigma
 from calibration.plan import JointPlan, Movement
+from calibration.readings import AXES
 from calibration.segment import JointCalibration
 from calibration.sensor import SensorCalibration, apply
 from imu.block import ImuBlock, join
