@@ -19,7 +19,7 @@ from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading, unmoved
 from calibration.linear import backward, forward, gram, mirror, product, root
 from calibration.relative import Way, apart, carry, move, retreat
-from calibration.relative_state import HEADING, SIZE
+from calibration.relative_state import HEADING
 from calibration.rotation import (
     Quaternion,
     conjugate,
@@ -117,7 +117,7 @@ def _carried_back(out: Pages, begin: FloatArray, end: FloatArray, dt: float, fad
 @compiled
 def _sweep(out: Pages, dt: float, fade: float) -> FloatArray:
     """Smooth the values at the borders of K stretches; return the covariance of their turn, (K + 1, 3, 3)."""
-    weight = np.zeros((SIZE, SIZE))
+    weight = np.zeros_like(out.looked_covariance[0])
     covariances = out.looked_covariance[:, :3, :3].copy()
     for k in range(out.fresh.size - 1, -1, -1):
         if out.fresh[k]:
@@ -161,7 +161,8 @@ def weigh_before(weight: FloatArray, note: FloatArray) -> None:
     With the look's covariance with the error state W and slope H, both white, that before it is
     H'H + (1 - H'W) weight (1 - W'H).
     """
-    white, slope = note[:, :SIZE], note[:, SIZE:]
+    size = weight.shape[0]
+    white, slope = note[:, :size], note[:, size:]
     if not slope[0].any():
         return
     across = product(white, weight)
@@ -170,12 +171,12 @@ def weigh_before(weight: FloatArray, note: FloatArray) -> None:
         both[row, row] += 1.0
         for other in range(note.shape[0]):
             half = 0.5 * both[row, other]
-            for e in range(SIZE):
+            for e in range(size):
                 across[row, e] -= half * slope[other, e]
     for row in range(note.shape[0]):
-        for i in range(SIZE):
+        for i in range(size):
             by, of = slope[row, i], across[row, i]
-            for e in range(SIZE):
+            for e in range(size):
                 weight[i, e] -= by * across[row, e] + of * slope[row, e]
 
 
