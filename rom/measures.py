@@ -151,12 +151,13 @@ class RepMeasures:
         """Return the measures for `--json`, degrees and seconds."""
         angles = ("start", "end", "end_peak", "end_plateau", "range", "range_peak_to_peak")
         sigmas = ("end_sigma", "range_sigma", "strap_sigma", "support")
-        plain = ("time_to_peak_speed", "hold", "duration", "out_duration", "sparc", "ldlj", "support_share")
+        plain = ("time_to_peak_speed", "sparc", "ldlj", "support_share")
         document: dict[str, Any] = {"number": self.number, "valid": self.valid, "end_kind": self.end_kind}
         document |= {f"{name}_deg": math.degrees(getattr(self, name)) for name in angles + sigmas}
         document |= {
             f"{name}_deg_s": math.degrees(getattr(self, name)) for name in ("mean_speed", "peak_speed")
         }
+        document |= {f"{name}_s": getattr(self, name) for name in ("hold", "duration", "out_duration")}
         document |= {name: getattr(self, name) for name in plain}
         document["off_axis_deg"] = [math.degrees(angle) for angle in self.off_axis]
         document |= {f"t_{name}_s": getattr(self.rep, name) for name in ("start", "turn", "leave", "stop")}
