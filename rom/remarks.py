@@ -1,7 +1,7 @@
 """What a reader must know of a trial, in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,7 +71,23 @@ def warnings_of(
         if each.saturated:
             where = counted(each.saturated, "sample")
             found.append(f"sensor {each.sensor} was at the end of its range in {where}")
-    invalid = [rep for rep in reps if not rep.valid]
-    found += [f"rep {rep.number} does not count: {'; '.join(rep.reasons)}" for rep in invalid]
-    found += [f"rep {rep.number}: {'; '.join(rep.warnings)}" for rep in reps if rep.warnings]
+    for numbers, words in _alike({rep.number: rep.reasons for rep in reps}):
+        verb = "does" if len(numbers) == 1 else "do"
+        found.append(f"{_reps(numbers)} {verb} not count: {words}")
+    for numbers, words in _alike({rep.number: rep.warnings for rep in reps}):
+        found.append(f"{_reps(numbers)}: {words}")
     return tuple(found)
+
+
+def _alike(said: Mapping[int, Sequence[str]]) -> list[tuple[list[int], str]]:
+    """Return of which numbers the same is said, and what; in the order in which it was said first."""
+    numbers: dict[str, list[int]] = {}
+    for number, words in said.items():
+        if words:
+            numbers.setdefault("; ".join(words), []).append(number)
+    return [(alike, words) for words, alike in numbers.items()]
+
+
+def _reps(numbers: Sequence[int]) -> str:
+    """Return "rep 2", or "reps 2, 3, 5"."""
+    return f"rep{'' if len(numbers) == 1 else 's'} {', '.join(map(str, numbers))}"

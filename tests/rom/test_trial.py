@@ -19,6 +19,7 @@ from rom.limb import LimbRecording, simulate_limb
 from rom.limb_recording import write_recording
 from rom.limb_script import Functional, Neutral, Passes, Reps, TableRest
 from rom.limb_world import LimbSpec, Tissue
+from rom.remarks import warnings_of
 from rom.replay import Replay
 from rom.said import discarded, stopped
 from rom.trial import SCHEMA, Trial, analyse
@@ -128,6 +129,23 @@ def test_reps_and_passes_come_back_as_they_were_done(trial: Trial, limb: LimbRec
         assert found.found.travel == pytest.approx(limb.truth.extent(stroke)[2], abs=math.radians(3.0))
     assert trial.calibration_source == "embedded"
     assert trial.phase == "baseline"
+
+
+def test_what_several_reps_share_is_said_once(trial: Trial, path: Path) -> None:
+    first, second, *_ = trial.reps
+    late = replace(first, number=7, reasons=("it took 0.7 s",), warnings=())
+    reps = [
+        replace(first, number=1, reasons=("samples are missing inside",), warnings=("it began late",)),
+        replace(second, number=2, reasons=(), warnings=("it began late",)),
+        late,
+        replace(late, number=9),
+    ]
+    said = warnings_of(Replay(Recording.open(path)), trial.series, trial.quality, reps)
+    assert said[-3:] == (
+        "rep 1 does not count: samples are missing inside",
+        "reps 7, 9 do not count: it took 0.7 s",
+        "reps 1, 2: it began late",
+    )
 
 
 def test_the_document_has_its_schema_and_can_be_done_again(trial: Trial, path: Path) -> None:

@@ -135,6 +135,9 @@ def test_phrases_of_other_rooms_are_known_in_german() -> None:
     assert GERMAN.phrase(said) == (
         "Wiederholung 3 zählt nicht: darin fehlen Messwerte; sie dauerte 0,7 s, nicht 0,8 bis 60 s"
     )
+    assert GERMAN.phrase("reps 2, 5 do not count: it took 0.7 s, not 0.8 to 60 s") == (
+        "Wiederholungen 2, 5 zählen nicht: sie dauerte 0,7 s, nicht 0,8 bis 60 s"
+    )
     assert GERMAN.phrase("the uncertainty was too large for a statement in 12% of it") == (
         "die Unsicherheit war in 12% davon zu groß für eine Aussage"
     )
