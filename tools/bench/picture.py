@@ -12,6 +12,7 @@ from tools.bench.worlds import INCLINATIONS
 COLOURS = {
     "romcap-live": "#d9480f",
     "romcap-review": "#a61e4d",
+    "romcap-told": "#e8590c80",
     "vqf-6d": "#1c6fb5",
     "vqf-9d": "#4dabf7",
     "ahrs-madgwick": "#868e96",

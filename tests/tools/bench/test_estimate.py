@@ -7,7 +7,8 @@ from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
 from imu.block import FloatArray
 from imu.sync import Frames
-from tools.bench.estimate import Estimate, of_sensors
+from tools.bench.estimate import METHODS, Estimate, of_sensors
+from tools.bench.picture import COLOURS
 
 COUNT = 50
 
@@ -53,3 +54,7 @@ def test_moved_axes_turn_the_segments_and_not_the_sensors() -> None:
     assert apart(of_sensors(shown, joint)).max() < 1e-7
     assert np.median(apart(shown)) > 0.1
     assert of_sensors(truth, joint) is truth
+
+
+def test_the_picture_has_a_colour_for_every_method() -> None:
+    assert set(COLOURS) == set(METHODS)
