@@ -24,7 +24,7 @@ from rom.tracker import JointTracker
 from rom.watch import Watch
 from rom.worn import calibrate_recording, choose_calibration, tracker_setup
 
-STRETCH = 10.0
+STRETCH = 30.0
 """Blocks of a replay are so long, s: bounded memory, less cost than short ones, the same angles."""
 
 RATE_TOLERANCE = 0.1
