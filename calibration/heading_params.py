@@ -43,7 +43,8 @@ class HeadingParams:
         Of no more than so many seconds; found axes are taken if their heading is this sure, rad.
     open_azimuth
         A calibration that leaves the proximal axis more open than this, rad, counts as not knowing the
-        heading until the axes have been found.
+        heading until the axes have been found: half of what contradicts a heading (30 deg), so that two sigma
+        of the axis don't look like a wrong one.
     pair_sigma, azimuth_sigma
         One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves,
         and of the proximal one about the segment's length, which a still segment hides (algorithms.md 4).
@@ -79,7 +80,7 @@ class HeadingParams:
     first_search: float = 15.0
     longest_search: float = 240.0
     search_sigma: float = math.radians(12.0)
-    open_azimuth: float = math.radians(30.0)
+    open_azimuth: float = math.radians(15.0)
     pair_sigma: float = math.radians(2.0)
     azimuth_sigma: float = math.radians(20.0)
     neutral_tilt: float = math.radians(12.0)
