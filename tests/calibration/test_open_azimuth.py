@@ -83,6 +83,24 @@ def test_limits_do_not_contradict_axes_that_a_still_thigh_hid(tmp_path: Path) ->
     assert (error < 3.0 * series.sigma[later, 0]).all()
 
 
+def test_a_heading_that_began_half_a_turn_off_is_found_through_axes_that_are_open_by_thirty_degrees(
+    tmp_path: Path,
+) -> None:
+    """A treatment whose ranges were off by 71 deg while such axes were taken for known."""
+    limb = World(5.0, "oblique", CONSUMER, still=True).limb(10001)
+    path = tmp_path / "half_a_turn.mcap"
+    write_recording(path, [limb], datetime(2026, 1, 1, tzinfo=UTC))
+    replay = Replay(Recording.open(path), estimate="live")
+    assert replay.setup.calibration is not None
+    assert 0.4 < replay.setup.calibration.azimuth_sigma < 0.6
+    series = join_series([step.series for step in replay.steps() if len(step.series)])
+    later = series.t > 60.0
+    truth = np.interp(series.t[later], limb.truth.t, limb.truth.angle_sensor[:, 0])
+    error = np.abs(series.angle[later, 0] - truth)
+    assert np.nanmax(error) < 0.1
+    assert (error[np.isfinite(error)] < 3.0 * series.sigma[later, 0][np.isfinite(error)]).all()
+
+
 def test_a_heading_error_counts_the_same_however_far_off_the_alignment_was_about_the_vertical() -> None:
     axis = np.array([0.0, 0.0, 1.0])
     lying = quaternion.from_axis_angle(np.array([1.0, 0.0, 0.0]), 0.3)
