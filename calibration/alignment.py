@@ -20,6 +20,7 @@ from calibration.axes import Hinge
 from calibration.azimuth import AZIMUTHS, Length, Readings, settled
 from calibration.bent import in_plane, plane, thinned
 from calibration.directions import Direction, align
+from calibration.expected import USUAL, Expected
 from calibration.gyroscope import Bias, held, steadied
 from calibration.limits import widest_ranges, zero_sigma
 from calibration.neutral import NEUTRAL_SIGMA, Look, neutral, pose_look
@@ -32,9 +33,6 @@ from imu.errors import CalibrationError
 
 POSE_SIGMA = math.radians(7.0)
 """How upright a segment hangs in the neutral pose, rad: posture of healthy adults, about 5 to 10 deg."""
-
-UP_SIGMA = 0.02
-"""One sigma of a sensor's vertical in the pose, rad: an accelerometer offset of 20 mg (BMI270 data sheet)."""
 
 AXIAL_SIGMA = math.radians(13.0)
 """Distance of a functional axis from the anatomical one on upper arm and thigh, whose skin follows the bone's
@@ -61,6 +59,7 @@ def calibrate_limb(
     pose: Mapping[str, ImuBlock],
     movements: Sequence[Movement],
     rested: Mapping[str, Bias] | None = None,
+    expected: Mapping[str, Expected] | None = None,
 ) -> list[JointCalibration]:
     """Return the calibrations of joints that share segments and a pose.
 
@@ -74,6 +73,8 @@ def calibrate_limb(
         Functional movements.
     rested
         What is known of the gyroscopes' offsets before the pose, by sensor id.
+    expected
+        What the samples of each sensor err by, by sensor id; as a consumer's where nothing is said.
 
     Raises
     ------
@@ -112,6 +113,7 @@ def calibrate_limb(
         own = [direction for which, direction in told if which == sensor]
         found[sensor] = align(sensor, segment, upright, sigma, [hung, *own])
     alignments = {s: replace(each, magnetometer=offsets[s], gyroscope=biases[s]) for s, each in found.items()}
+    tilts = {sensor: (expected or {}).get(sensor, USUAL).tilt for sensor in segments}
     return [
         _joint(
             plan,
@@ -119,6 +121,7 @@ def calibrate_limb(
             up,
             pose_look(plan, pose, offsets),
             [(s, hinge) for s, hinge in zip(seen, hinges, strict=True) if s.plan is plan],
+            tilt=math.hypot(tilts[plan.proximal[0]], tilts[plan.distal[0]]),
         )
         for plan in plans
     ]
@@ -176,8 +179,10 @@ def _joint(
     up: Mapping[str, FloatArray],
     held: Look | None,
     own: Sequence[tuple[Seen, Hinge]],
+    *,
+    tilt: float,
 ) -> JointCalibration:
-    """Return the laws of one joint in the frames of its aligned segments."""
+    """Return the laws of one joint in the frames of its aligned segments; `tilt` is that of both sensors."""
     proximal, distal = alignments[plan.proximal[0]], alignments[plan.distal[0]]
     back1 = quaternion.conjugate(proximal.q_sensor_from_segment)
     back2 = quaternion.conjugate(distal.q_sensor_from_segment)
@@ -215,7 +220,7 @@ def _joint(
         q_neutral=q_neutral,
         up_proximal=quaternion.rotate(back1, up[proximal.sensor]),
         up_distal=quaternion.rotate(back2, up[distal.sensor]),
-        zero_sigma=math.hypot(zero_sigma(plan.distal[1]), math.sqrt(2.0) * UP_SIGMA),
+        zero_sigma=math.hypot(zero_sigma(plan.distal[1]), tilt),
         neutral_sigma=neutral_sigma,
         limits=widest_ranges(plan.distal[1], plan.side, plan.flexion_sign),
         centre_fixed=not travels(plan),

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from calibration.alignment import calibrate_limb
-from calibration.expected import USUAL, Expected
+from calibration.expected import Expected
 from calibration.gyroscope import Bias
-from calibration.limits import zero_sigma
 from calibration.plan import JointPlan, Movement
 from calibration.readings import AXES
 from calibration.segment import JointCalibration
@@ -279,15 +278,8 @@ def _calibrated(
         kind = next(joint for joint in JOINTS if plan.joint.endswith(joint.name))
         movements.append(Movement(plan.joint, axis, blocks, bool(event.data.get("one_way", kind.one_way))))
     rested = {sensor: each.rested for sensor, each in seen.items()}
-    return [_stood(joint, seen) for joint in calibrate_limb(plans, pose, movements, rested)]
-
-
-def _stood(joint: JointCalibration, seen: Mapping[str, _Seen]) -> JointCalibration:
-    """Return a calibration whose zero is as sure as its sensors' verticals, where they are no usual ones."""
-    ends = [seen[end.sensor].expected for end in (joint.proximal, joint.distal)]
-    if ends == [USUAL, USUAL]:
-        return joint
-    return replace(joint, zero_sigma=math.hypot(zero_sigma(joint.distal.segment), *(e.tilt for e in ends)))
+    expected = {sensor: each.expected for sensor, each in seen.items()}
+    return calibrate_limb(plans, pose, movements, rested, expected)
 
 
 def _cut(
