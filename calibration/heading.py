@@ -100,6 +100,10 @@ class HeadingEstimator:
 
     def feed(self, frames: Frames) -> Heading:
         """Return the heading at each of M consecutive frames."""
+        return self._shift.at_frames(frames, self._pair, *self.take(frames))
+
+    def take(self, frames: Frames) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
+        """Take consecutive frames; return what `AxisShift.at_frames` spreads over them."""
         self._guess.begin(frames, self.seconds)
         self._hold_guess()
         kept, sigma = len(self._rows), frames.gyr_bias_sigma
@@ -119,7 +123,7 @@ class HeadingEstimator:
             inputs = intake(self._rows[border : last + 1], self.calibration, self.stride, self.rate, held)
             shown, moved = self._walk(inputs, self._guess.fields(frames, ends))
             self._rows, self._first = self._rows[last:], self._first + last
-        return self._shift.at_frames(shown, moved, frames, self._pair, (border - kept, self.stride))
+        return shown, moved, (border - kept, self.stride)
 
     def retrace(self, frames: Frames, inputs: Intake, fields: Looks | None) -> None:
         """Take the stretches of frames that another estimator of the joint has taken in."""
@@ -277,18 +281,9 @@ class HeadingEstimator:
                 *held, table, memory, self._known, stretches, k, self._law, self._believed, page
             )
         else:
-            table = self._acquisition.table
+            walked = self._acquisition.table, memory, self._known, stretches, (k, stop)
             self._since, self._hinge_variance = follow(
-                *held,
-                table,
-                memory,
-                self._known,
-                stretches,
-                (k, stop),
-                *before,
-                self._believed,
-                self._hidden,
-                page,
+                *held, *walked, *before, self._believed, self._hidden, page
             )
             self._hold_guess()
         if self._age == 1 and math.isfinite(i.laws.likely[k]) and not self._guess.has_limits:

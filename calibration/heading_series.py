@@ -14,9 +14,11 @@ from calibration.rotation import (
     put_quaternion,
     quaternion_at,
     rotated,
+    scaled,
     shortest,
     turn_about,
     vector_at,
+    vector_of,
 )
 from calibration.segment import JointCalibration
 from imu import quaternion
@@ -143,37 +145,54 @@ class AxisShift:
 
     def at_frames(
         self,
-        shown: FloatArray,
-        moved: FloatArray,
         frames: Frames,
         pair: tuple[int, int],
+        shown: FloatArray,
+        moved: FloatArray,
         span: tuple[int, int],
     ) -> Heading:
         """Return as a heading what is shown during stretches, its turn carrying the axes to where they are.
 
         Parameters
         ----------
+        frames, pair
+            The frames, and which of their sensors.
         shown : (K + 1, SHOWN)
             Rows of `row_of`, one for each stretch and one for what comes after the last.
         moved : (K + 1, 2, 4)
             What `moved` gives for the axes in each.
-        frames, pair
-            The frames, and which of their sensors.
         span
             Frame at which the first stretch begins, and how many frames each lasts. The first row also
             holds for frames before.
         """
         rows = np.empty((len(frames), SHOWN + 4))
         _spread(shown, moved, frames.q, self._alignments, *pair, *span, rows)
-        return Heading(
-            delta=rows[:, 0],
-            sigma=rows[:, 1],
-            observable=rows[:, 2] > 0.0,
-            q_earth1_from_earth2=rows[:, TURN : TURN + 4],
-            covariance=rows[:, 7:16].reshape(-1, 3, 3),
-            axes=rows[:, 16:22].reshape(-1, 2, 3),
-            q_earth1_from_shown=rows[:, SHOWN:],
-        )
+        return _heading(rows)
+
+    def between(  # noqa: PLR0917 -- as many as `at_frames` has
+        self,
+        frames: Frames,
+        pair: tuple[int, int],
+        states: FloatArray,
+        covariances: FloatArray,
+        observable: BoolArray,
+        span: tuple[int, int],
+    ) -> Heading:
+        """Return as a heading what was found at the borders of stretches, on the shorter arc between them.
+
+        Parameters
+        ----------
+        frames, pair, span
+            As for `at_frames`.
+        states, covariances, observable : (K + 1, VALUES), (K + 1, 3, 3), (K + 1,)
+            Values of `relative_state.RelativeState` and covariance of the turn at each border, and whether
+            evidence spoke before; the axes are those of the border before a frame.
+        """
+        rows = np.empty((len(frames), SHOWN + 4))
+        moved = self.moved(states[:, 23:29].reshape(-1, 2, 3))
+        spoke = observable.astype(np.float64)
+        _blend(states, covariances, moved, spoke, frames.q, self._alignments, *pair, *span, rows)
+        return _heading(rows)
 
     def carry(self, heading: Heading, moved: FloatArray, frames: Frames, pair: tuple[int, int]) -> Heading:
         """Return a heading whose turn also carries the axes, moved (M, 2, 4), to where they are now."""
@@ -186,6 +205,19 @@ class AxisShift:
             *(lower, self._alignments[1], moved[:, 1]),
         )
         return replace(heading, q_earth1_from_earth2=turn, q_earth1_from_shown=shown)
+
+
+def _heading(rows: FloatArray) -> Heading:
+    """Return as a heading what rows (M, SHOWN + 4) hold: as of `row_of`, then what turned the segment."""
+    return Heading(
+        delta=rows[:, 0],
+        sigma=rows[:, 1],
+        observable=rows[:, 2] > 0.0,
+        q_earth1_from_earth2=rows[:, TURN : TURN + 4],
+        covariance=rows[:, 7:16].reshape(-1, 3, 3),
+        axes=rows[:, 16:22].reshape(-1, 2, 3),
+        q_earth1_from_shown=rows[:, SHOWN:],
+    )
 
 
 @rowwise("(c),(c),(q)->(q)")
@@ -258,8 +290,9 @@ def _spread(  # noqa: PLR0917 -- compiled with its shapes, which are given by po
     Moved axes that are not known (NaN) are not carried.
     """
     last, moves = -1, ((1.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))
+    first_frame, frames = int(begin), int(stride)
     for i in range(len(rows)):
-        k = max(int((i - begin) // stride), 0)
+        k = max((i - first_frame) // frames, 0)
         carried = not math.isnan(moved[k, 0, 0])
         if carried and k != last:
             moves = (
@@ -273,5 +306,52 @@ def _spread(  # noqa: PLR0917 -- compiled with its shapes, which are given by po
             turn, first = _carried_turn(turn, ends, moves)
         row = rows[i]
         row[:SHOWN] = shown[k]
+        put_quaternion(row[TURN:], turn)
+        put_quaternion(row[SHOWN:], first)
+
+
+@sequential("(k,v),(k,c,c),(k,p,q),(k),(n,s,q),(p,q),(),(),(),()->(n,r)")
+def _blend(  # noqa: PLR0917 -- compiled with its shapes, which are given by position
+    states: FloatArray,
+    covariances: FloatArray,
+    moved: FloatArray,
+    observable: FloatArray,
+    q: FloatArray,
+    alignments: FloatArray,
+    proximal: float,
+    distal: float,
+    begin: float,
+    stride: float,
+    rows: FloatArray,
+) -> None:
+    """Fill, for each frame, what `_spread` fills, from borders before and after it."""
+    last, moves = -1, ((1.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))
+    start, way, carried = (1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False
+    first_frame, frames = int(begin), int(stride)
+    for i in range(len(rows)):
+        row, border = rows[i], max((i - first_frame) // frames, 0)
+        k = min(border, len(states) - 2)
+        share = min(max((i - first_frame - k * frames) / stride, 0.0), 1.0)
+        if k != last:
+            last, start = k, quaternion_at(states[k])
+            way = vector_of(product(quaternion_at(states[k + 1]), conjugate(start)))
+            carried = not math.isnan(moved[k, 0, 0])
+            if carried:
+                moves = (
+                    _in_sensor(quaternion_at(alignments[0]), quaternion_at(moved[k, 0])),
+                    _in_sensor(quaternion_at(alignments[1]), quaternion_at(moved[k, 1])),
+                )
+        turn, first = product(turn_about(scaled(way, share)), start), (1.0, 0.0, 0.0, 0.0)
+        put_quaternion(row[TURN:], turn)
+        row[0] = heading_of(row[TURN:])
+        for e in range(9):
+            before, after = covariances[k, e // 3, e % 3], covariances[k + 1, e // 3, e % 3]
+            row[7 + e] = before + share * (after - before)
+        for e in range(6):
+            row[16 + e] = states[k, 23 + e]
+        row[1], row[2] = math.sqrt(max(row[15], 0.0)), observable[border]
+        if carried:
+            ends = quaternion_at(q[i, int(proximal)]), quaternion_at(q[i, int(distal)])
+            turn, first = _carried_turn(turn, ends, moves)
         put_quaternion(row[TURN:], turn)
         put_quaternion(row[SHOWN:], first)

@@ -9,32 +9,27 @@ Frazier, 1963; G. J. Bierman, "Factorization Methods for Discrete Sequential Est
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.follow import FELT, OBEYED, POSED, RETURNED, WEIGHED, Pages
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
-from calibration.heading_series import AxisShift, Heading, unmoved
+from calibration.heading_series import AxisShift, Heading
 from calibration.linear import backward, forward, gram, mirror, product, root
 from calibration.relative import Way, apart, carry, move, retreat
 from calibration.relative_state import HEADING
 from calibration.rotation import (
     Quaternion,
     conjugate,
-    heading_of,
-    put_quaternion,
     quaternion_at,
-    scaled,
-    turn_about,
-    vector_of,
 )
 from calibration.rotation import product as turned
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
-from imu.compiled import compiled, sequential
+from imu.compiled import compiled
 from imu.sync import Frames
 
 RESTART_SIGMA = math.radians(60.0)
@@ -62,14 +57,15 @@ def smooth(
     """
     first = HeadingEstimator(calibration, rate, *pair, params=params)
     first.tape = []
-    live = first.feed(frames)
+    shown, moved, span = first.take(frames)
     shift = AxisShift(calibration)
-    if not np.isfinite(live.delta).any():
-        held, count = first.state, len(live.delta)
-        guess = replace(live, q_earth1_from_earth2=np.tile(held.turn, (count, 1)))
+    live = partial(shift.at_frames, frames, pair, shown, moved, span)
+    if not np.isfinite(shown[:, 0]).any():
+        held, count = first.state, len(frames)
+        guess = replace(live(), q_earth1_from_earth2=np.tile(held.turn, (count, 1)))
         return shift.carry(guess, np.tile(shift.moved(held.axes), (count, 1, 1)), frames, pair)
-    if not first.tape or live.sigma[-1] > RESTART_SIGMA:
-        return live
+    if not first.tape or shown[-1, 1] > RESTART_SIGMA:
+        return live()
     pages, inputs, fields = first.tape.pop()
     fade = math.exp(-first.seconds / first.params.relative.rate_time)
     begun = _carried_back(pages, inputs.begin, inputs.end, first.seconds, fade)
@@ -88,11 +84,8 @@ def smooth(
     back = quaternion.multiply(states[:, :4], quaternion.conjugate(turns))
     off = np.abs(quaternion.wrap(2.0 * np.arctan2(back[:, 3], back[:, 0])))
     if (off > np.maximum(LINEAR, 3.0 * sigma)).any():
-        return live
-    border = -round(float(frames.t[0]) * rate) % second.stride
-    between, at = _between(border, second.stride, states, covariances, live)
-    moved = shift.moved(states[:, 23:29].reshape(-1, 2, 3))
-    return shift.carry(between, moved[at], frames, pair)
+        return live()
+    return shift.between(frames, pair, states, covariances, shown[:, 2] > 0.0, span)
 
 
 @compiled
@@ -178,37 +171,3 @@ def weigh_before(weight: FloatArray, note: FloatArray) -> None:
             by, of = slope[row, i], across[row, i]
             for e in range(size):
                 weight[i, e] -= by * across[row, e] + of * slope[row, e]
-
-
-def _between(
-    first: int, stride: int, states: FloatArray, covariances: FloatArray, live: Heading
-) -> tuple[Heading, NDArray[np.intp]]:
-    """Return the states at the borders of stretches, carried to every frame on the shorter arc.
-
-    The first border is at a frame, then each `stride` frames. Also the border before each frame, (M,).
-    """
-    rows = np.empty((len(live.delta), 16))
-    _blend(states, covariances, first, stride, rows)
-    at = rows[:, 15].astype(np.intp)
-    covariance = rows[:, 6:15].reshape(-1, 3, 3)
-    axes = states[at, 23:29].reshape(-1, 2, 3)
-    shown = unmoved(len(rows))
-    return Heading(rows[:, 0], rows[:, 1], live.observable, rows[:, 2:6], covariance, axes, shown), at
-
-
-@sequential("(k,v),(k,c,c),(),()->(n,r)")
-def _blend(
-    states: FloatArray, covariances: FloatArray, first: float, stride: float, rows: FloatArray
-) -> None:
-    """Fill heading, its sigma, turn 4, covariance 9 and the border before each frame."""
-    for i in range(len(rows)):
-        row, place = rows[i], (i - first) / stride
-        k = min(max(math.floor(place), 0), len(states) - 2)
-        share = min(max(place - k, 0.0), 1.0)
-        start = quaternion_at(states[k])
-        way = vector_of(turned(quaternion_at(states[k + 1]), conjugate(start)))
-        put_quaternion(row[2:], turned(turn_about(scaled(way, share)), start))
-        for e in range(9):
-            before, after = covariances[k, e // 3, e % 3], covariances[k + 1, e // 3, e % 3]
-            row[6 + e] = before + share * (after - before)
-        row[0], row[1], row[15] = heading_of(row[2:]), math.sqrt(max(row[14], 0.0)), k

@@ -6,7 +6,7 @@ only importer of `vqf` and `ahrs`: their conventions end here.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -145,7 +145,7 @@ def hindsight(
     Parameters are those of `make_filter`, and the samples of the whole recording. Raises `InputError` as it
     does.
     """
-    parts, lost = stretches(block, rate)
+    parts, lost = stretches(block if magnetometer else replace(block, mag=None), rate)
     if name != "vqf" or (magnetometer and any(part.mag is None for part in parts)):
         return make_filter(name, rate, noise, magnetometer).feed(block)
     causal = make_filter(name, rate, noise).feed(block)

@@ -101,7 +101,7 @@ def _as_worn(setup: TrackerSetup, sensor: TrackedSensor, block: ImuBlock) -> Imu
     known, joint = sensor.calibration, setup.calibration
     up = None if joint is None else joint.up_in(sensor.sensor)
     fitted = known is not None and math.isfinite(known.residual)
-    parts = [(part.gyr, part.acc) for part in stretches(block, sensor.rate)[0]]
+    parts = [(part.gyr, part.acc) for part in stretches(replace(block, mag=None), sensor.rate)[0]]
     return learn(parts, sensor.rate, fitted=fitted).apply(block, up)
 
 
@@ -141,9 +141,7 @@ class _FinishedHeading:
     def feed(self, frames: Frames) -> Heading:
         rows = slice(self._next, self._next + len(frames))
         self._next += len(frames)
-        return Heading(
-            **{each.name: np.copy(getattr(self._heading, each.name)[rows]) for each in fields(Heading)}
-        )
+        return Heading(**{each.name: getattr(self._heading, each.name)[rows] for each in fields(Heading)})
 
     def save(self) -> dict[str, Any]:
         return {"next": self._next}
