@@ -30,6 +30,12 @@ def _qt_plugin() -> list[str]:
 pytest_plugins = _qt_plugin()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile before the whole suite, as a capture does before it connects: no test's limit has it inside."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        import_module("rom.prepared").prepare()
+
+
 @pytest.fixture(scope="module")
 def private() -> Iterator[str]:
     """Return the address of a D-Bus that nobody else uses; where there can't be one, the test is skipped."""
