@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from calibration.acquire import best
 from calibration.limits import Overreach
 from calibration.magnetic import FieldLook, Looks, looks
+from calibration.relative_state import NOTED, RelativeState
+from calibration.returns import look_at_heading
+from calibration.rotation import heading_of
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import FloatArray
@@ -23,6 +26,30 @@ from imu.sync import Frames
 AS_LIKELY = math.exp(-0.5)
 """A guess is kept while it is so likely against the likeliest: one sigma. A plain constant heading is better
 than one that wanders with the evidence."""
+
+
+def begin_beside(fields: Looks | None, state: RelativeState, dt: float) -> None:
+    """Let what a pair of magnetometers says of a recording's beginning speak of the heading begun with there.
+
+    Where a heading is found, the pair has its part in it; one that is begun with has not, and whoever starts
+    from it without this forgets what the pair said. It is one look, however long it lasts, and looks a minute
+    away no longer belong to the beginning.
+
+    Parameters
+    ----------
+    fields
+        Looks of the recording, each `dt` seconds after the one before; None of none.
+    state
+        At its beginning.
+    """
+    if fields is None:
+        return
+    pair = FieldLook()
+    for heading, sigma in zip(fields.heading[::-1].tolist(), fields.sigma[::-1].tolist(), strict=True):
+        pair.take(heading, sigma, dt)
+    said = pair.against(heading_of(state.values))
+    if said is not None:
+        look_at_heading(state, *said, np.zeros((0, NOTED)))
 
 
 class Guess:

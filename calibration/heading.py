@@ -28,7 +28,7 @@ from calibration.follow import (
     pages,
     pass_time,
 )
-from calibration.guess import Guess
+from calibration.guess import Guess, begin_beside
 from calibration.heading_params import CONTRADICTED, LARGEST_MISFIT, HeadingParams
 from calibration.heading_series import AxisShift, Heading, row_of
 from calibration.intake import WIDTH, Intake, Tape, gathered, intake
@@ -125,9 +125,9 @@ class HeadingEstimator:
             self._rows, self._first = self._rows[last:], self._first + last
         return shown, moved, (border - kept, self.stride)
 
-    def retrace(self, frames: Frames, inputs: Intake, fields: Looks | None) -> None:
-        """Take the stretches of frames that another estimator of the joint has taken in."""
-        self._guess.begin(frames, self.seconds)
+    def retrace(self, inputs: Intake, fields: Looks | None) -> None:
+        """Take the stretches that another estimator of the joint has taken in, from a heading it found."""
+        begin_beside(fields, self._relative, self.seconds)
         self._walk(inputs, fields)
 
     def _walk(self, inputs: Intake, fields: Looks | None) -> tuple[FloatArray, FloatArray]:

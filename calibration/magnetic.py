@@ -175,6 +175,18 @@ class FieldLook:
         seen = weight * (UNSEEN + (1.0 - UNSEEN) * np.exp(-0.5 * apart * apart))
         return seen / seen.sum()
 
+    def against(self, heading: float) -> tuple[float, float] | None:
+        """Return by how much the pair puts a heading higher, rad, and the variance of that look, rad^2.
+
+        None without a look. The farther off, the likelier the pair is wrong (`UNSEEN`), and the less it says.
+        """
+        found = self.heading()
+        if found is None:
+            return None
+        apart, variance = wrapped(found[0] - heading), found[1] ** 2
+        right = (1.0 - UNSEEN) * math.exp(-0.5 * apart * apart / variance)
+        return apart, variance * (1.0 + UNSEEN / max(right, 1e-300))
+
     def save(self) -> list[float]:
         """Return the memory."""
         return [self._cosine, self._sine, self._weight, self._time]

@@ -76,7 +76,7 @@ def smooth(
     bias = math.hypot(*sigma[known[0]]) if known.size else math.inf
     second.start_from(first, np.array(begun), RESTART_SIGMA, bias)
     second.tape = []
-    second.retrace(frames, inputs, fields)
+    second.retrace(inputs, fields)
     pages = second.tape.pop().pages
     states, turns = pages.looked, pages.looked[:, :4].copy()
     sigma = np.sqrt(pages.looked_covariance[:, HEADING, HEADING])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from calibration.heading import HeadingEstimator
 from calibration.magnetic import OFFSET_SHARE, SAME_STRENGTH, FieldLook, Offset, fit_offset, looks
 from calibration.segment import JointCalibration, SegmentAlignment
+from calibration.smoother import smooth
 from imu import quaternion
 from imu.block import FloatArray
 from imu.sync import Frames
@@ -165,6 +167,46 @@ def test_a_pair_in_two_fields_changes_nothing() -> None:
     apart = HeadingEstimator(joint(), RATE).feed(resting(2.0, mag=True, other=2.0 * field()))
     none = HeadingEstimator(joint(), RATE).feed(resting(2.0, mag=False))
     np.testing.assert_array_equal(apart.q_earth1_from_earth2, none.q_earth1_from_earth2)
+
+
+def posed(frames: Frames, delta: float) -> JointCalibration:
+    """Return the joint, held in its neutral pose in the first frame if the heading were delta."""
+    one, two = frames.q[0]
+    turned = quaternion.multiply(quaternion.about_vertical(delta), two)
+    ups = [quaternion.rotate(quaternion.conjugate(q), np.array([0.0, 0.0, 1.0])) for q in (one, two)]
+    return replace(
+        joint(),
+        q_neutral=quaternion.multiply(quaternion.conjugate(one), turned),
+        up_proximal=ups[0],
+        up_distal=ups[1],
+        neutral_sigma=math.radians(20.0),
+    )
+
+
+def test_hindsight_does_not_forget_what_the_pair_said_before_the_heading_was_found() -> None:
+    frames = resting(0.4, mag=True)
+    assert frames.mag is not None
+    calibration = posed(frames, 0.8)
+    live = HeadingEstimator(calibration, RATE).feed(frames)
+    best = smooth(calibration, frames, RATE)
+    ends = calibration.proximal.magnetometer, calibration.distal.magnetometer
+    pair = looks(frames.q[:1], frames.mag[:1], ends).sigma[0] ** 2
+    both = 0.4 + 0.4 * pair / (pair + calibration.neutral_sigma**2)
+    assert live.delta[-1] == pytest.approx(both, abs=math.radians(5.0))
+    assert best.delta[0] == pytest.approx(both, abs=math.radians(1.0))
+    assert best.sigma[0] == pytest.approx(math.sqrt(pair), rel=0.1)
+    without = smooth(calibration, resting(0.4, mag=False), RATE)
+    assert without.delta[0] == pytest.approx(0.8, abs=math.radians(3.0))
+
+
+def test_a_pair_far_from_a_heading_that_is_followed_is_taken_to_be_wrong() -> None:
+    look = FieldLook()
+    look.take(0.7, 0.2, 0.2)
+    near, far = look.against(0.6), look.against(0.7 - 8.0 * 0.2)
+    assert near == pytest.approx((0.1, 0.04), rel=0.1)
+    assert far is not None
+    assert far[1] > math.pi**2
+    assert FieldLook().against(0.6) is None
 
 
 def test_the_offset_stays_with_the_alignment() -> None:
