@@ -1,19 +1,22 @@
-"""Where the degrees against an anatomical frame come from: skin, alignment, sensors, not knowing yet.
+"""Where the degrees against an anatomical frame come from: skin, alignment, tilt and heading, peers included.
 
     python tests/bench/error_budget.py --data ../shared/data/upperlimb_dot
 
-Every trial of the folder that is no calibration is scored four times against the anatomical frames `_ref`:
+Every trial of the folder that is no calibration is scored against the anatomical frames `_ref`:
 
 skin
     The marker clusters on the sensors, with the constant rotations that fit this very trial best: what is
     left is skin that moves on the bone.
 alignment
     The same clusters, as perfect orientation sensors, with romcap's alignment.
-review, live
-    romcap with its own orientations and the same alignment.
+romcap-live, romcap-review, vqf-6d, vqf-9d
+    The orientations of `rom bench`, end to end, with the same alignment; then, in brackets, the same with
+    the relative heading that the clusters show at each instant: what is left is tilt and what `alignment`
+    has. Peers without a heading are reset to the neutral pose at the first sample.
 
 A cluster's place on its sensor comes from the angular rates of all trials. RMSE / error of the range of
-half-cycles, deg; the angle is flexion (elbow) or the angle between the long axes.
+half-cycles, deg, and the mean of the error, which is a matter of zero; the angle is flexion (elbow) or the
+angle between the long axes. `medians` are over trials.
 """
 
 import argparse
@@ -30,12 +33,11 @@ import numpy as np
 from calibration.alignment import calibrate_limb
 from calibration.gather import frames_of
 from calibration.gyroscope import steadied
-from calibration.heading import HeadingEstimator
 from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration
-from calibration.smoother import smooth
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from tools.bench.estimate import LIVE, REVIEW, Estimate, estimates
 from tools.bench.optical import Joint, Trial, relative
 from tools.bench.scoring import fit, nearest, rms, rom_error
 from tools.bench.trials import FUNCTIONAL
@@ -43,11 +45,14 @@ from tools.bench.trials import FUNCTIONAL
 STEP = 6
 """Samples over which a cluster's angular rate is taken."""
 
-Score = tuple[float, float]
+Score = tuple[float, float, float]
+"""RMSE, error of the range, mean error; deg."""
+
+HEADED = (LIVE, REVIEW, "vqf-6d", "vqf-9d")
 
 
 def main() -> None:
-    """Print a line a trial and joint, and the medians."""
+    """Print a line a trial, joint and column, and the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/upperlimb_dot"))
     trials = [Trial(path) for path in sorted(parser.parse_args().data.glob("*.npz"))]
@@ -55,13 +60,13 @@ def main() -> None:
     clusters = {segment: _cluster(trials, segment) for segment in trials[0].segments}
     table: dict[str, list[dict[str, Score]]] = {}
     for trial in trials:
-        for joint in trial.joints if "Cali" not in trial.name and "cali" not in trial.name else []:
+        for joint in trial.joints if "cali" not in trial.name.lower() else []:
             row = _row(trial, joint, calibrations[joint.name], clusters)
             table.setdefault(joint.name, []).append(row)
-            print(f"{trial.name:22s} {joint.name:9s} {_told(row)}")
+            print(f"{trial.name:22s} {joint.name:9s} {_told(row)}", flush=True)
     for name, rows in table.items():
-        medians = {key: (_median(rows, key, 0), _median(rows, key, 1)) for key in rows[0]}
-        print(f"{'median':22s} {name:9s} {_told(medians)}")
+        medians = {key: _median(rows, key) for key in rows[0]}
+        print(f"{'medians':22s} {name:9s} {_told(medians)}")
 
 
 def _calibrated(trials: list[Trial]) -> dict[str, JointCalibration]:
@@ -101,7 +106,7 @@ def _row(
     sensors = [joint.parent, joint.child]
     ends = calibration.proximal, calibration.distal
     steady = steadied(trial.blocks, {end.sensor: end.gyroscope for end in ends})
-    frames, rate = frames_of(sensors, steady)
+    frames, _ = frames_of(sensors, steady)
     anatomical, ok = relative(trial, sensors, "ref", frames.t)
     cluster, also = relative(trial, sensors, "refc", frames.t)
     ok &= also
@@ -110,15 +115,35 @@ def _row(
     before, after, _ = fit(cluster[ok][::10], anatomical[ok][::10])
     angles = {"skin": quaternion.multiply(quaternion.multiply(before, cluster), after)}
     angles["alignment"] = _aligned(calibration, seen)
-    for name, heading in (
-        ("review", smooth(calibration, frames, rate)),
-        ("live", HeadingEstimator(calibration, rate).feed(frames)),
-    ):
-        lower = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
-        own = quaternion.multiply(quaternion.conjugate(frames.q[:, 0]), lower)
-        angles[name] = _aligned(calibration, own)
+    found = estimates(trial, joint, calibration, frames, ahrs=False, qmt=False)
+    for name in HEADED:
+        if name in found:
+            own = found[name].joint(_reset(found[name], calibration, ok) if found[name].adrift else 0.0)
+            angles[name] = _aligned(calibration, own)
+            angles[f"{name} turned"] = _aligned(calibration, _turned(found[name].first, own, seen))
     target = _angle(joint.name, anatomical)
     return {name: _score(_angle(joint.name, q), target, ok) for name, q in angles.items()}
+
+
+def _reset(estimate: Estimate, calibration: JointCalibration, ok: BoolArray) -> float:
+    """Return the heading, rad, that the neutral pose would mean at the first sample."""
+    at = int(np.flatnonzero(ok & estimate.claimed)[0])
+    upper = quaternion.multiply(estimate.first[at], calibration.proximal.q_sensor_from_segment)
+    lower = quaternion.multiply(estimate.second[at], calibration.distal.q_sensor_from_segment)
+    meant = quaternion.multiply(upper, calibration.q_neutral)
+    return float(_heading(quaternion.multiply(meant, quaternion.conjugate(lower))))
+
+
+def _turned(first: FloatArray, own: FloatArray, seen: FloatArray) -> FloatArray:
+    """Return the distal sensor in the proximal one (M, 4), turned about the vertical nearest to `seen`."""
+    there = quaternion.multiply(first, own)
+    off = quaternion.multiply(quaternion.multiply(first, seen), quaternion.conjugate(there))
+    right = quaternion.multiply(quaternion.about_vertical(_heading(off)), there)
+    return quaternion.multiply(quaternion.conjugate(first), right)
+
+
+def _heading(q: FloatArray) -> FloatArray:
+    return 2.0 * np.arctan2(q[..., 3], q[..., 0])
 
 
 def _aligned(calibration: JointCalibration, q: FloatArray) -> FloatArray:
@@ -135,16 +160,25 @@ def _angle(joint: str, q: FloatArray) -> FloatArray:
 
 
 def _score(angle: FloatArray, target: FloatArray, ok: BoolArray) -> Score:
+    ok = ok & np.isfinite(angle)
     ranges = rom_error(np.unwrap(angle[ok]), np.unwrap(target[ok]))
-    return math.degrees(rms(quaternion.wrap(angle - target)[ok])), math.nan if ranges is None else ranges
+    error = quaternion.wrap(angle - target)[ok]
+    return math.degrees(rms(error)), math.nan if ranges is None else ranges, math.degrees(error.mean())
 
 
-def _median(rows: list[dict[str, Score]], key: str, part: int) -> float:
-    return float(np.median([row[key][part] for row in rows]))
+def _median(rows: list[dict[str, Score]], key: str) -> Score:
+    rmse, ranges, mean = np.median([row[key] for row in rows], axis=0).tolist()
+    return rmse, ranges, mean
 
 
 def _told(row: dict[str, Score]) -> str:
-    return "  ".join(f"{key} {rmse:4.1f}/{ranges:4.1f}" for key, (rmse, ranges) in row.items())
+    parts: list[str] = []
+    for key, score in row.items():
+        if not key.endswith("turned"):
+            plain = "{:.1f}/{:.1f} ({:+.1f})".format(*score)
+            turned = row.get(f"{key} turned")
+            parts.append(f"{key} {plain}" + ("" if turned is None else " [{:.1f}/{:.1f}]".format(*turned)))
+    return "  ".join(parts)
 
 
 if __name__ == "__main__":
