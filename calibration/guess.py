@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calibration.acquire import best
 from calibration.limits import Overreach
-from calibration.magnetic import FieldLook, Looks, looks
+from calibration.magnetic import MEMORY, FieldLook, Looks, looks
 from calibration.relative_state import NOTED, RelativeState
 from calibration.returns import look_at_heading
 from calibration.rotation import heading_of
@@ -44,8 +44,10 @@ def begin_beside(fields: Looks | None, state: RelativeState, dt: float) -> None:
     """
     if fields is None:
         return
-    pair = FieldLook()
-    for heading, sigma in zip(fields.heading[::-1].tolist(), fields.sigma[::-1].tolist(), strict=True):
+    pair, backwards = FieldLook(), slice(round(5.0 * MEMORY / dt), None, -1)
+    for heading, sigma in zip(
+        fields.heading[backwards].tolist(), fields.sigma[backwards].tolist(), strict=True
+    ):
         pair.take(heading, sigma, dt)
     said = pair.against(heading_of(state.values))
     if said is not None:
