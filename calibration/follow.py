@@ -14,7 +14,16 @@ from calibration.evidence import carrying_row, hinge_rows, seen
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import SHOWN, row_of
 from calibration.relative import axis_rows, feel, look, predict
-from calibration.relative_state import HEADING, NOTED, SIZE, VALUES, RelativeParams, Stretch
+from calibration.relative_state import (
+    AXES,
+    HEADING,
+    NOTED,
+    SIZE,
+    TURN,
+    VALUES,
+    RelativeParams,
+    Stretch,
+)
 from calibration.segment import JointCalibration
 from imu.block import BoolArray, FloatArray
 from imu.compiled import compiled
@@ -105,13 +114,11 @@ class Pages(NamedTuple):
         What is known before each stretch and after the last, as of `heading_series.row_of`.
     fresh : (K,)
         Whether a stretch started anew, so that nothing may be carried back across it.
-    looked : (K + 1, VALUES), looked_covariance : (K + 1, SIZE, SIZE)
-        The state after the forces at the start of each, with a last row for the end; as what follows without
-        rows if nobody asks.
-    predicted : (K, VALUES)
-        Its values as predicted for the end.
-    swept : (K, 3, 6), noise : (K, SIZE)
-        As of `relative.Way`.
+    looked : (K + 1, VALUES), looked_covariance : (K + 1, 9, SIZE)
+        The state after the forces at the start of each, with a last row for the end, and how its turn and its
+        axes vary with all of it; as what follows without rows if nobody asks.
+    swept : (K, 3, 6)
+        As of `relative.advance`.
     notes : (K, LOOKS, NOTED)
         What `relative.look` notes of every look: of the forces (5 rows, before what `looked` holds), then of
         the axes (3), the neutral pose and a posture that comes back. Zero where there was none;
@@ -122,9 +129,7 @@ class Pages(NamedTuple):
     fresh: BoolArray
     looked: FloatArray
     looked_covariance: FloatArray
-    predicted: FloatArray
     swept: FloatArray
-    noise: FloatArray
     notes: FloatArray
 
 
@@ -135,18 +140,16 @@ FORCES, FELT, WEIGHED, OBEYED, POSED, RETURNED, LOOKS = (
 """Rows of the notes of a stretch."""
 
 
-def pages(count: int, *, taped: bool, noted: bool) -> Pages:
-    """Return empty pages for so many stretches, with what `looked` to `noise` hold, and with `notes`."""
+def pages(count: int, *, taped: bool) -> Pages:
+    """Return empty pages for so many stretches, with what hindsight needs if it was asked for."""
     kept = count if taped else 0
     return Pages(
         np.empty((count + 1, SHOWN)),
         np.zeros(count, dtype=np.bool_),
         np.empty((kept + taped, VALUES)),
-        np.empty((kept + taped, SIZE, SIZE)),
-        np.empty((kept, VALUES)),
+        np.empty((kept + taped, 9, SIZE)),
         np.empty((kept, 3, 6)),
-        np.empty((kept, SIZE)),
-        np.zeros((count, LOOKS if noted else 0, NOTED)),
+        np.zeros((count, LOOKS if taped else 0, NOTED)),
     )
 
 
@@ -200,12 +203,19 @@ def pass_time(  # noqa: PLR0917 -- a compiled function has no keywords
             since = 0.0
     taped = out.looked.shape[0] > 0
     if taped:
-        out.looked[k], out.looked_covariance[k] = values, covariance
+        write_down(values, covariance, k, out)
     rate_sigma = min(s.bias[k], params.rate_sigma) if math.isfinite(s.bias[k]) else params.rate_sigma
-    way = predict(values, covariance, params, stretch, rate_sigma)
+    swept = predict(values, covariance, params, stretch, rate_sigma)
     if taped:
-        out.predicted[k], out.swept[k], out.noise[k] = values, way[2], way[3]
+        out.swept[k] = swept
     return since
+
+
+@compiled
+def write_down(values: FloatArray, covariance: FloatArray, k: int, out: Pages) -> None:
+    """Write down what `looked` holds of a state."""
+    out.looked[k] = values
+    out.looked_covariance[k, :3], out.looked_covariance[k, 3:] = covariance[TURN], covariance[AXES]
 
 
 @compiled

@@ -27,13 +27,14 @@ from calibration.follow import (
     obey,
     pages,
     pass_time,
+    write_down,
 )
 from calibration.guess import Guess, begin_beside
 from calibration.heading_params import CONTRADICTED, LARGEST_MISFIT, HeadingParams
 from calibration.heading_series import AxisShift, Heading, row_of
 from calibration.intake import WIDTH, Intake, Tape, gathered, intake
 from calibration.magnetic import Looks
-from calibration.relative_state import AXES, HEADING, POSTURES, RelativeState, first_covariance
+from calibration.relative_state import AXES, HEADING, RelativeState, first_covariance
 from calibration.returns import Returns, look_at_heading
 from calibration.rotation import heading_of, wrapped
 from calibration.segment import JointCalibration
@@ -86,7 +87,7 @@ class HeadingEstimator:
         self._shift = AxisShift(calibration)
         self._moved = self._shift.moved(self._believed)
         self._latest: FloatArray | None = None
-        self._known = self._fresh = self._noted = False
+        self._known = self._fresh = False
         self._searched = 0.0
         self._past: list[FloatArray] = []
         self._guess = Guess(calibration, self._pair)
@@ -138,7 +139,7 @@ class HeadingEstimator:
         k, count, stretches = 0, len(inputs.known), inputs.stretches()
         settled = self._returns.due(inputs.turned, inputs.known)
         decisive = inputs.decisive | settled
-        page = pages(count, taped=self.tape is not None, noted=self._noted)
+        page = pages(count, taped=self.tape is not None)
         page.shown[0] = self._shown()
         while k < count:
             stop = self._run(decisive, k)
@@ -147,16 +148,14 @@ class HeadingEstimator:
             if settled[stop - 1] and self._known:
                 segments = inputs.upper[stop - 1], inputs.lower[stop - 1]
                 note = page.notes[stop - 1, RETURNED]
-                stirred = self._returns.take(self._relative, *segments, self._age * self.seconds, note)
-                page.noise[stop - 1 : stop, POSTURES] += stirred
+                self._returns.take(self._relative, *segments, self._age * self.seconds, note)
             page.shown[stop] = self._latest = self._shown()
             k = stop
         axes = page.shown[1:, 16:22].reshape(-1, 2, 3)
         moved = np.concatenate([self._moved[None], self._shift.moved(axes)])
         self._moved = moved[-1]
         if self.tape is not None:
-            s = self._relative
-            page.looked[count], page.looked_covariance[count] = s.values, s.covariance
+            write_down(self._relative.values, self._relative.covariance, count, page)
             self.tape.append(Tape(page, inputs, fields))
         return page.shown, moved
 
@@ -190,7 +189,7 @@ class HeadingEstimator:
         self._hinge_variance = other._hinge_variance
         self._believed, self._resolved = other._believed, other._resolved
         self._searched = self.params.longest_search
-        self._known = self._noted = True
+        self._known = True
 
     def save(self) -> dict[str, Any]:
         """Return the memory of the estimator as plain values (JSON with NaN)."""
@@ -265,7 +264,7 @@ class HeadingEstimator:
         if math.isfinite(i.bias[last]):
             self._bias = float(i.bias[last])
         if i.lost[k] > 0.0:
-            page.noise[max(k - 1, 0) : k, HEADING] += self._lose(float(i.lost[k]))
+            self._lose(float(i.lost[k]))
         if self.calibration.centre_fixed:
             felt = (i.lever[k:stop], i.carried[k:stop], i.force[k:stop], i.known[k:stop])
             self._acquisition.forces(*felt, self.seconds)
@@ -296,16 +295,15 @@ class HeadingEstimator:
         page.fresh[last] = self._fresh or not (was_known and self._known)
         self._fresh = False
 
-    def _lose(self, sigma: float) -> float:
-        """Take note that a gap cost `sigma` rad of heading; return the variance that this added."""
+    def _lose(self, sigma: float) -> None:
+        """Take note that a gap cost `sigma` rad of heading."""
         if sigma > 1.0:
             if self._known:
                 self._guess.hold(heading_of(self._relative.values))
             self._known = False
             self._acquisition = Acquisition()
-            return 0.0
-        self._relative.covariance[HEADING, HEADING] += sigma**2
-        return sigma**2
+        else:
+            self._relative.covariance[HEADING, HEADING] += sigma**2
 
     def _search(self, i: Intake, k: int) -> None:
         """Find a hinge's axes and heading together in the past, where they are open; keep it for that."""

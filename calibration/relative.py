@@ -12,7 +12,6 @@ are each believed as deserved.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +32,6 @@ from calibration.rotation import (
     Place,
     Vector,
     applied,
-    conjugate,
     cross,
     cross_matrix,
     dot,
@@ -51,7 +49,6 @@ from calibration.rotation import (
     times,
     transposed,
     vector_at,
-    vector_of,
 )
 from calibration.rotation import product as then
 from imu.block import STANDARD_GRAVITY, FloatArray
@@ -65,27 +62,6 @@ _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = 31, 32, 33
 """What else `RelativeState.values` has."""
 
 
-class Way(NamedTuple):
-    """How the error state passes through a stretch: as it was, but for these.
-
-    Parameters
-    ----------
-    dt
-        Seconds in which the rate of the heading turns the heading.
-    fade
-        What is left of that rate after them.
-    swept : (3, 6)
-        Turn that errors of the gyroscopes' scales leave, rad.
-    noise : (SIZE,)
-        Variances that the seconds add.
-    """
-
-    dt: float
-    fade: float
-    swept: FloatArray
-    noise: FloatArray
-
-
 @compiled
 def predict(
     values: FloatArray,
@@ -93,8 +69,11 @@ def predict(
     p: RelativeParams,
     stretch: Stretch,
     rate_sigma: float,
-) -> tuple[float, float, FloatArray, FloatArray]:
-    """Let the time of a stretch pass, with what the sensors did in it; return what `Way` holds."""
+) -> FloatArray:
+    """Let the time of a stretch pass, with what the sensors did in it.
+
+    Return the turn (3, 6) that errors of the gyroscopes' scales leave, rad: `swept` of `advance`.
+    """
     dt = stretch.seconds
     fade = math.exp(-dt / p.rate_time)
     turn = rotate_by((0.0, 0.0, values[RATE + 1] * dt), quaternion_at(values))
@@ -116,7 +95,7 @@ def predict(
     noise[AXES] = p.axis_walk**2 * dt
     noise[POSTURES] = p.posture_walk**2 * dt
     carry(covariance, dt, fade, swept, noise)
-    return dt, fade, swept, noise
+    return swept
 
 
 @compiled
@@ -127,7 +106,11 @@ def _held(values: FloatArray, place: Place) -> Vector:
 
 @compiled
 def advance(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None:
-    """Take rows (SIZE, n) of the error state through a `Way` but for its noise."""
+    """Take rows (SIZE, n) of the error state through a stretch.
+
+    All stays as it was, but that the rate of the heading turns the heading for dt seconds, after which a part
+    of it is left, and that errors of the scales leave a turn.
+    """
     for i in range(3):
         for scale in range(6):
             factor = swept[i, scale]
@@ -151,7 +134,7 @@ def retreat(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None
 
 @compiled
 def carry(covariance: FloatArray, dt: float, fade: float, swept: FloatArray, noise: FloatArray) -> None:
-    """Take a covariance (SIZE, SIZE) through a `Way`: its rows, then its columns."""
+    """Take a covariance (SIZE, SIZE) through a stretch: its rows, then its columns, then variances added."""
     advance(covariance, dt, fade, swept)
     for j in range(SIZE):
         for i in range(3):
@@ -322,7 +305,9 @@ def _correct(  # noqa: PLR0917 -- a compiled function has no keywords
             for other in range(SIZE):
                 covariance[e, other] -= white[row, e] * white[row, other]
     if note.shape[0]:
-        note[: error.shape[0], :SIZE], note[: error.shape[0], SIZE:] = white, forward(upper, slope)
+        part = note[: error.shape[0]]
+        part[:, :SIZE], part[:, SIZE : 2 * SIZE] = white, forward(upper, slope)
+        part[:, 2 * SIZE] = news[:, 0]
     move(values, step)
 
 
@@ -339,17 +324,3 @@ def move(values: FloatArray, step: FloatArray) -> None:
         axis = _held(values, e)
         axis = plus(axis, cross(vector_at(step, e), axis))
         put(values, e + 1, scaled(axis, 1.0 / math.sqrt(dot(axis, axis))))
-
-
-@compiled
-def apart(values: FloatArray, other: FloatArray) -> FloatArray:
-    """Return the error vector (SIZE,) that moves the values of another state to these."""
-    off = np.zeros(SIZE)
-    put(off, 0, vector_of(then(quaternion_at(values), conjugate(quaternion_at(other)))))
-    for e in range(RATE, SIZE):
-        if e < _AXIS1 or e >= _AXIS2 + 3:
-            off[e] = values[e + 1] - other[e + 1]
-    if not math.isnan(values[_AXIS1 + 1]):
-        for e in (_AXIS1, _AXIS2):
-            put(off, e, cross(_held(other, e), _held(values, e)))
-    return off

@@ -19,8 +19,9 @@ POSTURES, SIZE = slice(28, 30), 30
 VALUES = 36
 """Length of `RelativeState.values`."""
 
-NOTED = 2 * SIZE
-"""What hindsight needs of one row of a look, white: its covariance with the error state, and its slope."""
+NOTED = 2 * SIZE + 1
+"""What hindsight needs of one row of a look, white: its covariance with the error state, its slope, and how
+far off it was."""
 
 _TURN, _RATE, _CENTRE, _SCALE, _OFFSET = slice(0, 4), 4, slice(5, 11), slice(11, 17), slice(17, 23)
 _AXES, _POSTURES, _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = (

@@ -101,18 +101,18 @@ class Returns:
 
     def take(
         self, s: RelativeState, upper: FloatArray, lower: FloatArray, now: float, note: FloatArray
-    ) -> FloatArray:
-        """Take a held posture of two segments (4,) at `now` s; return what variances that added, (COUNT,).
+    ) -> None:
+        """Take a held posture of two segments (4,) at `now` s.
 
         `note` (1, NOTED) as of `relative.look`.
         """
-        p, stirred = self._params, np.zeros(COUNT)
+        p = self._params
         place, error = self._recognised(s, upper, lower)
         if place < 0:
             place = int(np.argmin(self._visited))
             if now - self._visited[place] < p.forgotten:
-                return stirred
-            self._settle(place, s, upper, lower, stirred)
+                return
+            self._settle(place, s, upper, lower)
             error, variance = 0.0, p.scatter**2
         else:
             passed = now - self._visited[place]
@@ -121,7 +121,7 @@ class Returns:
             expected = self._variance[place] + s.covariance[RATE, RATE] * passed * passed
             variance = max(self._variance[place], p.scatter**2) * max(1.0, 2.0 * p.lasting / passed)
             if size > 9.0 * expected:
-                self._settle(place, s, upper, lower, stirred)
+                self._settle(place, s, upper, lower)
                 error, variance = 0.0, p.scatter**2
             else:
                 learnt = max(size, p.least_scatter**2)
@@ -131,7 +131,6 @@ class Returns:
         look_at_heading(s, error, variance, note, against=POSTURES.start + place)
         after = s.values[POSTURES.start + 1 + place] - heading_of(s.values)
         self._left[place] = error + wrapped(after - before)
-        return stirred
 
     def _recognised(self, s: RelativeState, upper: FloatArray, lower: FloatArray) -> tuple[int, float]:
         """Return which posture two segments (4,) are in, or -1, and how far off its heading is, rad."""
@@ -143,13 +142,10 @@ class Returns:
                 best, error = each, off
         return best, error
 
-    def _settle(
-        self, place: int, s: RelativeState, upper: FloatArray, lower: FloatArray, stirred: FloatArray
-    ) -> None:
+    def _settle(self, place: int, s: RelativeState, upper: FloatArray, lower: FloatArray) -> None:
         """Remember a posture, seen with the present turn less what its place holds by now."""
         if self._used[place]:
-            stirred[place] = math.pi**2
-            s.covariance[POSTURES.start + place, POSTURES.start + place] += stirred[place]
+            s.covariance[POSTURES.start + place, POSTURES.start + place] += math.pi**2
         self._used[place] = True
         self._variance[place] = self._params.scatter**2
         turn = quaternion.about_vertical(heading_of(s.values) - s.values[POSTURES.start + 1 + place])

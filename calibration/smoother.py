@@ -2,9 +2,10 @@
 
 The first pass finds heading, joint centre and noise. The second starts with them at the first frame, its
 covariance wide again so that no sample counts twice. The sweep back gives what that of H. E. Rauch, F. Tung
-and C. T. Striebel, AIAA Journal 3:1445, 1965, gives on the estimator's own error state; the covariance,
-which takes most of the time there, comes from the weight of all later looks instead (A. E. Bryson and M.
-Frazier, 1963; G. J. Bierman, "Factorization Methods for Discrete Sequential Estimation", 1977, chapter X).
+and C. T. Striebel, AIAA Journal 3:1445, 1965, gives on the estimator's own error state, but from the weight
+and the pull of all later looks (A. E. Bryson and M. Frazier, 1963; G. J. Bierman, "Factorization Methods for
+Discrete Sequential Estimation", 1977, chapter X): no matrix is inverted, and where a look has moved the state
+too far for what is linear, the excess is not handed on to everything before.
 """
 
 import math
@@ -17,9 +18,9 @@ from calibration.follow import FELT, OBEYED, POSED, RETURNED, WEIGHED, Pages
 from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading
-from calibration.linear import backward, forward, gram, mirror, product, root
-from calibration.relative import Way, apart, carry, move, retreat
-from calibration.relative_state import HEADING
+from calibration.linear import gram, mirror, product
+from calibration.relative import move, retreat
+from calibration.relative_state import AXES, HEADING, SIZE, TURN
 from calibration.rotation import (
     Quaternion,
     conjugate,
@@ -94,12 +95,12 @@ def _carried_back(out: Pages, begin: FloatArray, end: FloatArray, dt: float, fad
 
     `begin`, `end` (K, 4) turn the two earth frames in each stretch.
     """
-    k, values = out.fresh.size - 1, out.looked[-1]
+    k, pull = out.fresh.size - 1, np.zeros(SIZE)
     while not out.fresh[k]:
-        later, values = values, out.looked[k].copy()
-        way = Way(dt, fade, out.swept[k], out.noise[k])
-        values_back(values, out.looked_covariance[k], way, out.predicted[k], later)
+        _pull_earlier(pull, out, k, dt, fade)
         k -= 1
+    values = out.looked[k + 1].copy()
+    give_way(values, out.looked_covariance[k + 1], pull)
     turn = quaternion_at(values)
     for each in range(k, -1, -1):
         inner = turned(conjugate(quaternion_at(begin[each])), turn)
@@ -109,41 +110,70 @@ def _carried_back(out: Pages, begin: FloatArray, end: FloatArray, dt: float, fad
 
 @compiled
 def _sweep(out: Pages, dt: float, fade: float) -> FloatArray:
-    """Smooth the values at the borders of K stretches; return the covariance of their turn, (K + 1, 3, 3)."""
-    weight = np.zeros_like(out.looked_covariance[0])
+    """Smooth turn and axes at the borders of K stretches; return the turn's covariance, (K + 1, 3, 3)."""
+    weight, pull = np.zeros((SIZE, SIZE)), np.zeros(SIZE)
     covariances = out.looked_covariance[:, :3, :3].copy()
     for k in range(out.fresh.size - 1, -1, -1):
         if out.fresh[k]:
-            weight[:] = 0.0
+            weight[:], pull[:] = 0.0, 0.0
             continue
-        if k + 1 < out.fresh.size:
-            for rows in (WEIGHED, FELT):
-                weigh_before(weight, out.notes[k + 1, rows])
-        for rows in (RETURNED, POSED, OBEYED):
-            weigh_before(weight, out.notes[k, rows])
-        retreat(weight, dt, fade, out.swept[k])
-        retreat(weight.T, dt, fade, out.swept[k])
-        mirror(weight)
-        turn, way = out.looked_covariance[k, :3], Way(dt, fade, out.swept[k], out.noise[k])
+        _weigh_earlier(weight, out, k, dt, fade)
+        _pull_earlier(pull, out, k, dt, fade)
+        turn = out.looked_covariance[k, :3]
         covariances[k] -= gram(product(turn, weight), turn)
-        values_back(out.looked[k], out.looked_covariance[k], way, out.predicted[k], out.looked[k + 1])
+        give_way(out.looked[k], out.looked_covariance[k], pull)
     return covariances
 
 
 @compiled
-def values_back(
-    values: FloatArray, covariance: FloatArray, way: Way, predicted: FloatArray, later: FloatArray
-) -> None:
-    """Move the values at the start of a step by what its end was found to be away from its prediction.
+def _weigh_earlier(weight: FloatArray, out: Pages, k: int, dt: float, fade: float) -> None:
+    """Take the weight of all that is seen after a stretch to before it."""
+    if k + 1 < out.fresh.size:
+        for rows in (WEIGHED, FELT):
+            weigh_before(weight, out.notes[k + 1, rows])
+    for rows in (RETURNED, POSED, OBEYED):
+        weigh_before(weight, out.notes[k, rows])
+    retreat(weight, dt, fade, out.swept[k])
+    retreat(weight.T, dt, fade, out.swept[k])
+    mirror(weight)
 
-    With the transition F and the predicted covariance M of a covariance P, that is P F' M^-1 times it.
+
+@compiled
+def _pull_earlier(pull: FloatArray, out: Pages, k: int, dt: float, fade: float) -> None:
+    """Take the pull of all that is seen after a stretch to before it."""
+    if k + 1 < out.fresh.size:
+        for rows in (WEIGHED, FELT):
+            pull_before(pull, out.notes[k + 1, rows])
+    for rows in (RETURNED, POSED, OBEYED):
+        pull_before(pull, out.notes[k, rows])
+    retreat(pull.reshape(-1, 1), dt, fade, out.swept[k])
+
+
+@compiled
+def give_way(values: FloatArray, covariance: FloatArray, pull: FloatArray) -> None:
+    """Move turn and axes by their covariance with the error state, (9, SIZE), times a pull (SIZE,)."""
+    moved, step = product(covariance, pull.reshape(-1, 1)), np.zeros(SIZE)
+    step[TURN], step[AXES] = moved[:3, 0], moved[3:, 0]
+    move(values, step)
+
+
+@compiled
+def pull_before(pull: FloatArray, note: FloatArray) -> None:
+    """Take the pull (SIZE,) of all that is seen after a look to before it.
+
+    Values err by a covariance times the pull, in the light of what it stands for. With W and H as of
+    `weigh_before`, and what the look was off, white, before the look it is the pull + H'(off - W pull).
     """
-    foreseen = covariance.copy()
-    carry(foreseen, way.dt, way.fade, way.swept, way.noise)
-    upper = root(foreseen)
-    pull = backward(upper, forward(upper, apart(later, predicted).reshape(-1, 1)))
-    retreat(pull, way.dt, way.fade, way.swept)
-    move(values, product(covariance, pull)[:, 0])
+    size = pull.size
+    if not note[0, size : 2 * size].any():
+        return
+    news = note[:, 2 * size].copy()
+    for row in range(news.size):
+        for e in range(size):
+            news[row] -= note[row, e] * pull[e]
+    for row in range(news.size):
+        for e in range(size):
+            pull[e] += news[row] * note[row, size + e]
 
 
 @compiled
@@ -155,7 +185,7 @@ def weigh_before(weight: FloatArray, note: FloatArray) -> None:
     H'H + (1 - H'W) weight (1 - W'H).
     """
     size = weight.shape[0]
-    white, slope = note[:, :size], note[:, size:]
+    white, slope = note[:, :size], note[:, size : 2 * size]
     if not slope[0].any():
         return
     across = product(white, weight)

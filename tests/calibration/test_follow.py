@@ -11,12 +11,14 @@ from calibration.acquire import NOISE_SECONDS, OFFSET, REACH, SLOW, Acquisition
 from calibration.hinge_fit import Movement, refine
 from calibration.linear import backward, forward, root
 from calibration.relative_state import (
+    AXES,
     CENTRE,
     HEADING,
     NOTED,
     RATE,
     SCALE,
     SIZE,
+    TURN,
     VALUES,
     RelativeParams,
     Stretch,
@@ -27,6 +29,8 @@ from imu.block import FloatArray
 
 PARAMS = RelativeParams()
 UNASKED = np.zeros((0, NOTED))
+SECONDS = 0.2
+FADE = math.exp(-SECONDS / PARAMS.rate_time)
 
 
 def somewhere(seed: int) -> tuple[np.random.Generator, FloatArray, FloatArray]:
@@ -46,7 +50,7 @@ def some_stretch(rng: np.random.Generator) -> Stretch:
     begin, end = quaternion.from_rotation_vector(rng.normal(size=(2, 3)) * 0.1)
     force = rng.normal(size=(2, 3)) + np.array([0.0, 0.0, 9.8])
     maps = rng.normal(size=(3, 2, 3, 3)) * 0.2
-    return Stretch(force, maps[0], maps[1], maps[2], begin, end, np.array([0.3, 0.5]), 0.2)
+    return Stretch(force, maps[0], maps[1], maps[2], begin, end, np.array([0.3, 0.5]), SECONDS)
 
 
 def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
@@ -71,11 +75,11 @@ def assert_same_state(values: FloatArray, expected: FloatArray) -> None:
     np.testing.assert_allclose(values[4:31], expected[4:31], atol=1e-12)
 
 
-def way_matrix(way: relative.Way) -> FloatArray:
-    """Return the transition of the error state as a matrix."""
+def passage(swept: FloatArray) -> FloatArray:
+    """Return how the error state passes through a stretch, as a matrix."""
     matrix = np.eye(SIZE)
-    matrix[HEADING, RATE], matrix[RATE, RATE] = way.dt, way.fade
-    matrix[:3, SCALE] = way.swept
+    matrix[HEADING, RATE], matrix[RATE, RATE] = SECONDS, FADE
+    matrix[:3, SCALE] = swept
     return matrix
 
 
@@ -95,11 +99,13 @@ def test_a_look_is_kalmans(rows: int) -> None:
 def test_time_takes_the_covariance_the_way_it_says() -> None:
     rng, values, covariance = somewhere(4)
     stretch, prior, before = some_stretch(rng), covariance.copy(), values.copy()
-    way = relative.Way(*relative.predict(values, covariance, PARAMS, stretch, 1e-3))
-    matrix = way_matrix(way)
-    np.testing.assert_allclose(covariance, matrix @ prior @ matrix.T + np.diag(way.noise), atol=1e-12)
+    matrix = passage(relative.predict(values, covariance, PARAMS, stretch, 1e-3))
+    added = covariance - matrix @ prior @ matrix.T
+    np.testing.assert_allclose(added, np.diag(np.diag(added)), atol=1e-12)
     np.testing.assert_array_equal(covariance, covariance.T)
-    assert way.noise.min() == 0.0
+    assert np.diag(added).min() > -1e-12
+    np.testing.assert_allclose(added[RATE, RATE], 1e-6 * (1.0 - FADE * FADE), atol=1e-12)
+    np.testing.assert_allclose(np.diag(added)[CENTRE], PARAMS.lever_walk**2 * SECONDS, atol=1e-12)
     assert np.linalg.eigvalsh(covariance).min() > 0.0
     drift = Rotation.from_rotvec([0.0, 0.0, before[4] * 0.2])
     begin, turn, end = (
@@ -145,38 +151,46 @@ def test_the_slope_of_the_axes_is_their_derivative(carrying: float) -> None:
     assert error.size == (3 if math.isnan(carrying) else 1)
 
 
-def test_the_sweep_back_is_that_of_rauch_tung_and_striebel() -> None:
+def test_turn_and_axes_give_way_by_their_covariance_times_the_pull() -> None:
     rng, values, covariance = somewhere(7)
-    looked, prior = values.copy(), covariance.copy()
-    way = relative.Way(*relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3))
-    later = moved_by(values, rng.normal(size=SIZE) * 0.01)
-    gain = prior @ way_matrix(way).T @ np.linalg.inv(covariance)
-    step = gain @ relative.apart(later, values)
-    smoother.values_back(looked, prior, way, values, later)
-    assert_same_state(looked, moved_by(somewhere(7)[1], step))
+    pull = rng.normal(size=SIZE) * 0.1
+    shared = np.r_[TURN, AXES]
+    step = np.zeros(SIZE)
+    step[shared] = covariance[shared] @ pull
+    before = values.copy()
+    smoother.give_way(values, covariance[shared], pull)
+    assert_same_state(values, moved_by(before, step))
 
 
-def test_the_weight_of_later_looks_gives_the_covariance_of_rauch_tung_and_striebel() -> None:
-    """Look, time, look, time, look: back through the five, by gains and by weights."""
+def test_pull_and_weight_of_later_looks_give_the_sweep_of_rauch_tung_and_striebel() -> None:
+    """Look, time, look, time, look: back through the five, by gains, and by pull and weight."""
     rng, values, covariance = somewhere(8)
-    looks: list[FloatArray] = []
-    passed: list[tuple[FloatArray, FloatArray, relative.Way]] = []
+    looks: list[tuple[FloatArray, FloatArray]] = []
+    passed: list[tuple[FloatArray, FloatArray, FloatArray]] = []
     for rows in (1, 3, 2):
-        slope, error, note = rng.normal(size=(rows, SIZE)), np.zeros((rows, 1)), np.zeros((rows, NOTED))
+        slope, error, note = (
+            rng.normal(size=(rows, SIZE)),
+            rng.normal(size=(rows, 1)),
+            np.zeros((rows, NOTED)),
+        )
+        gain = covariance @ slope.T @ np.linalg.inv(slope @ covariance @ slope.T + 0.04 * np.eye(rows))
         relative.look(values, covariance, slope, error, 0.04, note)
-        looks.append(note)
+        looks.append((note, (gain @ error)[:, 0]))
         if rows != 2:
             looked = covariance.copy()
-            way = relative.Way(*relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3))
-            passed.append((looked, covariance.copy(), way))
-    weight, known = np.zeros((SIZE, SIZE)), covariance
-    for note, (looked, foreseen, way) in zip(looks[:0:-1], passed[::-1], strict=True):
+            swept = relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3)
+            passed.append((looked, covariance.copy(), swept))
+    weight, pull, known, step = np.zeros((SIZE, SIZE)), np.zeros(SIZE), covariance, np.zeros(SIZE)
+    for (note, seen), (looked, foreseen, swept) in zip(looks[:0:-1], passed[::-1], strict=True):
         smoother.weigh_before(weight, note)
-        relative.retreat(weight, way.dt, way.fade, way.swept)
-        relative.retreat(weight.T, way.dt, way.fade, way.swept)
-        gain = looked @ way_matrix(way).T @ np.linalg.inv(foreseen)
+        smoother.pull_before(pull, note)
+        for each in (weight, weight.T, pull.reshape(-1, 1)):
+            relative.retreat(each, SECONDS, FADE, swept)
+        gain = looked @ passage(swept).T @ np.linalg.inv(foreseen)
         known = looked + gain @ (known - foreseen) @ gain.T
+        step = gain @ (seen + step)
         np.testing.assert_allclose(looked - looked @ weight @ looked, known, atol=1e-12)
+        np.testing.assert_allclose(looked @ pull, step, atol=1e-12)
 
 
 def test_roots_solve_what_numpy_solves() -> None:
