@@ -44,7 +44,8 @@ class Expected:
     acc_shape
         Its sensitivity and the cross-talk of its axes, share.
     gyr_scale
-        The gyroscope's, share.
+        What a gyroscope reads wrong about an axis of which nobody knows how it lies in the sensor, share: of
+        the squares of a direction's components, the sum of squares is 3/5 on average.
     """
 
     acc_offset: float
@@ -66,7 +67,7 @@ class Expected:
         sheet = cls(
             grade.acc_bias,
             max(grade.acc_scale, grade.misalignment),
-            math.hypot(grade.gyr_scale, grade.misalignment),
+            math.sqrt(0.6 * grade.gyr_scale**2 + 0.4 * grade.misalignment**2),
         )
         if calibration is None or not math.isfinite(calibration.residual):
             return sheet

@@ -232,6 +232,30 @@ class JointCalibration:
         bend = self.zero_sigma**2 * np.diag([1.0, 0.0, 1.0])
         return along * self.proximal.covariance, along * self.distal.covariance + bend
 
+    def alignment_errors(self) -> FloatArray:
+        """Return one sigma of each independent error of the alignments: turns (K, 2, 3) of both, rad.
+
+        Each row turns the proximal and the distal segment in its own frame. A person who leans in the pose
+        takes both along. A hinge has one axis in both, so that what is open about their lengths turns both
+        alike, as far as the surer one leaves it open; without a common axis each has its own. How bent the
+        joint was in the pose is on the distal side.
+        """
+        both = self.proximal.covariance, self.distal.covariance
+        nothing = np.zeros((3, 3))
+        if math.isnan(self.zero_sigma):
+            first, second = (one_sigma(each) for each in both)
+            return np.concatenate([np.stack([first, nothing], 1), np.stack([nothing, second], 1)])
+        leans, lengths = np.sqrt(np.diag(both[0])), [math.sqrt(each[1, 1]) for each in both]
+        hinge = self.freedom == 1 and math.isfinite(self.axis_sigma)
+        leans[1] = min(lengths) if hinge else 0.0
+        alike = np.diag(leans)
+        back = np.array([1.0, 0.0, 0.0, 0.0]) if np.isnan(self.q_neutral).any() else self.q_neutral
+        turned = quaternion.rotate(quaternion.conjugate(back), alike)
+        own = np.diag([0.0, self.axis_sigma if hinge else lengths[0], 0.0])
+        bent = np.diag([self.zero_sigma, 0.0 if hinge else lengths[1], self.zero_sigma])
+        rows = (alike, turned), (own, nothing), (nothing, bent)
+        return np.concatenate([np.stack(each, axis=1) for each in rows])
+
     def to_document(self) -> dict[str, Any]:
         """Return a JSON document; what is not known is null; units are in the names."""
         document: dict[str, Any] = {"kind": "joint", "version": FORMAT_VERSION, "joint": self.joint}
@@ -261,6 +285,12 @@ class JointCalibration:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CalibrationError(f"joint document: {error} is missing or wrong; calibrate again") from error
+
+
+def one_sigma(covariance: FloatArray) -> FloatArray:
+    """Return one sigma of each of the independent turns, rows (3, 3), that make up a covariance (3, 3)."""
+    variances, axes = np.linalg.eigh(covariance)
+    return np.sqrt(np.maximum(variances, 0.0))[:, None] * axes.T
 
 
 _FIELDS = (

@@ -138,7 +138,7 @@ def _inclination(how: FloatArray, q: FloatArray, angle: FloatArray, gradient: Fl
     gradient[2] = math.nan
 
 
-@rowwise("(s,n),(s,n),(n),(n),(s,c),(s)->(n),(n),(s,c)")
+@rowwise("(s,n),(s,n),(n),(n),(s,c),(s)->(s,n),(n),(s,c)")
 def joint_row(  # noqa: PLR0917 -- a ufunc has no keywords
     q_earth_from_sensor: FloatArray,
     q_sensor_from_segment: FloatArray,
@@ -146,11 +146,11 @@ def joint_row(  # noqa: PLR0917 -- a ufunc has no keywords
     q_earth1_from_shown: FloatArray,
     gyr: FloatArray,
     seconds: FloatArray,
-    q_earth_from_proximal: FloatArray,
+    q_earth_from_segment: FloatArray,
     q_proximal_from_distal: FloatArray,
     timing: FloatArray,
 ) -> None:
-    """Fill where the proximal segment lies and the joint's orientation, of two sensors, proximal first.
+    """Fill where both segments lie and the joint's orientation, of two sensors, proximal first.
 
     The turns are those of `calibration.heading_series.Heading`. Also how far each segment turns in so many
     seconds, in its own frame, rad: by nothing where the rate is not known.
@@ -158,7 +158,9 @@ def joint_row(  # noqa: PLR0917 -- a ufunc has no keywords
     upper = product(quaternion_at(q_earth_from_sensor[0]), quaternion_at(q_sensor_from_segment[0]))
     lower = product(quaternion_at(q_earth_from_sensor[1]), quaternion_at(q_sensor_from_segment[1]))
     turned = product(quaternion_at(q_earth1_from_earth2), lower)
-    put_quaternion(q_earth_from_proximal, product(quaternion_at(q_earth1_from_shown), upper))
+    shown = quaternion_at(q_earth1_from_shown)
+    put_quaternion(q_earth_from_segment[0], product(shown, upper))
+    put_quaternion(q_earth_from_segment[1], product(shown, turned))
     put_quaternion(q_proximal_from_distal, product(conjugate(upper), turned))
     for k in range(2):
         segment_from_sensor = conjugate(quaternion_at(q_sensor_from_segment[k]))
@@ -166,7 +168,7 @@ def joint_row(  # noqa: PLR0917 -- a ufunc has no keywords
         put(timing[k], 0, turn if math.isfinite(turn[0] + turn[1] + turn[2]) else (0.0, 0.0, 0.0))
 
 
-@rowwise("(h),(n),(n),(c,c),(c,c),(c,c),(s,c)->(c),(c),(),(),()")
+@rowwise("(h),(n),(n),(c,c),(c,c),(c,c),(s,c)->(c),(c),(),()")
 def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     how: FloatArray,
     q_earth_from_proximal: FloatArray,
@@ -179,9 +181,8 @@ def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
     sigma: FloatArray,
     strap_sigma: FloatArray,
     heading_sigma: FloatArray,
-    upright: FloatArray,
 ) -> None:
-    """Fill a joint's angles with their standard deviations, two parts of the first one's, and its upright.
+    """Fill a joint's angles with their standard deviations and two parts of the first one's.
 
     `how` is the form, the mirror, the order of the three angles, and their signs.
     """
@@ -207,7 +208,6 @@ def joint_errors_row(  # noqa: PLR0917 -- a ufunc has no keywords
         if i == 0:
             strap_sigma[0] = _sigma(straps)
             heading_sigma[0] = _sigma(turn_covariance[2, 2] * vertical * vertical)
-            upright[0] = vertical
 
 
 @rowwise("(h),(n),(),(c,c),(c)->(c),(c),()")

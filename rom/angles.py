@@ -53,16 +53,12 @@ class AngleErrors:
         The part of the primary angle's sigma that the alignments make, rad.
     heading_sigma : (N,)
         The part that the relative heading makes, rad.
-    upright : (N,)
-        How much of a turn about the vertical is in the primary angle: 0 for a level axis, 1 or -1 for a
-        vertical one.
     """
 
     angle: FloatArray
     sigma: FloatArray
     strap_sigma: FloatArray
     heading_sigma: FloatArray
-    upright: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,9 +84,9 @@ class JointSeries:
         The part of the primary angle's sigma that stays as long as the straps stay: the alignments, rad.
     heading_sigma : (N,)
         The part that the relative heading makes; it changes slowly, over minutes, rad.
-    upright : (N,)
-        How much of a turn about the vertical, of which gravity tells nothing, is in the primary angle; for a
-        hinge -1 to 1.
+    segments : (N, 2, 4)
+        `q_earth_from_segment`, proximal and distal, in one earth frame; of a lone segment twice the same. NaN
+        where no calibration says how the sensors sit.
     """
 
     t: FloatArray
@@ -100,7 +96,7 @@ class JointSeries:
     support: FloatArray
     strap_sigma: FloatArray
     heading_sigma: FloatArray
-    upright: FloatArray
+    segments: FloatArray
 
     def __len__(self) -> int:
         """Return the number of instants."""
@@ -116,7 +112,7 @@ class JointSeries:
             self.support[span],
             self.strap_sigma[span],
             self.heading_sigma[span],
-            self.upright[span],
+            self.segments[span],
         )
 
 
@@ -124,7 +120,8 @@ def join_series(parts: list[JointSeries]) -> JointSeries:
     """Return consecutive series as one; an empty one for none."""
     if not parts:
         none, nothing = np.zeros(0), np.zeros((0, 3))
-        return JointSeries(none, nothing, nothing, np.zeros(0, np.uint8), none, none, none, none)
+        flags, nowhere = np.zeros(0, np.uint8), np.zeros((0, 2, 4))
+        return JointSeries(none, nothing, nothing, flags, none, none, none, nowhere)
     return JointSeries(
         np.concatenate([part.t for part in parts]),
         np.concatenate([part.angle for part in parts]),
@@ -133,7 +130,7 @@ def join_series(parts: list[JointSeries]) -> JointSeries:
         np.concatenate([part.support for part in parts]),
         np.concatenate([part.strap_sigma for part in parts]),
         np.concatenate([part.heading_sigma for part in parts]),
-        np.concatenate([part.upright for part in parts]),
+        np.concatenate([part.segments for part in parts]),
     )
 
 
@@ -274,8 +271,7 @@ def inclination_errors(
     angle, sigma, strap_sigma = inclination_errors_row(
         _inclination(rule, side), q_earth_from_segment, tilt_sigma, covariance, timing
     )
-    level = np.zeros(len(angle))
-    return AngleErrors(angle, sigma, strap_sigma, level, level)
+    return AngleErrors(angle, sigma, strap_sigma, np.zeros(len(angle)))
 
 
 @cache

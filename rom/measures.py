@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calibration.expected import USUAL, Expected
 from imu.block import BoolArray, FloatArray
 from rom.angles import GAP, UNSURE, JointSeries
-from rom.catalogue.movement import AngleRule, Gate
+from rom.catalogue.movement import Gate
 from rom.passes import Rep
-from rom.sensor_error import median, range_sigma
+from rom.sensor_error import HINGE, Lasting, median, range_sigma
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +170,7 @@ def measure_rep(
     *,
     number: int = 1,
     gate: Gate | None = None,
-    rule: AngleRule | None = None,
-    expected: Expected = USUAL,
+    lasting: Lasting = HINGE,
     params: MeasureParams | None = None,
 ) -> RepMeasures:
     """Measure one rep.
@@ -187,10 +185,8 @@ def measure_rep(
         Its place in the trial, from 1.
     gate
         Compensation limit of the movement, if its sources give one.
-    rule
-        How the angle is read; None if as a turn about one axis.
-    expected
-        What the worse of its sensors errs by.
+    lasting
+        What errs alike at both ends of its range.
     params
         How it is measured.
     """
@@ -246,7 +242,7 @@ def measure_rep(
         end_plateau=plateau,
         range_peak_to_peak=float(np.ptp(smooth[inside])),
         end_sigma=end_sigma,
-        range_sigma=range_sigma(part, before, at_end, travel, rule=rule, expected=expected),
+        range_sigma=range_sigma(part, before, at_end, lasting),
         strap_sigma=strap,
         mean_speed=travel / (rep.turn - rep.start) if rep.turn > rep.start else math.nan,
         peak_speed=float(out_speed[fastest]),

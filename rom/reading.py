@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calibration.expected import USUAL, Expected, heading_params
 from calibration.heading import HeadingEstimator
 from calibration.heading_series import Heading
-from calibration.segment import JointCalibration, SegmentAlignment
+from calibration.segment import JointCalibration, SegmentAlignment, one_sigma
 from calibration.sensor import SensorCalibration
 from imu import quaternion
 from imu.block import FloatArray
@@ -21,7 +21,7 @@ from imu.sync import Frames
 from rom.angle_rows import joint_row
 from rom.angles import HEADING_UNKNOWN, UNCALIBRATED, AngleErrors, angle_errors, inclination_errors
 from rom.catalogue.movement import AngleRule, Side
-from rom.sensor_error import DRIFT, IN_INTERVAL, TILT_SIGMA
+from rom.sensor_error import DRIFT, IN_INTERVAL, TILT_SIGMA, Lasting
 
 HEADING_SHARE = math.radians(1.0)
 """Unobserved heading is flagged once its share of the primary angle's sigma exceeds this, rad."""
@@ -108,6 +108,30 @@ class TrackerSetup:
         own = self.distal.expected
         return own if self.proximal is None else own.worst(self.proximal.expected)
 
+    @property
+    def lasting(self) -> Lasting:
+        """What errs alike at both ends of a range."""
+        straps = np.zeros((0, 2, 3))
+        if self.calibration is not None and self.alone:
+            own = one_sigma(_alignment_of(self, self.calibration).covariance)
+            straps = np.stack([np.zeros_like(own), own], axis=1)
+        elif self.calibration is not None:
+            straps = self.calibration.alignment_errors()
+        return Lasting(self.read, self.side, straps, self.expected)
+
+    @property
+    def alone(self) -> bool:
+        """Whether one segment is read against gravity."""
+        return self.rule.kind == "inclination" or self.proximal is None
+
+    @property
+    def read(self) -> AngleRule:
+        """How the angle is read with the sensors that there are."""
+        rule = self.rule
+        if not self.alone or rule.kind == "inclination":
+            return rule
+        return AngleRule("inclination", rule.component, rule.sign_right, rule.sign_left, None, "vertical")
+
     def estimator(self, calibration: JointCalibration) -> HeadingEstimator:
         """Return the live estimator of the relative heading for these sensors."""
         return HeadingEstimator(calibration, self.output_rate, params=heading_params(self.expected))
@@ -131,13 +155,21 @@ def _steadied(sensor: TrackedSensor, joint: JointCalibration | None) -> TrackedS
     )
 
 
+class Read(NamedTuple):
+    """What is read off M frames: angles with their errors, flags (M,), and the segments of `JointSeries`."""
+
+    errors: AngleErrors
+    flags: Flags
+    segments: FloatArray
+
+
 class Reader(Protocol):
-    """Reads angles and flags (M,) off frames; `periodic` if the primary angle may wrap."""
+    """Reads off frames; `periodic` if the primary angle may wrap."""
 
     periodic: bool
 
-    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
-        """Take the next frames; return angles and flags of each."""
+    def read(self, frames: Frames) -> Read:
+        """Take the next frames; return what is read off each."""
         ...
 
     def save(self) -> dict[str, Any]:
@@ -169,7 +201,7 @@ def reader(setup: TrackerSetup, heading: HeadingSource | None = None) -> Reader:
     """Return what reads the angles of a setup; with two calibrated sensors by a heading, live if None."""
     if setup.calibration is None:
         return _StartPose(setup)
-    if setup.rule.kind == "inclination" or setup.proximal is None:
+    if setup.alone:
         return _Inclination(setup, setup.calibration)
     return _Joint(setup, setup.calibration, heading or setup.estimator(setup.calibration))
 
@@ -186,9 +218,9 @@ class _Joint:
         self._mounting = np.stack([each.q_sensor_from_segment for each in alignments])
         self._timing = np.array([_timing(sensor) for sensor in setup.sensors])
 
-    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+    def read(self, frames: Frames) -> Read:
         heading = self._heading.feed(frames)
-        proximal, joint, timing = joint_row(
+        segments, joint, timing = joint_row(
             frames.q,
             self._mounting,
             heading.q_earth1_from_earth2,
@@ -199,7 +231,7 @@ class _Joint:
         errors = angle_errors(
             self._setup.rule,
             self._setup.side,
-            q_earth_from_proximal=proximal,
+            q_earth_from_proximal=segments[:, 0],
             q_proximal_from_distal=joint,
             turn_covariance=heading.covariance,
             proximal_covariance=self._covariances[0],
@@ -207,7 +239,7 @@ class _Joint:
             timing=timing,
         )
         unknown = np.isnan(heading.delta) | (errors.heading_sigma > HEADING_SHARE) & ~heading.observable
-        return errors, unknown * np.uint8(HEADING_UNKNOWN)
+        return Read(errors, unknown * np.uint8(HEADING_UNKNOWN), segments)
 
     def save(self) -> dict[str, Any]:
         return self._heading.save()
@@ -225,18 +257,15 @@ class _Inclination:
         self._setup = setup
         self._alignment = _alignment_of(setup, calibration)
         self._relative = setup.rule.kind != "inclination"
-        rule = setup.rule
-        if self._relative:
-            if rule.component == 2:
-                raise InputError(
-                    "one sensor cannot measure a turn about the segment's own length; strap a second sensor "
-                    "to the proximal segment"
-                )
-            rule = AngleRule("inclination", rule.component, rule.sign_right, rule.sign_left, None, "vertical")
-        self._rule = rule
+        if self._relative and setup.rule.component == 2:
+            raise InputError(
+                "one sensor cannot measure a turn about the segment's own length; strap a second sensor "
+                "to the proximal segment"
+            )
+        self._rule = setup.read
         self._zero = [math.nan, math.nan]
 
-    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+    def read(self, frames: Frames) -> Read:
         q = quaternion.multiply(frames.q[:, -1], self._alignment.q_sensor_from_segment)
         timing = _turned(
             self._alignment.q_sensor_from_segment, frames.gyr[:, -1], _timing(self._setup.distal)
@@ -256,7 +285,7 @@ class _Inclination:
                 self._zero = angle[begin[0], :2].tolist()
             angle[:, 0] -= self._zero[0]
             angle[:, 1] -= self._zero[1]
-        return errors, np.zeros(len(frames), np.uint8)
+        return Read(errors, np.zeros(len(frames), np.uint8), np.stack([q, q], axis=1))
 
     def save(self) -> dict[str, Any]:
         return {"zero": list(self._zero)}
@@ -300,15 +329,16 @@ class _StartPose:
         self._start = np.full((0, 4), np.nan)
         self._since = math.nan
 
-    def read(self, frames: Frames) -> tuple[AngleErrors, Flags]:
+    def read(self, frames: Frames) -> Read:
         n = len(frames)
         flags = np.full(n, UNCALIBRATED, np.uint8)
         angle, sigma = np.full((n, 3), np.nan), np.full((n, 3), np.nan)
-        errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan), np.ones(n))
+        errors = AngleErrors(angle, sigma, np.zeros(n), np.full(n, np.nan))
+        read = Read(errors, flags, np.full((n, 2, 4), np.nan))
         known = np.isfinite(frames.q[..., 0]).all(axis=1)
         if not len(self._start):
             if not known.any():
-                return errors, flags
+                return read
             first = int(np.argmax(known))
             self._start, self._since = frames.q[first].copy(), float(frames.t[first])
         known &= frames.t >= self._since
@@ -316,7 +346,7 @@ class _StartPose:
         if self._setup.proximal is None:
             angle[known, 0] = lean[known]
             sigma[known, 0] = math.sqrt(2.0) * TILT_SIGMA
-            return errors, flags
+            return read
         start = quaternion.multiply(quaternion.conjugate(self._start[0]), self._start[1])
         now = quaternion.multiply(quaternion.conjugate(frames.q[:, 0]), frames.q[:, 1])
         turn = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(start), now))
@@ -324,7 +354,7 @@ class _StartPose:
         drift = DRIFT * (frames.t - self._since)
         sigma[known, 0] = np.sqrt(4.0 * TILT_SIGMA**2 + drift * drift + lean * lean)[known]
         flags |= HEADING_UNKNOWN
-        return errors, flags
+        return read
 
     def save(self) -> dict[str, Any]:
         return {"start": self._start.tolist(), "since": self._since}

@@ -4,13 +4,15 @@ Constants come from data sheets and from the error budget of the algorithm refer
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from calibration.expected import USUAL, Expected
+from imu import quaternion
 from imu.block import STANDARD_GRAVITY, BoolArray, FloatArray
-from rom.angles import JointSeries
-from rom.catalogue.movement import AngleRule
+from rom.angles import JointSeries, joint_angles, segment_inclination
+from rom.catalogue.movement import AngleRule, Side
 
 TILT_SIGMA = math.radians(0.8)
 """One-sigma inclination error of one sensor, rad: an accelerometer offset of 10 mg (half the 20 mg of the
@@ -27,39 +29,90 @@ ticks its low-pass puts a value, so any place is as likely (uniform distribution
 LEVER = 0.3
 """From a joint to a sensor, m: a forearm's or a shank's."""
 
-LEANING_TIME = 3.0
-"""Seconds in which an orientation filter follows the acceleration that it feels (VQF's own default)."""
+LEANING = math.sqrt(2.0) / 3.0
+"""Corner, rad/s, below which an orientation filter follows the acceleration that it feels: VQF's second-order
+Butterworth filter for its own 3 s (D. Laidig and T. Seel, Information Fusion 91, 2023)."""
 
-LEAN = 0.5 * 1.875 * LEVER / (STANDARD_GRAVITY * LEANING_TIME)
-"""What the limb's own acceleration leaves of the inclination after a swing, rad for each rad/s of its mean
-speed. At mid-swing of a minimum-jerk movement it has leant the filter by 1.875 lever speed / (g leaning
-time); slowing down leans it back by half or so, as the direction has changed. A slow pass of 95 deg in 4.5 s:
-0.2 deg, where the error budget of the algorithm reference has 0.1 to 0.3."""
+LEAST_LEVEL, LEAST_UPRIGHT = 0.05, 0.05
+"""Below these gravity, and the relative heading, have no part in an angle that would matter."""
 
-LEAST_UPRIGHT = 0.05
-"""Below this the relative heading has no part in an angle that would matter."""
+_STEP = 1e-4
+"""Turn by which a slope is measured, rad."""
+
+_UP = np.array([0.0, 0.0, 1.0])
 
 
-def range_sigma(
-    part: JointSeries,
-    before: BoolArray,
-    at_end: BoolArray,
-    travel: float,
-    *,
-    rule: AngleRule | None = None,
-    expected: Expected = USUAL,
-) -> float:
+@dataclass(frozen=True, slots=True, eq=False)
+class Lasting:
+    """What errs alike at both ends of a range, and how the angle is read.
+
+    Parameters
+    ----------
+    rule, side
+        As for `rom.angles.joint_angles`; an inclination is that of the distal segment.
+    straps : (K, 2, 3)
+        One sigma of each error of the alignments; see `JointCalibration.alignment_errors`.
+    expected
+        What the worse of the sensors errs by.
+    """
+
+    rule: AngleRule
+    side: Side
+    straps: FloatArray
+    expected: Expected
+
+
+HINGE = Lasting(AngleRule("cardan_zxy", 0, 1, 1), "right", np.zeros((0, 2, 3)), USUAL)
+"""A turn about one axis, seen by usual sensors of which it is known how they sit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _End:
+    """One end of a range.
+
+    Parameters
+    ----------
+    t
+        When it was, s.
+    segments : (2, 4)
+        Where the segments were, as in `JointSeries`.
+    slope, up : (2, 3)
+        What a small turn of each segment changes of the angle, and the upward vertical, in its own frame.
+    heading, tilt
+        One sigma and variance of the angle that the heading and the inclinations make, rad and rad^2.
+    """
+
+    t: float
+    segments: FloatArray
+    slope: FloatArray
+    up: FloatArray
+    heading: float
+    tilt: float
+
+    @property
+    def upright(self) -> FloatArray:
+        """How much of a turn about the vertical is in the angle, (2,)."""
+        return (self.slope * self.up).sum(axis=1)
+
+    @property
+    def lean(self) -> FloatArray:
+        """What a force across the vertical, by the unit of gravity, changes of the angle, (2, 3)."""
+        return np.cross(self.slope, self.up)
+
+
+def range_sigma(part: JointSeries, before: BoolArray, at_end: BoolArray, lasting: Lasting = HINGE) -> float:
     """Return one sigma of a range, straps included, soft tissue not, rad; NaN where an end is not known.
 
-    Between its ends gyroscopes carry the angle: off by their sensitivity, and by what is left of their
-    offset. As far as the axis is level, gravity corrects that, off by what accelerometers tell wrong, and
-    that turns with its sensor: one that turned by an angle a errs anew with a variance of 2 (1 - cos a) times
-    its own. Of both opinions the filter keeps the surer. About a vertical axis there is only the first. The
-    faster the swing, the more its own acceleration leans the filters. Heading is the same error at both ends,
-    but for what was learnt of it between them, by which its sigma shrank, and for an axis that leant. An
-    alignment that is off by e shortens a travel by 1 - cos e. What it adds to a turn about one axis is the
-    same at both ends; to an elevation it adds along its plane, so that a plane that turned on the way leaves
-    a difference: all of it twice if the limb goes from one side of the vertical to the other.
+    A small turn of a segment changes the angle by a slope, which depends on the posture. An error that is the
+    same at both ends is in a range by what its slope changes between them: not at all where a joint turns
+    about one axis, and more the more the limb does beside. So it is with the alignments, in the segments'
+    frames; with the heading, about the vertical, which besides changes by what was learnt of it; and with
+    what the accelerometers tell wrong, in their sensors' frames, as a lean.
+
+    Between its ends gyroscopes carry the angle: off by their sensitivity times what each segment turned, and
+    by what is left of their offset. As far as the slope is level, gravity corrects that, and of both opinions
+    the filter keeps the surer. About a vertical axis there is only the first. A sensor's own acceleration
+    leans its filter by how far it was moved.
 
     Parameters
     ----------
@@ -67,48 +120,83 @@ def range_sigma(
         The angles around the rep.
     before, at_end : (N,)
         Which instants are its start and its end.
-    travel
-        Its range, rad.
-    rule
-        How the angle is read; None if as a turn about one axis.
-    expected
-        What the worse of its sensors errs by.
+    lasting
+        What errs alike at both.
     """
-    begun, start, start_upright, start_tilt = _end(part, before)
-    ended, end, upright, tilt = _end(part, at_end)
-    straps = [median(part.strap_sigma, where) for where in (before, at_end)]
-    swung = 1.0 - math.cos(_plane(part, at_end) - _plane(part, before)) if _is_elevation(rule) else 0.0
-    apart = (straps[1] - straps[0]) ** 2 + 2.0 * straps[0] * straps[1] * swung
-    lasted = ended - begun
-    carried = (expected.gyr_scale * travel) ** 2 + (DRIFT * lasted) ** 2
-    leant = abs(median(part.support, at_end) - median(part.support, before))
-    turned = 1.0 - math.cos(travel)
-    turned += 1.0 - math.cos(leant) if math.isfinite(leant) else turned
-    level = (1.0 - upright**2) * carried
-    gravity = turned * (0.5 * (tilt + start_tilt) + (1.0 - upright**2) * expected.acc_shape**2)
-    corrected = level * gravity / max(level + gravity, 1e-12)
-    leaning = LEAN * travel / lasted if lasted > 0.0 else 0.0
-    heading = ((end - start) * upright) ** 2 + (end * (upright - start_upright)) ** 2
-    lost = travel * straps[1] ** 2 / 2.0
-    return math.sqrt(upright**2 * carried + corrected + leaning**2 + heading + lost**2 + apart)
+    start, end = (_end(part, where, lasting) for where in (before, at_end))
+    expected, seconds = lasting.expected, abs(end.t - start.t)
+    straps = ((end.slope - start.slope) * lasting.straps).sum(axis=(1, 2))
+    turns = quaternion.angle_of(quaternion.multiply(quaternion.conjugate(start.segments), end.segments))
+    carried = (expected.gyr_scale * turns) ** 2 + np.array([0.0, (DRIFT * seconds) ** 2])
+    level, upright = (end.lean**2).sum(axis=1), end.upright
+    by_gyroscopes = float((level * carried).sum())
+    by_gravity = _told_by_gravity(start, end, expected.acc_shape)
+    corrected = by_gyroscopes * by_gravity / max(by_gyroscopes + by_gravity, 1e-12)
+    moved = 2.0 * LEVER * np.sin(turns / 2.0)
+    leaning = 0.5 * (_left(seconds) / STANDARD_GRAVITY) ** 2 * float((level * moved**2).sum())
+    before_it, after_it = _headings(start, end)
+    heading = (after_it - before_it) * upright[1], after_it * (upright[1] - start.upright[1])
+    alone = float((upright**2 * carried).sum())
+    return math.hypot(*straps, *heading, math.sqrt(alone + corrected + leaning))
 
 
-def _is_elevation(rule: AngleRule | None) -> bool:
-    return rule is not None and rule.kind == "elevation"
+def _told_by_gravity(start: _End, end: _End, shape: float) -> float:
+    """Return the variance of a change that accelerometers alone tell, rad^2.
+
+    Their offsets, as far as they are in the angles at both ends, and `shape`, one sigma of their sensitivity
+    and of what one axis sees of another: a force f is read as f + E f, with independent entries of E.
+    """
+    first, second = start.lean, end.lean
+    sizes = max(float((first**2).sum()), LEAST_LEVEL), max(float((second**2).sum()), LEAST_LEVEL)
+    offsets = 0.5 * (start.tilt / sizes[0] + end.tilt / sizes[1])
+    alike = (first * second).sum(axis=1) * (start.up * end.up).sum(axis=1)
+    shapes = float((first**2).sum() + (second**2).sum() - 2.0 * alike.sum())
+    return offsets * float(((second - first) ** 2).sum()) + shape**2 * shapes
 
 
-def _plane(part: JointSeries, where: BoolArray) -> float:
-    """Return the plane of an elevation, rad: the direction of the mean."""
-    plane = part.angle[where, 1]
-    return math.atan2(float(np.nansum(np.sin(plane))), float(np.nansum(np.cos(plane))))
+def _headings(start: _End, end: _End) -> tuple[float, float]:
+    """Return one sigma of the heading at both ends, rad; one that shows nothing of it takes the other's."""
+    shown = [max(abs(float(each.upright[1])), LEAST_UPRIGHT) for each in (start, end)]
+    found = [each.heading / upright for each, upright in zip((start, end), shown, strict=True)]
+    hidden = [upright <= LEAST_UPRIGHT for upright in shown]
+    return found[1] if hidden[0] else found[0], found[0] if hidden[1] else found[1]
 
 
-def _end(part: JointSeries, where: BoolArray) -> tuple[float, float, float, float]:
-    """Return when an end was, one sigma of heading there, how upright its axis, the variance of tilt."""
+def _left(seconds: float) -> float:
+    """Return how strongly what a sensor was moved by still leans its filter after so long a swing, 1/s^2.
+
+    A filter that follows acceleration below a corner passes on the corner squared times what a high-pass
+    filter of that corner leaves of the way; of a step in mid-swing, here.
+    """
+    since = LEANING * seconds / math.sqrt(8.0)
+    return LEANING**2 * math.exp(-since) * (math.cos(since) - math.sin(since))
+
+
+def _end(part: JointSeries, where: BoolArray, lasting: Lasting) -> _End:
+    """Return one end of a range; NaN where it is not known."""
+    segments = np.stack([quaternion.mean(part.segments[where, k]) for k in (0, 1)])
+    up = quaternion.rotate(quaternion.conjugate(segments), _UP)
+    slope = _slope(segments, lasting)
     sigma, strap, share = (median(v, where) for v in (part.sigma[:, 0], part.strap_sigma, part.heading_sigma))
-    upright = max(-1.0, min(median(part.upright, where), 1.0))
-    heading = share / max(abs(upright), LEAST_UPRIGHT)
-    return median(part.t, where), heading, upright, max(sigma**2 - strap**2 - share**2, 0.0)
+    tilt = max(sigma**2 - strap**2 - share**2, 0.0)
+    return _End(median(part.t, where), segments, slope, up, share, tilt)
+
+
+def _slope(segments: FloatArray, lasting: Lasting) -> FloatArray:
+    """Return what a small turn of each segment in its own frame changes of the angle, (2, 3)."""
+    turned = np.tile(segments, (2, 2, 3, 1, 1))
+    for way, step in enumerate((_STEP, -_STEP)):
+        turns = quaternion.from_rotation_vector(step * np.eye(3))
+        for which in (0, 1):
+            turned[way, which, :, which] = quaternion.multiply(segments[which], turns)
+    rows = turned.reshape(-1, 2, 4)
+    if lasting.rule.kind == "inclination":
+        angles = segment_inclination(lasting.rule, lasting.side, rows[:, 1])[:, 0]
+    else:
+        joint = quaternion.multiply(quaternion.conjugate(rows[:, 0]), rows[:, 1])
+        angles = joint_angles(lasting.rule, lasting.side, joint)[:, 0]
+    above, below = angles.reshape(2, 2, 3)
+    return quaternion.wrap(above - below) / (2.0 * _STEP)
 
 
 def median(values: FloatArray, where: BoolArray) -> float:

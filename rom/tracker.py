@@ -92,7 +92,7 @@ class JointTracker:
         if frames.t[0] < self.setup.worn_from:
             early = int(np.searchsorted(frames.t, self.setup.worn_from))
             return join_series([self._unworn(frames[:early]), self._series(frames[early:])])
-        errors, flags = self._reader.read(frames)
+        errors, flags, segments = self._reader.read(frames)
         lost = frames.lost_heading
         if lost is None:
             lost = np.zeros(frames.rest.shape)
@@ -110,13 +110,14 @@ class JointTracker:
             self._support_turn(frames),
             errors.strap_sigma,
             errors.heading_sigma,
-            errors.upright,
+            segments,
         )
 
     def _unworn(self, frames: Frames) -> JointSeries:
         n = len(frames)
-        unknown, none = np.full((n, 3), np.nan), np.full(n, np.nan)
-        return JointSeries(frames.t, unknown, unknown, np.full(n, UNSURE, np.uint8), none, none, none, none)
+        unknown, none, nowhere = np.full((n, 3), np.nan), np.full(n, np.nan), np.full((n, 2, 4), np.nan)
+        unsure = np.full(n, UNSURE, np.uint8)
+        return JointSeries(frames.t, unknown, unknown, unsure, none, none, none, nowhere)
 
     def _near_saturation(self, t: FloatArray) -> BoolArray:
         near = np.zeros(len(t), np.bool_)

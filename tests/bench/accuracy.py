@@ -60,10 +60,11 @@ def _line(row: Row) -> str:
     ]
     shares = [
         f"{100 * v:4.0f} %" if isinstance(v, float) else "      "
-        for v in (row["known"], row["coverage95"], row["range_coverage95"])
+        for v in (row[n] for n in ("known", "coverage95", "range_coverage95", "range_coverage95_of_both"))
     ]
     names = f"{row['trial']:42s} {row['joint']:24s} {row['method']:14s} {row['mode']:14s}"
-    return f"{names} {numbers[0]} {numbers[1]} known {shares[0]} angle in 95 % {shares[1]} range {shares[2]}"
+    held = f"angle in 95 % {shares[1]} range {shares[2]}, of both {shares[3]}"
+    return f"{names} {numbers[0]} {numbers[1]} known {shares[0]} {held}"
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from rom.angles import JointSeries
 def series(t: np.ndarray, angle: np.ndarray, sigma: float) -> JointSeries:
     three = np.stack([angle, angle, angle], axis=1)
     none = np.full(len(t), np.nan)
+    nowhere = np.full((len(t), 2, 4), np.nan)
     return JointSeries(
-        t, three, np.full_like(three, sigma), np.zeros(len(t), np.uint8), none, none, none, none
+        t, three, np.full_like(three, sigma), np.zeros(len(t), np.uint8), none, none, none, nowhere
     )
 
 

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.expected import USUAL
+from calibration.expected import USUAL, Expected
 from calibration.heading_series import Heading, blank, unmoved
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import STANDARD_GRAVITY, FloatArray
 from imu.sync import Frames
+from imu.virtual import CONSUMER, MID, RESEARCH, SensorGrade, draw_errors
 from rom.angles import JointSeries, angle_errors, joint_angles
 from rom.catalogue.movement import AngleRule
 from rom.reading import TrackedSensor, TrackerSetup, reader
-from rom.sensor_error import DRIFT, IN_INTERVAL, LEAN, range_sigma
+from rom.sensor_error import DRIFT, HINGE, IN_INTERVAL, Lasting, range_sigma
 
 KNEE = AngleRule("cardan_zxy", 0, -1, -1)
 SEEDS = 2000
@@ -103,109 +104,209 @@ def own_sigma(people: People) -> list[FloatArray]:
     return [np.sqrt(each.sigma[:, 0] ** 2 - each.strap_sigma**2) for each in people.errors]
 
 
-def ends(
-    travel: float, seconds: float, *, tilt: float = 0.0, heading: float = 0.0, upright: float = 0.0
-) -> JointSeries:
-    """Return a start and an end so many seconds apart; sigmas in rad."""
-    sigma = np.full((2, 3), math.hypot(tilt, heading * upright))
-    one, none = np.ones(2), np.zeros(2)
-    angle = np.array([[0.0] * 3, [travel] * 3])
-    flags = np.zeros(2, np.uint8)
-    return JointSeries(
-        np.array([0.0, seconds]), angle, sigma, flags, none, none, heading * upright * one, upright * one
-    )
-
-
+RANGES = 400
+LEVEL = UPRIGHT
+VERTICAL = np.array([1.0, 0.0, 0.0, 0.0])
 START, END = np.array([True, False]), np.array([False, True])
+EXACT = Expected(0.0, 0.0, 0.0)
+ELEVATION = AngleRule("elevation", 0, 1, 1)
+NO_STRAPS = np.zeros((0, 2, 3))
+
+
+def postures(
+    segments: FloatArray,
+    seconds: float = 0.0,
+    *,
+    tilt: float = 0.0,
+    heading: tuple[float, float] = (0.0, 0.0),
+) -> JointSeries:
+    """Return two ends of a range with segments (2, 2, 4); sigmas of the angle at them in rad."""
+    shares = np.array(heading)
+    sigma = np.repeat(shares[:, None], 3, axis=1)
+    none, times = np.zeros(2), np.array([0.0, seconds])
+    return JointSeries(times, np.zeros((2, 3)), sigma, np.zeros(2, np.uint8), none, none, shares, segments)
+
+
+def hinge(travel: float, upper: FloatArray) -> FloatArray:
+    """Return both ends of a turn about Z above a segment that keeps still, (2, 2, 4)."""
+    turned = quaternion.from_axis_angle(np.array([0.0, 0.0, 1.0]), np.array([0.0, travel]))
+    return np.stack([np.tile(upper, (2, 1)), quaternion.multiply(upper, turned)], axis=1)
+
+
+def busy(rng: np.random.Generator) -> FloatArray:
+    """Return both ends of a movement of a whole limb, (2, 2, 4): the joint turns about all axes."""
+    upper = drawn(rng, 0.3 * np.eye(3), (2,))
+    flexion = quaternion.from_axis_angle(np.array([0.0, 0.0, 1.0]), rng.uniform(0.2, 1.8, 2))
+    joint = quaternion.multiply(flexion, drawn(rng, 0.08 * np.eye(3), (2,)))
+    upper = quaternion.multiply(UPRIGHT, upper)
+    return np.stack([upper, quaternion.multiply(upper, joint)], axis=1)
+
+
+def in_plane(rng: np.random.Generator) -> FloatArray:
+    """Return both ends of a movement of a whole limb in an upright plane, (2, 2, 4)."""
+    upper, joint = quaternion.from_axis_angle(np.array([0.0, 0.0, 1.0]), rng.uniform(-1.0, 1.0, (2, 2)))
+    upper = quaternion.multiply(UPRIGHT, upper)
+    return np.stack([upper, quaternion.multiply(upper, joint)], axis=1)
+
+
+def angles(rule: AngleRule, segments: FloatArray) -> FloatArray:
+    """Return the primary angle of segments (..., 2, 4)."""
+    joint = quaternion.multiply(quaternion.conjugate(segments[..., 0, :]), segments[..., 1, :])
+    return joint_angles(rule, "right", joint)[..., 0]
+
+
+def ratio(off: FloatArray, sigma: FloatArray) -> float:
+    """Return the root mean square of errors in units of what is stated: 1 if that is so."""
+    return math.sqrt(float(np.mean((off / sigma) ** 2)))
+
+
+@pytest.mark.parametrize("rule", [HINGE.rule, ELEVATION], ids=lambda rule: rule.kind)
+def test_what_alignments_do_to_a_range_is_what_slopes_change_on_the_way(
+    rule: AngleRule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rom.sensor_error.LEVER", 0.0)
+    rng = np.random.default_rng(6)
+    rows = np.radians(0.5) * rng.standard_normal((5, 2, 3))
+    lasting = Lasting(rule, "right", rows, EXACT)
+    off, sigma = np.empty(RANGES), np.empty(RANGES)
+    for k in range(RANGES):
+        true = busy(rng)
+        wrong = (rng.standard_normal((5, 1, 1)) * rows).sum(axis=0)
+        seen = quaternion.multiply(true, quaternion.from_rotation_vector(wrong))
+        error = quaternion.wrap(angles(rule, seen) - angles(rule, true))
+        off[k] = error[1] - error[0]
+        sigma[k] = range_sigma(postures(seen), START, END, lasting)
+    assert ratio(off, sigma) == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_a_limb_does_beside_its_hinge_costs_range() -> None:
+    sideways = np.array([[[0.0, 0.0, 0.0], [math.radians(6.0), 0.0, 0.0]]])
+    lasting = replace(HINGE, straps=sideways)
+    plain = range_sigma(postures(hinge(1.5, LEVEL), 3.0), START, END)
+    assert range_sigma(postures(hinge(1.5, LEVEL), 3.0), START, END, lasting) == pytest.approx(
+        plain, rel=1e-3
+    )
+    beside = hinge(1.5, LEVEL)
+    turn = math.radians(10.0)
+    beside[1, 1] = quaternion.multiply(
+        beside[1, 1], quaternion.from_axis_angle(np.array([0.0, 1.0, 0.0]), turn)
+    )
+    more = range_sigma(postures(beside, 3.0), START, END, lasting)
+    assert math.sqrt(more**2 - plain**2) == pytest.approx(math.radians(6.0) * math.sin(turn), rel=0.02)
+
+
+def test_a_heading_error_is_in_a_range_by_what_its_axis_leant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rom.sensor_error.LEVER", 0.0)
+    rng = np.random.default_rng(7)
+    off, sigma = np.empty(RANGES), np.empty(RANGES)
+    wide = math.radians(0.3)
+    for k in range(RANGES):
+        true = busy(rng)
+        turn = quaternion.about_vertical(wide * rng.standard_normal())
+        seen = true.copy()
+        seen[:, 1] = quaternion.multiply(turn, true[:, 1])
+        error = quaternion.wrap(angles(HINGE.rule, seen) - angles(HINGE.rule, true))
+        off[k] = error[1] - error[0]
+        small = true.copy()
+        small[:, 1] = quaternion.multiply(quaternion.about_vertical(1e-5), true[:, 1])
+        upright = np.abs(angles(HINGE.rule, small) - angles(HINGE.rule, true)) / 1e-5
+        shares = tuple((wide * upright).tolist())
+        sigma[k] = range_sigma(postures(true, heading=shares), START, END, replace(HINGE, expected=EXACT))
+    assert ratio(off, sigma) == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_heading_that_stays_has_no_part_in_a_turn_about_the_vertical_and_one_that_was_learnt_has() -> None:
+    segments = hinge(1.0, VERTICAL)
+    known = range_sigma(postures(segments, 3.0), START, END)
+    assert range_sigma(postures(segments, 3.0, heading=(1.0, 1.0)), START, END) == pytest.approx(known)
+    learnt = range_sigma(postures(segments, 3.0, heading=(1.0, 0.1)), START, END)
+    assert learnt == pytest.approx(math.hypot(known, 0.9))
+    unknown = postures(segments, 3.0)
+    unknown.sigma[0] = np.nan
+    assert math.isnan(range_sigma(unknown, START, END))
+    nowhere = postures(np.full((2, 2, 4), np.nan), 3.0)
+    assert math.isnan(range_sigma(nowhere, START, END))
 
 
 def test_a_range_about_a_vertical_axis_is_as_good_as_the_gyroscopes() -> None:
     rng = np.random.default_rng(4)
-    travel = rng.uniform(0.2, 2.0, SEEDS)
-    scale, bias, leaning = (sigma * rng.standard_normal(SEEDS) for sigma in (USUAL.gyr_scale, DRIFT, LEAN))
-    seconds = rng.uniform(1.0, 8.0, SEEDS)
-    off = scale * travel + bias * seconds + leaning * travel / seconds
+    travel = rng.uniform(0.2, 2.0, RANGES)
+    scale, bias = (sigma * rng.standard_normal(RANGES) for sigma in (USUAL.gyr_scale, DRIFT))
+    seconds = rng.uniform(1.0, 8.0, RANGES)
+    off = scale * travel + bias * seconds
     sigma = np.array(
         [
-            range_sigma(ends(a, s, heading=0.2, upright=1.0), START, END, a)
+            range_sigma(postures(hinge(a, VERTICAL), s, heading=(0.2, 0.2)), START, END)
             for a, s in zip(travel.tolist(), seconds.tolist(), strict=True)
         ]
     )
-    assert share(off, sigma) == pytest.approx(0.95, abs=0.02)
+    assert ratio(off, sigma) == pytest.approx(1.0, abs=0.1)
 
 
-def test_a_range_that_only_gravity_tells_errs_by_the_offsets_that_turned() -> None:
+@pytest.mark.parametrize("grade", [CONSUMER, MID, RESEARCH], ids=lambda grade: grade.name)
+def test_a_gyroscope_is_expected_to_err_about_any_axis_as_it_is_drawn(grade: SensorGrade) -> None:
+    rng = np.random.default_rng(8)
+    off = np.empty(RANGES)
+    for k in range(RANGES):
+        axis = quaternion.rotate(drawn(rng, 4.0 * np.eye(3), (1,))[0], np.array([0.0, 0.0, 1.0]))
+        errors = np.asarray(draw_errors(grade, rng).gyr_matrix) - np.eye(3)
+        off[k] = axis @ errors @ axis
+    assert float(off.std()) == pytest.approx(Expected.of(f"virtual-{grade.name}").gyr_scale, rel=0.08)
+
+
+def test_a_limb_that_moves_as_a_whole_turns_both_gyroscopes() -> None:
+    both = hinge(0.0, VERTICAL)
+    turn = quaternion.about_vertical(1.0)
+    both[1] = quaternion.multiply(turn, both[1])
+    sigma = range_sigma(postures(both, 1e-3), START, END)
+    assert sigma == pytest.approx(math.sqrt(2.0) * USUAL.gyr_scale, rel=1e-3)
+
+
+def test_a_range_that_only_gravity_tells_errs_by_the_offsets_that_turned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rom.sensor_error.LEVER", 0.0)
     rng = np.random.default_rng(5)
-    off, sigma = np.empty(SEEDS), np.empty(SEEDS)
-    for k in range(SEEDS):
-        travel = rng.uniform(0.2, 2.6)
-        wrong = OFFSET * rng.standard_normal((2, 2))
-        turned = np.array([0.0, travel])
-        felt = STANDARD_GRAVITY * np.stack([np.sin(turned), np.cos(turned)], axis=1)
-        leans = [np.arctan2(*(felt + wrong[1]).T), np.arctan2(*(felt[[0, 0]] + wrong[0]).T)]
-        angle = leans[0] - leans[1]
-        off[k] = angle[1] - angle[0] - travel
-        both = math.sqrt(2.0) * OFFSET / STANDARD_GRAVITY
-        sigma[k] = range_sigma(ends(travel, 300.0, tilt=both), START, END, travel)
-    assert share(off, sigma) == pytest.approx(0.95, abs=0.025)
+    off, sigma = np.empty(RANGES), np.empty(RANGES)
+    for k in range(RANGES):
+        true = in_plane(rng)
+        wrong = 0.2 * OFFSET * rng.standard_normal((2, 3))
+        up = quaternion.rotate(quaternion.conjugate(true), np.array([0.0, 0.0, 1.0]))
+        felt = up + wrong / STANDARD_GRAVITY
+        felt /= np.sqrt((felt**2).sum(axis=-1, keepdims=True))
+        seen = quaternion.multiply(true, quaternion.conjugate(between(up, felt)))
+        error = quaternion.wrap(angles(HINGE.rule, seen) - angles(HINGE.rule, true))
+        off[k] = error[1] - error[0]
+        leans = np.sqrt([lean_variance(each, 0.2 * OFFSET / STANDARD_GRAVITY) for each in true])
+        part = postures(true, 1e4)
+        part.sigma[:] = leans[:, None]
+        sigma[k] = range_sigma(part, START, END, replace(HINGE, expected=EXACT))
+    assert ratio(off, sigma) == pytest.approx(1.0, abs=0.1)
 
 
-def test_a_heading_error_that_stays_has_no_part_in_a_range_and_another_one_has() -> None:
-    known = range_sigma(ends(1.0, 3.0, upright=1.0), START, END, 1.0)
-    lost = ends(1.0, 3.0, heading=1.0, upright=1.0)
-    assert range_sigma(lost, START, END, 1.0) == pytest.approx(known)
-    lost.upright[1] = -1.0
-    assert range_sigma(lost, START, END, 1.0) == pytest.approx(math.hypot(known, 2.0))
-    lost.upright[1], lost.heading_sigma[1] = 1.0, 0.1
-    lost.sigma[1] = 0.1
-    assert range_sigma(lost, START, END, 1.0) == pytest.approx(math.hypot(known, 0.9))
-    lost.sigma[0] = np.nan
-    assert math.isnan(range_sigma(lost, START, END, 1.0))
+def between(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Return the shortest turns (..., 4) of unit vectors (..., 3) to others nearby."""
+    return quaternion.from_rotation_vector(np.cross(first, second))
 
 
-ELEVATION = AngleRule("elevation", 0, 1, 1)
+def lean_variance(segments: FloatArray, sigma: float) -> float:
+    """Return the variance of the angle of segments (2, 4) whose inclinations err by so much."""
+    step, total = 1e-5, 0.0
+    for which in (0, 1):
+        for axis in np.eye(3)[:2]:
+            moved = segments.copy()
+            moved[which] = quaternion.multiply(quaternion.from_axis_angle(axis, step), segments[which])
+            total += float((angles(HINGE.rule, moved) - angles(HINGE.rule, segments)) / step) ** 2
+    return total * sigma**2
 
 
-def test_what_straps_add_to_an_elevation_turns_with_its_plane() -> None:
-    rng = np.random.default_rng(6)
-    straps = np.diag(np.radians([4.0, 1.0, 4.0]) ** 2)
-    alignment = drawn(rng, straps)
-    shown: list[FloatArray] = []
-    stated = []
-    true = []
-    down = rng.uniform(0.3, 0.8, SEEDS), rng.uniform(0.9, 2.0, SEEDS)
-    for lift, plane in zip(down, rng.uniform(-math.pi, math.pi, (2, SEEDS)), strict=True):
-        axis = np.stack([np.cos(plane), np.zeros(SEEDS), np.sin(plane)], axis=1)
-        joint = quaternion.from_axis_angle(axis, lift)
-        seen = quaternion.multiply(joint, alignment)
-        nothing = np.zeros((SEEDS, 3, 3))
-        stated.append(
-            angle_errors(
-                ELEVATION,
-                "right",
-                q_earth_from_proximal=np.tile(UPRIGHT, (SEEDS, 1)),
-                q_proximal_from_distal=seen,
-                turn_covariance=nothing,
-                proximal_covariance=nothing[0],
-                distal_covariance=straps,
-            )
-        )
-        shown.append(stated[-1].angle)
-        true.append(joint_angles(ELEVATION, "right", joint)[:, 0])
-    off = (shown[1] - shown[0])[:, 0] - (true[1] - true[0])
-    travel = np.abs((shown[1] - shown[0])[:, 0])
-    none = np.zeros(2)
-    sigmas = {rule: np.empty(SEEDS) for rule in (None, ELEVATION)}
-    for k in range(SEEDS):
-        both = [np.stack([getattr(each, name)[k] for each in stated]) for name in ("sigma", "strap_sigma")]
-        angle = np.stack([each[k] for each in shown])
-        part = JointSeries(
-            np.array([0.0, 30.0]), angle, both[0], np.zeros(2, np.uint8), none, both[1], none, none
-        )
-        for rule, sigma in sigmas.items():
-            sigma[k] = range_sigma(part, START, END, float(travel[k]), rule=rule)
-    assert share(off, sigmas[ELEVATION]) == pytest.approx(0.95, abs=0.03)
-    assert share(off, sigmas[None]) < 0.7
+def test_a_swing_leans_the_filter_by_how_far_it_goes_however_fast() -> None:
+    bare = replace(HINGE, expected=EXACT)
+    spans = [range_sigma(postures(hinge(1.5, LEVEL), s), START, END, bare) for s in (0.2, 0.5, 2.0)]
+    assert spans[0] == pytest.approx(spans[1], rel=0.2)
+    assert spans[2] < 0.5 * spans[0]
+    assert math.degrees(spans[0]) == pytest.approx(0.38, abs=0.03)
+    assert range_sigma(postures(hinge(1.5, VERTICAL), 0.2), START, END, bare) < 0.1 * spans[0]
 
 
 class Known:
@@ -231,7 +332,7 @@ def test_the_reader_reckons_with_the_instant_of_each_sensors_samples() -> None:
     gyr[1, 0, 2], gyr[2, 1, 2], gyr[3] = 5.0, 5.0, np.nan
     none = np.zeros((4, 2))
     frames = Frames(np.arange(4.0), np.stack([unmoved(4)] * 2, axis=1), none > 0.0, gyr, gyr, none)
-    errors, _ = reader(setup, Known()).read(frames)
+    errors = reader(setup, Known()).read(frames).errors
     np.testing.assert_allclose(
         errors.sigma[:, 0], 5.0 * IN_INTERVAL * np.array([0.0, 0.01, 0.02, 0.0]), atol=1e-12
     )

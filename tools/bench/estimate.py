@@ -19,6 +19,7 @@ from rom.angles import JointSeries
 from rom.catalogue.movement import AngleRule
 from rom.reading import TrackedSensor, TrackerSetup, reader
 from rom.review import in_hindsight
+from rom.sensor_error import Lasting
 from tools.bench.optical import Joint, Trial
 from tools.bench.peers import FILTERS, SLOW, at_instants, filtered, known, on_grid
 from tools.bench.qmt_chain import CHAIN, GRID, joint, why_absent
@@ -131,17 +132,17 @@ def of_sensors(estimate: Estimate, joint: JointCalibration) -> Estimate:
 
 def stated(
     rule: AngleRule, calibration: JointCalibration, frames: Frames, heading: Heading, rate: float
-) -> JointSeries:
-    """Return the angles and their sigma as the product itself reads them off frames and a heading.
+) -> tuple[JointSeries, Lasting]:
+    """Return what the product itself reads off frames and a heading, and what errs alike at a range's ends.
 
     The proximal segment's turn is left out: it is not known.
     """
     distal, proximal = (TrackedSensor(end.sensor, rate) for end in (calibration.distal, calibration.proximal))
     setup = TrackerSetup(rule, "right", distal, proximal, calibration)
-    errors, flags = reader(setup, _Given(heading)).read(frames)
+    errors, flags, segments = reader(setup, _Given(heading)).read(frames)
     unknown = np.full(len(frames), np.nan)
-    parts = errors.strap_sigma, errors.heading_sigma, errors.upright
-    return JointSeries(frames.t, errors.angle, errors.sigma, flags, unknown, *parts)
+    parts = errors.strap_sigma, errors.heading_sigma, segments
+    return JointSeries(frames.t, errors.angle, errors.sigma, flags, unknown, *parts), setup.lasting
 
 
 def turned(heading: Heading, delta: float) -> Heading:

@@ -25,11 +25,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calibration.expected import USUAL, Expected
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
-from rom.catalogue.movement import AngleRule
-from rom.sensor_error import range_sigma
+from rom.sensor_error import HINGE, Lasting, range_sigma
 from rom.soft_tissue import SoftTissue
 
 NORMAL_95 = 1.96
@@ -98,8 +96,8 @@ def held_ranges(
     series: JointSeries,
     reaches: Sequence[Reach],
     tissue: SoftTissue | None = None,
-    rule: AngleRule | None = None,
-    expected: Expected = USUAL,
+    lasting: Lasting = HINGE,
+    reference: float = 0.0,
 ) -> float:
     """Return the share of ranges whose interval holds the truth; NaN of none.
 
@@ -111,17 +109,18 @@ def held_ranges(
         The ranges.
     tissue
         What is allowed for soft tissue; None where the truth is what the sensors saw.
-    rule
-        How the angle is read; None if as a turn about one axis.
-    expected
-        What the worse of the sensors errs by.
+    lasting
+        What errs alike at both ends of a range.
+    reference
+        One sigma of what is taken for the truth, rad.
     """
     held = [
         abs(each.found - each.true)
         <= NORMAL_95
         * math.hypot(
-            range_sigma(series, each.before, each.at_end, each.found, rule=rule, expected=expected),
+            range_sigma(series, each.before, each.at_end, lasting),
             0.0 if tissue is None else tissue.of_range(each.found),
+            reference,
         )
         for each in reaches
         if math.isfinite(each.found)

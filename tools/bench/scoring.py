@@ -1,6 +1,7 @@
 """How far an estimated joint is from its reference: constant frames, main angle, half-cycles."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from rom.angles import JointSeries
-from rom.catalogue.movement import AngleRule
+from rom.sensor_error import Lasting
 from rom.soft_tissue import SoftTissue
 from tools.bench.intervals import Reach, bone_sigma, coverage, held_ranges
 
@@ -28,15 +29,18 @@ class Stated:
     ----------
     series
         Its main angle first.
+    lasting
+        What errs alike at both ends of a range.
     tissue
         What it allows for soft tissue; None where the reference sits on the sensors.
-    rule
-        How the angle is read; None if as a turn about one axis.
+    markers : (N, 2, 4)
+        Where the reference sits on the sensors, its own orientation of both, to the same instants.
     """
 
     series: JointSeries
+    lasting: Lasting
     tissue: SoftTissue | None = None
-    rule: AngleRule | None = None
+    markers: FloatArray | None = None
 
 
 def judged(
@@ -71,8 +75,29 @@ def judged(
         if np.count_nonzero(shown) >= LEAST_SAMPLES:
             part = JointSeries(*(getattr(stated.series, each.name)[shown] for each in fields(JointSeries)))
             spans = _reaches(np.unwrap(angle[shown]), np.unwrap(target[shown]))
-            row["range_coverage95"] = held_ranges(part, spans, stated.tissue, stated.rule)
+            row["range_coverage95"] = held_ranges(part, spans, stated.tissue, stated.lasting)
+            if stated.markers is not None:
+                bent = bending(part.segments, stated.markers[shown], spans)
+                row["reference_sigma_deg"] = math.degrees(bent)
+                row["range_coverage95_of_both"] = held_ranges(part, spans, None, stated.lasting, bent)
     return row
+
+
+def bending(sensors: FloatArray, markers: FloatArray, spans: Sequence[Reach]) -> float:
+    """Return one sigma of what markers on two sensors tell wrong of a range, rad.
+
+    By how much a sensor turns between two instants, whatever it is strapped to and wherever the vertical and
+    the heading lie, its gyroscope tells to some tenths of a percent. Markers on it that tell another turn
+    bend or are mistaken. Orientations are (N, 2, 4), to the instants of the spans.
+    """
+    ends = np.array([(int(np.argmax(each.before)), int(np.argmax(each.at_end))) for each in spans])
+    if not len(ends):
+        return 0.0
+    turns = [
+        quaternion.angle_of(quaternion.multiply(quaternion.conjugate(q[ends[:, 0]]), q[ends[:, 1]]))
+        for q in (sensors, markers)
+    ]
+    return math.sqrt(float(((turns[1] - turns[0]) ** 2).mean(axis=0).sum()))
 
 
 def rms(values: FloatArray) -> float:

@@ -110,7 +110,8 @@ def trial_lines(rows: Sequence[Row]) -> list[Line]:
         for method in METHODS:
             mine = [row for row in rows if _place(row) == place and row["method"] == method]
             rmse, rom = _numbers(mine, "rmse_deg"), _numbers(mine, "rom_error_deg")
-            shares = [_median(_numbers(mine, key)) for key in ("coverage95", "range_coverage95")]
+            ranges = _numbers(mine, "range_coverage95_of_both") or _numbers(mine, "range_coverage95")
+            shares = [_median(each) for each in (_numbers(mine, "coverage95"), ranges)]
             if rmse:
                 worst = max(rom, default=math.nan)
                 lines.append(

@@ -35,7 +35,9 @@ where a relative heading is claimed), `rmse_known_deg` and `rom_error_known_deg`
 alone, with the same constants. Peers claim no uncertainty, so they vouch for everything that they show.
 `coverage95` is the share of all shown samples whose true main angle lies in the 95 % interval as the product
 states it, `range_coverage95` that of half-cycles whose range does; end to end the reference is bone, so the
-product's allowance for soft tissue belongs to both.
+product's allowance for soft tissue belongs to both. Markers on the sensors err, too: by how much, as each
+sensor's own turn shows (`scoring.bending`), is `reference_sigma_deg`, and `range_coverage95_of_both` is the
+share of half-cycles in the interval that allows for that.
 
 ROM error is the root mean square error of single half-cycles of the main angle. Orientation filters of
 one sensor are scored by inclination (6D) and whole error (9D); `offline` names the group of methods that know
@@ -209,7 +211,8 @@ def _score_joint(
     ends = (joint.parent, joint.parent), (joint.child, joint.child)
     known = calibration or JointCalibration.uncalibrated(joint.name, joint.freedom, *ends)
     found = estimates(trial, joint, calibration, frames, ahrs=ahrs, qmt=qmt)
-    constant = _BestConstant(joint, frames, rate, cluster, ok)
+    markers = np.stack([trial.reference(sensor, kind, frames.t)[0] for sensor in sensors], axis=1)
+    constant = _BestConstant(joint, frames, rate, cluster, markers, ok)
     informed = {TOLD: told(known, frames, trial.rate, constant.heading(adrift(frames)))}
     for method, estimate in (found | informed).items():
         yield _row(trial, joint.name, method, BEST_CONSTANT) | constant.score(of_sensors(estimate, known))
@@ -251,9 +254,9 @@ class _EndToEnd:
         angle = joint_angles(self.rule, "right", q)[:, 0]
         sure, own = np.ones_like(self.ok), None
         if estimate.heading is not None and estimate.frames is not None:
-            series = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
+            series, lasting = stated(self.rule, joint, estimate.frames, estimate.heading, self.rate)
             sure = series.sigma[:, 0] ** 2 - series.strap_sigma**2 <= UNSURE_SIGMA**2
-            own = Stated(series, self._tissue(), self.rule)
+            own = Stated(series, lasting, self._tissue())
         error = quaternion.wrap(angle - self.target)
         return judged(error, angle, self.target, ok=self.ok, sure=sure, stated=own)
 
@@ -280,6 +283,7 @@ class _BestConstant:
     frames: Frames
     rate: float
     reference: FloatArray
+    markers: FloatArray
     ok: BoolArray
 
     def score(self, estimate: Estimate) -> Row:
@@ -332,9 +336,9 @@ class _BestConstant:
             for name, q in zip(names, mountings, strict=True)
         )
         calibration = JointCalibration(self.joint.name, self.joint.freedom, proximal, distal)
-        return Stated(
-            stated(_FLEXION, calibration, estimate.frames, turned(estimate.heading, delta), self.rate)
-        )
+        heading = turned(estimate.heading, delta)
+        series, lasting = stated(_FLEXION, calibration, estimate.frames, heading, self.rate)
+        return Stated(series, lasting, markers=self.markers)
 
 
 def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
@@ -350,6 +354,8 @@ def _row(trial: Trial, joint: str, method: str, mode: str) -> Row:
         "rom_error_known_deg": None,
         "coverage95": None,
         "range_coverage95": None,
+        "reference_sigma_deg": None,
+        "range_coverage95_of_both": None,
     }
 
 

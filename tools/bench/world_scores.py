@@ -218,7 +218,7 @@ class Scorer:
         held = Held(
             coverage(bone, bone_sigma(series, tissue)[treated]) or 0.0,
             coverage(off, own) or 0.0,
-            held_ranges(series, reaches, rule=self.setup.rule, expected=self.setup.expected),
+            held_ranges(series, reaches, lasting=self.setup.lasting),
         )
         settled = t[treated] >= start + SETTLED
         minutes = t[treated][settled] - start - SETTLED

@@ -10,13 +10,15 @@ from imu.block import FloatArray
 from rom.angles import JointSeries
 from rom.catalogue.movement import AngleRule
 from rom.reading import TrackedSensor, TrackerSetup
+from rom.sensor_error import HINGE
 from tools.bench.intervals import Held, coverage, mean_and_error, minutes_inside
-from tools.bench.scoring import Stated, fit, judged, rms, rom_error
+from tools.bench.scoring import Row, Stated, fit, judged, rms, rom_error
 from tools.bench.table import Line, behind, held_sentences, page, trial_lines
 from tools.bench.world_scores import Score, Scorer
 from tools.bench.worlds import World, clinic_worlds
 
 T = np.arange(0.0, 40.0, 0.02)
+LEVEL = quaternion.from_axis_angle(np.array([1.0, 0.0, 0.0]), math.pi / 2.0)
 TARGET = np.radians(45.0) * (1.0 - np.cos(2.0 * np.pi * T / 8.0))
 
 
@@ -24,7 +26,13 @@ def stated(t: FloatArray, angle: FloatArray, sigma_deg: float) -> JointSeries:
     """Return an angle with one sigma, all of it of the sensors."""
     three, none = np.stack([angle, angle, angle], axis=1), np.zeros(len(t))
     sigma = np.full_like(three, math.radians(sigma_deg))
-    return JointSeries(t, three, sigma, np.zeros(len(t), np.uint8), none, none, none, none)
+    segments = np.stack([np.tile(LEVEL, (len(t), 1)), quaternion.multiply(LEVEL, flexed(angle))], axis=1)
+    return JointSeries(t, three, sigma, np.zeros(len(t), np.uint8), none, none, none, segments)
+
+
+def flexed(angle: FloatArray) -> FloatArray:
+    """Return turns (N, 4) about Z."""
+    return quaternion.from_axis_angle(np.array([0.0, 0.0, 1.0]), angle)
 
 
 def test_half_cycles_that_are_too_short_by_a_tenth() -> None:
@@ -43,14 +51,42 @@ def test_only_what_counts_is_judged() -> None:
     angle = TARGET + math.radians(2.0)
     angle[:500] += 1.0
     ok = T[500] <= T
-    row = judged(angle - TARGET, angle, TARGET, ok=ok, sure=ok, stated=Stated(stated(T, angle, 1.5)))
+    row = judged(angle - TARGET, angle, TARGET, ok=ok, sure=ok, stated=Stated(stated(T, angle, 1.5), HINGE))
     assert row["rmse_deg"] == pytest.approx(2.0)
     assert row["known"] == 1.0
     assert row["coverage95"] == row["range_coverage95"] == 1.0
     skewed = 1.2 * angle
-    row = judged(skewed - TARGET, skewed, TARGET, ok=ok, sure=ok, stated=Stated(stated(T, skewed, 1.5)))
+    row = judged(
+        skewed - TARGET, skewed, TARGET, ok=ok, sure=ok, stated=Stated(stated(T, skewed, 1.5), HINGE)
+    )
     assert row["range_coverage95"] == 0.0
     assert judged(skewed - TARGET, skewed, TARGET, ok=ok, sure=ok).get("coverage95") is None
+
+
+def test_markers_that_bend_are_seen_by_the_turns_of_their_sensors() -> None:
+    rng = np.random.default_rng(7)
+    constant = quaternion.normalise(rng.standard_normal((4, 4)))
+    upper, lower = np.tile(LEVEL, (len(T), 1)), quaternion.multiply(LEVEL, flexed(TARGET))
+    sensors = np.stack([upper, lower], axis=1)
+    bent = np.stack([upper, quaternion.multiply(LEVEL, flexed(1.05 * TARGET))], axis=1)
+    ok = np.ones(len(T), np.bool_)
+
+    def row(markers: FloatArray, angle: FloatArray, target: FloatArray) -> Row:
+        elsewhere = [
+            quaternion.multiply(quaternion.multiply(constant[2 * k], markers[:, k]), constant[2 * k + 1])
+            for k in (0, 1)
+        ]
+        own = Stated(stated(T, TARGET, 0.1), HINGE, markers=np.stack(elsewhere, axis=1))
+        return judged(angle - target, angle, target, ok=ok, sure=ok, stated=own)
+
+    right, wrong = row(sensors, TARGET, TARGET), row(sensors, 1.05 * TARGET, TARGET)
+    mistaken = row(bent, TARGET, 1.05 * TARGET)
+    assert right["reference_sigma_deg"] == pytest.approx(0.0, abs=1e-4)
+    assert right["range_coverage95_of_both"] == right["range_coverage95"] == 1.0
+    assert wrong["range_coverage95_of_both"] == wrong["range_coverage95"] == 0.0
+    assert mistaken["reference_sigma_deg"] == pytest.approx(0.05 * 90.0, rel=0.01)
+    assert mistaken["range_coverage95"] == 0.0
+    assert mistaken["range_coverage95_of_both"] == 1.0
 
 
 def test_constant_rotations_are_found_again() -> None:
