@@ -228,6 +228,16 @@ def test_a_heading_that_stays_has_no_part_in_a_turn_about_the_vertical_and_one_t
     assert math.isnan(range_sigma(nowhere, START, END))
 
 
+def test_an_end_that_shows_nothing_of_the_heading_says_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rom.sensor_error.LEVER", 0.0)
+    segments = hinge(0.0, LEVEL)
+    lean = quaternion.from_axis_angle(np.array([1.0, 0.0, 0.0]), -0.3)
+    segments[1] = quaternion.multiply(lean, segments[1])
+    share = 0.1 * math.sin(0.3)
+    for part in (postures(segments, heading=(0.0, share)), postures(segments[::-1], heading=(share, 0.0))):
+        assert range_sigma(part, START, END, replace(HINGE, expected=EXACT)) == pytest.approx(share, rel=1e-3)
+
+
 def test_a_range_about_a_vertical_axis_is_as_good_as_the_gyroscopes() -> None:
     rng = np.random.default_rng(4)
     travel = rng.uniform(0.2, 2.0, RANGES)
