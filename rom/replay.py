@@ -195,6 +195,10 @@ class Replay:
         ]
         return [self.setup, *again]
 
+    def setup_at(self, t: float) -> TrackerSetup:
+        """Return how it is tracked at an instant, s."""
+        return self.setups[sum(each.since <= t for each in self.renewals)]
+
     def _relay(self, watch: Watch, seconds: float) -> Relay:
         """Return the trackers of the recording, each from its calibration on."""
         starts = [-math.inf, *(renewal.since for renewal in self.renewals)]

@@ -26,7 +26,7 @@ from rom.remarks import nothing_found, renewed, warnings_of
 from rom.replay import CalibrationSource, Estimator, MarkedPass, Replay, ReplayStep
 from rom.said import discarded, stopped
 from rom.sample import Aggregate, RepSample
-from rom.sensor_error import Lasting, range_sigma
+from rom.sensor_error import range_sigma
 from rom.soft_tissue import SoftTissue, soft_tissue
 
 SCHEMA = "romcap.trial/1"
@@ -265,14 +265,13 @@ def analyse(
         raise InputError(nothing_found(replay, series))
     notes = load_annotations(recording)
     reps, passes = notes.edited_reps(reps, series), notes.edited_passes(passes, series)
-    lasting = replay.setup.lasting
     measured = [
         measure_rep(
             series,
             rep,
             number=number,
             gate=replay.movement.gate,
-            lasting=lasting,
+            lasting=replay.setup_at(rep.start).lasting,
             params=measure_params,
         )
         for number, rep in enumerate(reps, start=1)
@@ -286,7 +285,7 @@ def analyse(
         phase=replay.phase,
         series=series,
         reps=tuple(measured),
-        passes=tuple(_marked(replay.mark(found), alerts, series, lasting) for found in passes),
+        passes=tuple(_marked(replay, found, alerts, series) for found in passes),
         setup=replay.setups[-1],
         calibration_source=replay.calibration_source,
         quality=quality,
@@ -334,14 +333,13 @@ def _doubted(rep: RepMeasures, alerts: Sequence[Alert]) -> RepMeasures:
     return replace(rep, warnings=(*rep.warnings, *doubts)) if doubts else rep
 
 
-def _marked(marked: MarkedPass, alerts: Sequence[Alert], series: JointSeries, lasting: Lasting) -> MarkedPass:
-    """Return a pass with the alerts that bear on it, and how sure its travel is."""
-    found = marked.found
+def _marked(replay: Replay, found: Pass, alerts: Sequence[Alert], series: JointSeries) -> MarkedPass:
+    """Return a pass with its treatment, the alerts that bear on it, and how sure its travel is."""
     first, last = np.searchsorted(series.t, (found.start - 1.0, found.leave), side="right").tolist()
     part = series[first:last]
     before, at_end = part.t <= found.start, part.t >= found.stop
-    sigma = range_sigma(part, before, at_end, lasting)
-    return replace(marked, doubts=_doubts(alerts, found.start, found.stop), travel_sigma=sigma)
+    sigma = range_sigma(part, before, at_end, replay.setup_at(found.start).lasting)
+    return replace(replay.mark(found), doubts=_doubts(alerts, found.start, found.stop), travel_sigma=sigma)
 
 
 def _doubts(alerts: Sequence[Alert], start: float, stop: float) -> tuple[str, ...]:

@@ -251,12 +251,15 @@ def test_one_that_says_too_little_is_not_used_and_that_is_said(
     assert any("but not used: " in sentence for sentence in trial.warnings)
 
 
-def test_an_embedded_one_spares_computing_it(slipped: LimbRecording, tmp_path: Path) -> None:
-    recording = written(slipped, tmp_path / "again.mcap")
-    (since,) = again_at(slipped)
-    (own,) = calibrate_recording(recording, since)
+def embedded(of: LimbRecording, folder: Path, spread: float = 1.0) -> Recording:
+    """Return a limb that holds both calibrations, the later one's alignments with a share of their sigma."""
+    recording = written(of, folder / "again.mcap")
+    (since,) = again_at(of)
     (first,) = calibrate_recording(recording)
-    file = tmp_path / "embedded.mcap"
+    (own,) = calibrate_recording(recording, since)
+    ends = {end: getattr(own, end) for end in ("proximal", "distal")}
+    own = replace(own, **{e: replace(a, covariance=a.covariance * spread**2) for e, a in ends.items()})
+    file = folder / "embedded.mcap"
     with RecordingWriter(file, recording.header) as writer:
         writer.write_calibration(first.to_document())
         writer.write_calibration({**own.to_document(), COUNTS_FROM: since, "made_at": "2026-01-02T03:05:00"})
@@ -264,7 +267,23 @@ def test_an_embedded_one_spares_computing_it(slipped: LimbRecording, tmp_path: P
             writer.write_event(event)
         for block in recording.blocks():
             writer.write(block)
-    trial = analyse(Recording.open(file))
+    return Recording.open(file)
+
+
+def test_an_embedded_one_spares_computing_it(slipped: LimbRecording, tmp_path: Path) -> None:
+    trial = analyse(embedded(slipped, tmp_path))
     assert trial.calibration_source == "embedded"
     assert trial.renewals[0].calibration.made_at == "2026-01-02T03:05:00"
-    same(trial.series, analyse(recording).series)
+    same(trial.series, analyse(Recording.open(tmp_path / "again.mcap")).series)
+
+
+def test_each_range_is_as_sure_as_the_calibration_it_was_read_with(
+    slipped: LimbRecording, tmp_path: Path
+) -> None:
+    (tmp_path / "unsure").mkdir()
+    sure = analyse(embedded(slipped, tmp_path))
+    unsure = analyse(embedded(slipped, tmp_path / "unsure", spread=3.0))
+    for old, new in zip(sure.reps[:3], unsure.reps[:3], strict=True):
+        assert old.range_sigma == new.range_sigma
+    for old, new in zip(sure.reps[3:], unsure.reps[3:], strict=True):
+        assert old.range_sigma < new.range_sigma
