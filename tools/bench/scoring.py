@@ -77,18 +77,19 @@ def judged(
             spans = _reaches(np.unwrap(angle[shown]), np.unwrap(target[shown]))
             row["range_coverage95"] = held_ranges(part, spans, stated.tissue, stated.lasting)
             if stated.markers is not None:
-                bent = bending(part.segments, stated.markers[shown], spans)
+                gyroscope = stated.lasting.expected.gyr_scale
+                bent = bending(part.segments, stated.markers[shown], spans, gyroscope)
                 row["reference_sigma_deg"] = math.degrees(bent)
                 row["range_coverage95_of_both"] = held_ranges(part, spans, None, stated.lasting, bent)
     return row
 
 
-def bending(sensors: FloatArray, markers: FloatArray, spans: Sequence[Reach]) -> float:
+def bending(sensors: FloatArray, markers: FloatArray, spans: Sequence[Reach], gyroscope: float) -> float:
     """Return one sigma of what markers on two sensors tell wrong of a range, rad.
 
     By how much a sensor turns between two instants, whatever it is strapped to and wherever the vertical and
-    the heading lie, its gyroscope tells to some tenths of a percent. Markers on it that tell another turn
-    bend or are mistaken. Orientations are (N, 2, 4), to the instants of the spans.
+    the heading lie, its gyroscope tells to a share of some tenths of a percent, which is taken off. Markers
+    on it that tell another turn bend or are mistaken. Orientations are (N, 2, 4), as the spans are.
     """
     ends = np.array([(int(np.argmax(each.before)), int(np.argmax(each.at_end))) for each in spans])
     if not len(ends):
@@ -97,7 +98,8 @@ def bending(sensors: FloatArray, markers: FloatArray, spans: Sequence[Reach]) ->
         quaternion.angle_of(quaternion.multiply(quaternion.conjugate(q[ends[:, 0]]), q[ends[:, 1]]))
         for q in (sensors, markers)
     ]
-    return math.sqrt(float(((turns[1] - turns[0]) ** 2).mean(axis=0).sum()))
+    unexplained = ((turns[1] - turns[0]) ** 2 - (gyroscope * turns[0]) ** 2).mean(axis=0)
+    return math.sqrt(float(np.maximum(unexplained, 0.0).sum()))
 
 
 def rms(values: FloatArray) -> float:

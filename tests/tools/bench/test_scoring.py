@@ -81,7 +81,9 @@ def test_markers_that_bend_are_seen_by_the_turns_of_their_sensors() -> None:
 
     right, wrong = row(sensors, TARGET, TARGET), row(sensors, 1.05 * TARGET, TARGET)
     mistaken = row(bent, TARGET, 1.05 * TARGET)
-    assert right["reference_sigma_deg"] == pytest.approx(0.0, abs=1e-4)
+    little = np.stack([upper, quaternion.multiply(LEVEL, flexed(1.003 * TARGET))], axis=1)
+    for each in (right, row(little, TARGET, TARGET)):
+        assert each["reference_sigma_deg"] == pytest.approx(0.0, abs=1e-9)
     assert right["range_coverage95_of_both"] == right["range_coverage95"] == 1.0
     assert wrong["range_coverage95_of_both"] == wrong["range_coverage95"] == 0.0
     assert mistaken["reference_sigma_deg"] == pytest.approx(0.05 * 90.0, rel=0.01)
