@@ -162,7 +162,7 @@ class HeadingEstimator:
     def _first_covariance(self, heading_sigma: float, reach: float) -> FloatArray:
         """Return the covariance to start with; the proximal axis is open about the segment's length."""
         joint, p = self.calibration, self.params
-        variances = np.full(6, max(known_variance(joint.axis_sigma), p.pair_sigma**2))
+        variances = np.full(6, max(min(known_variance(joint.axis_sigma), p.lean_sigma**2), p.pair_sigma**2))
         variances[1] = max(variances[1], p.azimuth_sigma**2, known_variance(joint.azimuth_sigma))
         rate_sigma = min(self._bias, p.relative.rate_sigma)
         return first_covariance(p.relative, heading_sigma, rate_sigma, reach, variances)

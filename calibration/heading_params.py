@@ -48,6 +48,10 @@ class HeadingParams:
     pair_sigma, azimuth_sigma
         One sigma of the axes in their segments after a calibration, rad: what the fit of a movement leaves,
         and of the proximal one about the segment's length, which a still segment hides (algorithms.md 4).
+    lean_sigma
+        The most that the axes may be off in any other direction, rad: a functional axis lies 3 to 7 deg from
+        one through landmarks. What the skin of an upper arm or thigh adds, it adds about the segment's
+        length; given to the lean too, a few movements would tilt both segments against the pose.
     neutral_tilt
         A pose counts as the neutral one if gravity agrees with it within this angle in both segments, rad.
     held_rate, held_time
@@ -83,6 +87,7 @@ class HeadingParams:
     open_azimuth: float = math.radians(15.0)
     pair_sigma: float = math.radians(2.0)
     azimuth_sigma: float = math.radians(20.0)
+    lean_sigma: float = math.radians(5.0)
     neutral_tilt: float = math.radians(12.0)
     held_rate: float = math.radians(20.0)
     held_time: float = 0.6

@@ -236,6 +236,44 @@ def test_the_neutral_pose_tells_the_heading_when_it_is_held() -> None:
     assert heading.sigma[-1] < math.radians(25.0)
 
 
+def elbow_world(rng: np.random.Generator, azimuth: float) -> Frames:
+    """Return a joint of two axes in movement, its first one turned about the segment's length."""
+    t = np.arange(int(30.0 * RATE)) / RATE
+    p, rate = rng.uniform(0.0, 6.0, 7), rng.uniform(1.5, 3.0, 7)
+
+    def wave(k: int, size: float) -> FloatArray:
+        return size * np.sin(rate[k] * t + p[k])
+
+    q1 = quaternion.multiply(about(X, math.pi / 2.0 + wave(0, 0.5)), about(Y, wave(1, 0.5)))
+    first = quaternion.rotate(quaternion.from_axis_angle(Y, np.array(azimuth)), Z)
+    bend = quaternion.multiply(about(first, 0.9 + wave(2, 0.7)), about(Y, wave(3, 0.6)))
+    centre = np.stack([wave(4, 0.05), wave(5, 0.05), wave(6, 0.03)], axis=1)
+    return made(q1, bend, 0.7, centre=centre, rng=rng)
+
+
+def test_what_skin_hides_about_a_segments_length_does_not_tilt_the_other_segment() -> None:
+    elbow = JointCalibration(
+        "right_elbow",
+        2,
+        SegmentAlignment.identity("a", "right_upperarm"),
+        SegmentAlignment.identity("b", "right_forearm"),
+        axis_proximal=Z,
+        axis_distal=Y,
+        axis_sigma=math.radians(13.0),
+        azimuth_sigma=math.radians(10.0),
+        carrying=math.pi / 2.0,
+        carrying_sigma=math.radians(5.0),
+    )
+    turned, tilted = [], []
+    for seed in range(41, 45):
+        frames = elbow_world(np.random.default_rng(seed), math.radians(15.0))
+        axes = HeadingEstimator(elbow, RATE).feed(frames).axes[-1]
+        turned.append(math.degrees(math.atan2(axes[0, 0], axes[0, 2])))
+        tilted.append(math.degrees(math.acos(axes[1, 1])))
+    assert max(tilted) < 1.5
+    assert min(turned) > 9.0
+
+
 def test_a_posture_beyond_a_limit_counts_once_however_long_it_lasts() -> None:
     joint = replace(BALL, limits=np.radians([[-10.0, 120.0], [-20.0, 20.0], [-40.0, 40.0]]))
     upper = np.array([1.0, 0.0, 0.0, 0.0])
