@@ -124,7 +124,7 @@ def test_a_heading_error_counts_the_same_however_far_off_the_alignment_was_about
         frames = Frames(np.zeros(1), q, np.zeros((1, 2), np.bool_), nothing, nothing, np.zeros((1, 2)))
         moved = shift.moved(np.stack([believed, axis]))[None]
         given = Given(shift.carry(heading, moved, frames, (0, 1)))
-        errors, _ = reader(setup, given).read(frames)
+        errors = reader(setup, given).read(frames).errors
         shares.append(errors.heading_sigma)
     np.testing.assert_allclose(shares[1], shares[0], rtol=1e-9)
     assert shares[0][0] > 0.01
