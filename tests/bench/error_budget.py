@@ -30,17 +30,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from calibration.alignment import calibrate_limb
 from calibration.gather import frames_of
 from calibration.gyroscope import steadied
-from calibration.plan import JointPlan, Movement
 from calibration.segment import JointCalibration
 from imu import quaternion
 from imu.block import BoolArray, FloatArray
+from tools.bench.calibrations import calibrations_of
 from tools.bench.estimate import LIVE, REVIEW, Estimate, estimates
 from tools.bench.optical import Joint, Trial, relative
 from tools.bench.scoring import fit, nearest, rms, rom_error
-from tools.bench.trials import FUNCTIONAL
 
 STEP = 6
 """Samples over which a cluster's angular rate is taken."""
@@ -56,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/upperlimb_dot"))
     trials = [Trial(path) for path in sorted(parser.parse_args().data.glob("*.npz"))]
-    calibrations = _calibrated(trials)
+    calibrations = calibrations_of(trials, print)
     clusters = {segment: _cluster(trials, segment) for segment in trials[0].segments}
     table: dict[str, list[dict[str, Score]]] = {}
     for trial in trials:
@@ -67,20 +65,6 @@ def main() -> None:
     for name, rows in table.items():
         medians = {key: _median(rows, key) for key in rows[0]}
         print(f"{'medians':22s} {name:9s} {_told(medians)}")
-
-
-def _calibrated(trials: list[Trial]) -> dict[str, JointCalibration]:
-    pose = next(trial for trial in trials if "_N_" in trial.name)
-    plans = [
-        JointPlan(j.name, j.freedom, "right", (j.parent, j.parent), (j.child, j.child)) for j in pose.joints
-    ]
-    movements = [
-        Movement(joint, axis, trial.blocks, one_way)
-        for (joint, word), (axis, one_way) in FUNCTIONAL.items()
-        for trial in trials
-        if f"_{joint[0]}{word.capitalize()}Cali" in trial.name and joint in {plan.joint for plan in plans}
-    ]
-    return {found.joint: found for found in calibrate_limb(plans, pose.blocks, movements)}
 
 
 def _cluster(trials: list[Trial], segment: str) -> FloatArray:

@@ -84,8 +84,8 @@ def estimates(
     joint_known = calibration or JointCalibration.uncalibrated(each.name, each.freedom, *ends)
     whole = _in_hindsight(trial, each, calibration)
     found = {
-        LIVE: _own(frames, HeadingEstimator(joint_known, trial.rate).feed(frames)),
-        REVIEW: _own(whole, smooth(joint_known, whole, trial.rate)),
+        LIVE: own(frames, HeadingEstimator(joint_known, trial.rate).feed(frames)),
+        REVIEW: own(whole, smooth(joint_known, whole, trial.rate)),
     }
     for method in FILTERS:
         if ahrs or method not in SLOW:
@@ -110,7 +110,7 @@ def told(joint: JointCalibration, frames: Frames, rate: float, heading: float) -
     estimator = HeadingEstimator(joint, rate)
     first = quaternion.about_vertical(heading)
     estimator.start_from(HeadingEstimator(joint, rate), first, TOLD_SIGMA, math.inf)
-    return _own(frames, estimator.feed(frames))
+    return own(frames, estimator.feed(frames))
 
 
 def of_sensors(estimate: Estimate, joint: JointCalibration) -> Estimate:
@@ -127,7 +127,7 @@ def of_sensors(estimate: Estimate, joint: JointCalibration) -> Estimate:
     turn = quaternion.multiply(heading.q_earth1_from_shown, heading.q_earth1_from_earth2)
     turn = quaternion.multiply(turn, quaternion.conjugate(carried))
     nothing = unmoved(len(frames))
-    return _own(frames, replace(heading, q_earth1_from_earth2=turn, q_earth1_from_shown=nothing))
+    return own(frames, replace(heading, q_earth1_from_earth2=turn, q_earth1_from_shown=nothing))
 
 
 def stated(
@@ -151,7 +151,7 @@ def turned(heading: Heading, delta: float) -> Heading:
     return replace(heading, q_earth1_from_earth2=turn)
 
 
-def _own(frames: Frames, heading: Heading) -> Estimate:
+def own(frames: Frames, heading: Heading) -> Estimate:
     """Return what romcap makes of two sensors, its best guess where it claims nothing."""
     second = quaternion.multiply(heading.q_earth1_from_earth2, frames.q[:, 1])
     claimed = np.isfinite(heading.delta) & known(frames.q[:, 0], second)

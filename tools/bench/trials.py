@@ -46,20 +46,18 @@ the whole recording, where VQF's own offline filter is the peer.
 
 import math
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.alignment import JointPlan, Movement, calibrate_limb
 from calibration.gather import frames_of
-from calibration.gyroscope import steadied
 from calibration.segment import JointCalibration, SegmentAlignment
 from imu import quaternion
-from imu.block import BoolArray, FloatArray, ImuBlock
+from imu.block import BoolArray, FloatArray
 from imu.errors import RomcapError
 from imu.fusion import hindsight, make_filter
 from imu.sync import Frames
@@ -67,6 +65,7 @@ from rom.angles import joint_angles
 from rom.catalogue.movement import AngleRule
 from rom.soft_tissue import SoftTissue, soft_tissue
 from rom.tracker import UNSURE_SIGMA
+from tools.bench.calibrations import Note, calibrations_of, is_calibration, samples_of
 from tools.bench.estimate import (
     LIVE,
     REVIEW,
@@ -83,30 +82,12 @@ from tools.bench.optical import Joint, Trial, relative
 from tools.bench.peers import FILTERS, SLOW, filtered, filtered_offline
 from tools.bench.scoring import LEAST_SAMPLES, Row, Stated, fit, judged, main_axis, rms
 
-FUNCTIONAL = {
-    ("elbow", "flex"): ("flexion", True),
-    ("elbow", "pro"): ("rotation", True),
-    ("wrist", "flex"): ("flexion", False),
-    ("wrist", "dev"): ("adduction", False),
-    ("shoulder", "rot"): ("rotation", True),
-    ("shoulder", "flex"): ("flexion", True),
-    ("shoulder", "abd"): ("abduction", True),
-    ("knee", "flex"): ("flexion", True),
-    ("hip", "flex"): ("flexion", True),
-    ("hip", "abd"): ("abduction", True),
-}
-"""Joint and movement as a functional trial's name has them (`eFlexCali`, `elbow_flexion_cali`): axis, and
-whether the joint goes that way only."""
-
 BEST_CONSTANT, END_TO_END = "best-constant", "end-to-end"
 
-_POSE = re.compile(r"(^|[^a-z])(n|neutral|npose|static)([^a-z]|$)")
 _FLEXION = AngleRule("cardan_zxy", 0, 1, 1)
 _BEND = AngleRule("elevation", 0, 1, 1)
 _Z = np.array([0.0, 0.0, 1.0])
 _HEADINGS = np.radians(np.arange(0.0, 360.0, 10.0))
-
-Note = Callable[[str], None]
 
 
 def trial_folders(data: Path, only: str = "") -> list[tuple[Path, list[Path]]]:
@@ -142,7 +123,7 @@ def score_folder(
             trials.append(Trial(path))
         except RomcapError as error:
             note(str(error))
-    calibrations = _calibrate(trials, note)
+    calibrations = calibrations_of(trials, note)
     for trial in trials:
         if trial.path not in wanted:
             continue
@@ -159,42 +140,9 @@ def _score(
         for segment in trial.segments:
             if trial.has(segment, "ref"):
                 yield from _score_sensor(trial, segment, ahrs)
-    elif not _is_calibration(trial):
+    elif not is_calibration(trial):
         for joint in trial.joints:
             yield from _score_joint(trial, joint, calibrations.get(joint.name), ahrs=ahrs, qmt=qmt)
-
-
-def _is_calibration(trial: Trial) -> bool:
-    return "cali" in trial.name.lower()
-
-
-def _calibrate(trials: list[Trial], note: Note) -> dict[str, JointCalibration]:
-    """Return the calibrations that a folder's pose and functional movements give; none if it has none."""
-    calibrating = [trial for trial in trials if _is_calibration(trial)]
-    poses = [trial for trial in calibrating if _POSE.search(trial.name.lower())]
-    if not poses:
-        return {}
-    side = "left" if "left" in str(poses[0].meta.get("notes", "")).lower() else "right"
-    plans = [
-        JointPlan(j.name, j.freedom, side, (j.parent, j.parent), (j.child, j.child)) for j in poses[0].joints
-    ]
-    movements = [
-        Movement(plan.joint, axis, trial.blocks, one_way)
-        for plan in plans
-        for (joint, word), (axis, one_way) in FUNCTIONAL.items()
-        for trial in calibrating
-        if joint == plan.joint and _names(trial.name, joint, word)
-    ]
-    try:
-        return {c.joint: c for c in calibrate_limb(plans, poses[0].blocks, movements)}
-    except RomcapError as error:
-        note(f"{poses[0].path.parent.name}: calibration refused, so nothing end to end: {error}")
-        return {}
-
-
-def _names(name: str, joint: str, word: str) -> bool:
-    """Return whether a trial's name tells a movement of a joint: its name or first letter, then the word."""
-    return re.search(rf"(^|[^a-z])({joint}|{joint[0]})[^a-z]*{word}", name.lower()) is not None
 
 
 def _score_joint(
@@ -203,16 +151,13 @@ def _score_joint(
     sensors = [joint.parent, joint.child]
     if not all(trial.has(sensor, "ref") for sensor in sensors):
         return
-    frames, rate = frames_of(sensors, _steadied(trial, calibration), trial.noise())
-    kind = "refc" if all(trial.has(sensor, "refc") for sensor in sensors) else "ref"
-    cluster, ok = relative(trial, sensors, kind, frames.t)
-    if np.count_nonzero(ok) < LEAST_SAMPLES:
+    frames, rate = frames_of(sensors, samples_of(trial, calibration), trial.noise())
+    constant = BestConstant.of(trial, joint, frames, rate)
+    if np.count_nonzero(constant.ok) < LEAST_SAMPLES:
         return
     ends = (joint.parent, joint.parent), (joint.child, joint.child)
     known = calibration or JointCalibration.uncalibrated(joint.name, joint.freedom, *ends)
     found = estimates(trial, joint, calibration, frames, ahrs=ahrs, qmt=qmt)
-    markers = np.stack([trial.reference(sensor, kind, frames.t)[0] for sensor in sensors], axis=1)
-    constant = _BestConstant(joint, frames, rate, cluster, markers, ok)
     informed = {TOLD: told(known, frames, trial.rate, constant.heading(adrift(frames)))}
     for method, estimate in (found | informed).items():
         yield _row(trial, joint.name, method, BEST_CONSTANT) | constant.score(of_sensors(estimate, known))
@@ -224,14 +169,6 @@ def _score_joint(
     end_to_end = _EndToEnd(rule, calibration, rate, target, ok)
     for method, estimate in found.items():
         yield _row(trial, joint.name, method, END_TO_END) | end_to_end.score(estimate)
-
-
-def _steadied(trial: Trial, calibration: JointCalibration | None) -> Mapping[str, ImuBlock]:
-    """Return the samples without the gyroscope offsets that the folder's pose showed, as romcap has them."""
-    if calibration is None:
-        return trial.blocks
-    ends = calibration.proximal, calibration.distal
-    return steadied(trial.blocks, {end.sensor: end.gyroscope for end in ends})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,7 +213,7 @@ class _EndToEnd:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _BestConstant:
+class BestConstant:
     """Scores methods on one joint after the constant rotations and heading that suit each of them best."""
 
     joint: Joint
@@ -285,6 +222,15 @@ class _BestConstant:
     reference: FloatArray
     markers: FloatArray
     ok: BoolArray
+
+    @classmethod
+    def of(cls, trial: Trial, joint: Joint, frames: Frames, rate: float) -> Self:
+        """Return what scores a joint of a trial at the instants of frames."""
+        sensors = [joint.parent, joint.child]
+        kind = "refc" if all(trial.has(sensor, "refc") for sensor in sensors) else "ref"
+        cluster, ok = relative(trial, sensors, kind, frames.t)
+        markers = np.stack([trial.reference(sensor, kind, frames.t)[0] for sensor in sensors], axis=1)
+        return cls(joint, frames, rate, cluster, markers, ok)
 
     def score(self, estimate: Estimate) -> Row:
         """Return the scores of a method; none of few samples."""
