@@ -87,9 +87,10 @@ class RelativeParams(NamedTuple):
         Wander of a posture that is taken again and again, rad/sqrt(s): 3 deg in five minutes, 8 in half an
         hour, which leaves room for a limb laid down anew and for what stretching gains (assumed, to verify).
     quiet_rate, quiet_sigma
-        Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: slow passes
-        feel
-        0.1 to 0.3 m/s^2, and local gravity differs by 0.03.
+        Below this rate, rad/s, a segment's vertical force is gravity within this sigma, m/s^2: a standing
+        person sways below 5 deg/s. A slow pass that turns faster leaves its end or comes to it, accelerating
+        towards its middle by 0.1 to 0.3 m/s^2 each time, which would pass for an offset. Local gravity
+        differs by 0.03.
     """
 
     drift: float = math.radians(0.015)
@@ -108,7 +109,7 @@ class RelativeParams(NamedTuple):
     offset_walk: float = 0.003
     axis_walk: float = math.radians(0.1)
     posture_walk: float = math.radians(1.5) / math.sqrt(60.0)
-    quiet_rate: float = math.radians(15.0)
+    quiet_rate: float = math.radians(5.0)
     quiet_sigma: float = 0.1
 
 
