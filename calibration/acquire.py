@@ -70,8 +70,7 @@ class Acquisition:
         keep = math.exp(-self._waiting * seconds / memory)
         self.table *= keep
         for held, heard in zip((self._sums, self._loads, self._total), self._heard, strict=True):
-            held[:] = keep * held + heard
-            heard.fill(0.0)
+            _renew(held.reshape(-1), heard.reshape(-1), keep)
         self.count = keep * self.count + self._waiting
         self._waiting = 0
 
@@ -136,6 +135,14 @@ class Acquisition:
         self._slow, self.count = np.array(state["slow"]), float(state["count"])
         self._heard = np.array(state["heard 0"]), np.array(state["heard 1"]), np.array(state["heard 2"])
         self._waiting = int(state["waiting"])
+
+
+@compiled
+def _renew(held: FloatArray, heard: FloatArray, keep: float) -> None:
+    """Let numbers fade, and add and forget what was heard."""
+    for e in range(held.size):
+        held[e] = keep * held[e] + heard[e]
+        heard[e] = 0.0
 
 
 @compiled

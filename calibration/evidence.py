@@ -114,6 +114,7 @@ def heading_rows(heading: float, sigma: float) -> list[Circle]:
     return [(math.cos(heading), -1.0, 0.0, sigma), (math.sin(heading), 0.0, -1.0, sigma)]
 
 
+@compiled
 def beyond_limits(
     upper: FloatArray, lower: FloatArray, headings: FloatArray, limits: FloatArray
 ) -> FloatArray:
@@ -128,11 +129,6 @@ def beyond_limits(
     limits : (3, 2)
         Ranges of the intrinsic Z-X-Y angles, rad; rows with NaN do not count.
     """
-    return _beyond(upper, lower, headings, limits)
-
-
-@compiled
-def _beyond(upper: FloatArray, lower: FloatArray, headings: FloatArray, limits: FloatArray) -> FloatArray:
     beyond = np.zeros(headings.size)
     back, distal = conjugate(quaternion_at(upper)), quaternion_at(lower)
     for g in range(headings.size):

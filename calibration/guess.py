@@ -45,10 +45,7 @@ def begin_beside(fields: Looks | None, state: RelativeState, dt: float) -> None:
     if fields is None:
         return
     pair, backwards = FieldLook(), slice(round(5.0 * MEMORY / dt), None, -1)
-    for heading, sigma in zip(
-        fields.heading[backwards].tolist(), fields.sigma[backwards].tolist(), strict=True
-    ):
-        pair.take(heading, sigma, dt)
+    pair.take(fields.heading[backwards], fields.sigma[backwards], dt)
     said = pair.against(heading_of(state.values))
     if said is not None:
         look_at_heading(state, *said, np.zeros((0, NOTED)))
@@ -108,8 +105,7 @@ class Guess:
         if seen is None:
             self._field.wait(stop - start, dt)
             return
-        for k in range(start, stop):
-            self._field.take(float(seen.heading[k]), float(seen.sigma[k]), dt)
+        self._field.take(seen.heading[start:stop], seen.sigma[start:stop], dt)
 
     def take_posture(self, upper: FloatArray, lower: FloatArray, dt: float) -> None:
         """Take both segments (4,), each in its sensor's own earth frame, dt seconds after the last time."""

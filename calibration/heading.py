@@ -358,7 +358,7 @@ class HeadingEstimator:
     def _posture(self, i: Intake, k: int, axes: FloatArray) -> None:
         """Let the joint's limits speak of where both segments are, seen with these axes (2, 3)."""
         if i.known[k] and self._guess.has_limits:
-            upper, lower = self._shift.segments(i.upper[k], i.lower[k], self._shift.moved(axes))
+            upper, lower = self._shift.segments(i.upper[k], i.lower[k], axes)
             self._guess.take_posture(upper, lower, self.seconds)
 
     def _acquire(self, drift: float) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from calibration.relative_state import HEADING
 from calibration.rotation import (
     Quaternion,
+    Vector,
     conjugate,
     heading_of,
     product,
@@ -21,7 +22,6 @@ from calibration.rotation import (
     vector_of,
 )
 from calibration.segment import JointCalibration
-from imu import quaternion
 from imu.block import BoolArray, FloatArray
 from imu.compiled import compiled, rowwise, sequential
 from imu.sync import Frames
@@ -136,12 +136,10 @@ class AxisShift:
         return _moved(axes, self._axes, self._alignments)
 
     def segments(
-        self, upper: FloatArray, lower: FloatArray, moved: FloatArray
+        self, upper: FloatArray, lower: FloatArray, axes: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return two segments (4,), seen by the alignments alone, as moved axes (2, 4) show them."""
-        if not self._known:
-            return upper, lower
-        return quaternion.multiply(upper, moved[0]), quaternion.multiply(lower, moved[1])
+        """Return two segments (4,), seen by the alignments alone, as axes (2, 3) show them."""
+        return _as_shown(upper, lower, axes, self._axes) if self._known else (upper, lower)
 
     def at_frames(
         self,
@@ -220,17 +218,37 @@ def _heading(rows: FloatArray) -> Heading:
     )
 
 
-@rowwise("(c),(c),(q)->(q)")
-def _moved(axis: FloatArray, calibrated: FloatArray, _alignment: FloatArray, out: FloatArray) -> None:
-    """Fill the turn from one axis to another: about the segment's length (Y), then the shortest way.
+@compiled
+def _turn_of(axis: Vector, calibrated: Vector) -> Quaternion:
+    """Return the turn to one axis from another: about the segment's length (Y), then the shortest way.
 
     An axis along the length is only turned the shortest way.
     """
     level = math.hypot(axis[0], axis[2]) * math.hypot(calibrated[0], calibrated[2])
     azimuth = math.atan2(axis[0], axis[2]) - math.atan2(calibrated[0], calibrated[2])
     about = turn_about((0.0, azimuth if level > 0.1 else 0.0, 0.0))
-    rest = shortest(rotated(about, vector_at(calibrated)), vector_at(axis))
-    put_quaternion(out, product(rest, about))
+    return product(shortest(rotated(about, calibrated), axis), about)
+
+
+@rowwise("(c),(c),(q)->(q)")
+def _moved(axis: FloatArray, calibrated: FloatArray, _alignment: FloatArray, out: FloatArray) -> None:
+    """Fill what `_turn_of` returns."""
+    put_quaternion(out, _turn_of(vector_at(axis), vector_at(calibrated)))
+
+
+@compiled
+def _as_shown(
+    upper: FloatArray, lower: FloatArray, axes: FloatArray, calibrated: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return two segments (4,) turned as their axes (2, 3) are."""
+    first, second = np.empty(4), np.empty(4)
+    put_quaternion(
+        first, product(quaternion_at(upper), _turn_of(vector_at(axes[0]), vector_at(calibrated[0])))
+    )
+    put_quaternion(
+        second, product(quaternion_at(lower), _turn_of(vector_at(axes[1]), vector_at(calibrated[1])))
+    )
+    return first, second
 
 
 @compiled

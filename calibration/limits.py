@@ -89,12 +89,11 @@ class Overreach:
 
     def likelihood(self) -> FloatArray:
         """Return the likelihood (G,), 1 for the likeliest."""
-        return np.exp(self.table - self.table.max())
+        return _likelihood(self.table)
 
     def take(self, upper: FloatArray, lower: FloatArray, dt: float) -> None:
         """Take the segments (4,), each in its sensor's own earth frame, dt seconds after the last time."""
-        beyond = beyond_limits(upper, lower, HEADINGS, self._limits)
-        _speak(self.table, beyond, self._sigma, math.exp(-dt / MEMORY))
+        _speak(self.table, upper, lower, self._limits, self._sigma, math.exp(-dt / MEMORY))
 
     def save(self) -> list[float]:
         """Return the memory."""
@@ -106,8 +105,16 @@ class Overreach:
 
 
 @compiled
-def _speak(table: FloatArray, beyond: FloatArray, sigma: float, keep: float) -> None:
+def _likelihood(table: FloatArray) -> FloatArray:
+    return np.exp(table - table.max())
+
+
+@compiled
+def _speak(  # noqa: PLR0917 -- a compiled function has no keywords
+    table: FloatArray, upper: FloatArray, lower: FloatArray, limits: FloatArray, sigma: float, keep: float
+) -> None:
     """Let a table fade, and a posture speak where it is beyond anything seen before."""
+    beyond = beyond_limits(upper, lower, HEADINGS, limits)
     for g in range(table.size):
         r = beyond[g] / sigma
         table[g] = min(table[g] * keep, -(0.5 * r * r if r < 2.0 else 2.0 * r - 2.0))

@@ -137,43 +137,29 @@ class FieldLook:
     """What a pair of magnetometers has said lately, as one look: its error stays, so that more don't help."""
 
     def __init__(self) -> None:
-        self._cosine = self._sine = self._weight = self._time = 0.0
+        self._memory = np.zeros(4)
 
-    def take(self, heading: float, sigma: float, dt: float) -> None:
-        """Take the look at one instant, rad, NaN where there is none, dt seconds after the one before."""
-        keep = math.exp(-dt / MEMORY)
-        known = math.isfinite(sigma)
-        share = dt / sigma**2 if known else 0.0
-        self._cosine = keep * self._cosine + (share * math.cos(heading) if known else 0.0)
-        self._sine = keep * self._sine + (share * math.sin(heading) if known else 0.0)
-        self._weight = keep * self._weight + share
-        self._time = keep * self._time + dt
+    def take(self, heading: FloatArray, sigma: FloatArray, dt: float) -> None:
+        """Take looks at K instants, rad, NaN where there is none, each dt seconds after the one before."""
+        _hear(self._memory, heading, sigma, dt)
 
     def wait(self, times: int, dt: float) -> None:
         """Let dt seconds pass so many times without a look."""
-        keep = math.exp(-dt / MEMORY)
-        for _ in range(times):
-            self._cosine, self._sine = keep * self._cosine, keep * self._sine
-            self._weight, self._time = keep * self._weight, keep * self._time + dt
+        nothing = np.full(times, np.nan)
+        self.take(nothing, nothing, dt)
 
     def heading(self) -> tuple[float, float] | None:
         """Return the heading and its sigma, rad; None if the pair has not seen one field."""
-        if self._weight <= 0.0:
+        cosine, sine, weight, seconds = self._memory.tolist()
+        if weight <= 0.0:
             return None
-        alike = min(1.0, math.hypot(self._cosine, self._sine) / self._weight)
-        sigma = math.sqrt(self._time / self._weight - 2.0 * math.log(max(alike, 1e-9)))
-        return (math.atan2(self._sine, self._cosine), sigma) if sigma < WIDEST else None
+        alike = min(1.0, math.hypot(cosine, sine) / weight)
+        sigma = math.sqrt(seconds / weight - 2.0 * math.log(max(alike, 1e-9)))
+        return (math.atan2(sine, cosine), sigma) if sigma < WIDEST else None
 
     def weighed(self, weight: FloatArray) -> FloatArray:
         """Return likelihoods (G,) of headings around the circle, from 0, in the light of the pair."""
-        found = self.heading()
-        if found is None:
-            return weight / weight.sum()
-        middle_of, sigma = found
-        circle: FloatArray = np.arange(weight.size, dtype=np.float64) * (2.0 * math.pi / weight.size)
-        apart = quaternion.wrap(circle - middle_of) / sigma
-        seen = weight * (UNSEEN + (1.0 - UNSEEN) * np.exp(-0.5 * apart * apart))
-        return seen / seen.sum()
+        return _weighed(weight, *(self.heading() or (0.0, math.inf)))
 
     def against(self, heading: float) -> tuple[float, float] | None:
         """Return by how much the pair puts a heading higher, rad, and the variance of that look, rad^2.
@@ -189,11 +175,39 @@ class FieldLook:
 
     def save(self) -> list[float]:
         """Return the memory."""
-        return [self._cosine, self._sine, self._weight, self._time]
+        return self._memory.tolist()
 
     def restore(self, state: Sequence[float]) -> None:
         """Take up the memory of `save`."""
-        self._cosine, self._sine, self._weight, self._time = (float(value) for value in state)
+        self._memory = np.array(state, dtype=np.float64)
+
+
+@compiled
+def _hear(memory: FloatArray, heading: FloatArray, sigma: FloatArray, dt: float) -> None:
+    """Let looks (K,) fade into a memory: sums of cosine, sine and weight, and the time they cover."""
+    keep = math.exp(-dt / MEMORY)
+    for k in range(sigma.size):
+        for each in range(4):
+            memory[each] *= keep
+        memory[3] += dt
+        if math.isfinite(sigma[k]):
+            share = dt / sigma[k] ** 2
+            memory[0] += share * math.cos(heading[k])
+            memory[1] += share * math.sin(heading[k])
+            memory[2] += share
+
+
+@compiled
+def _weighed(weight: FloatArray, heading: float, sigma: float) -> FloatArray:
+    """Return likelihoods (G,) in the light of a heading, which may be wrong, so that they sum to 1."""
+    seen, total = np.empty(weight.size), 0.0
+    for g in range(weight.size):
+        apart = wrapped(g * (2.0 * math.pi / weight.size) - heading) / sigma
+        seen[g] = weight[g] * (UNSEEN + (1.0 - UNSEEN) * math.exp(-0.5 * apart * apart))
+        total += seen[g]
+    for g in range(weight.size):
+        seen[g] /= total
+    return seen
 
 
 def offsets_of(recordings: Iterable[Mapping[str, ImuBlock]]) -> dict[str, Offset]:

@@ -94,8 +94,7 @@ class Returns:
 
     def due(self, turned: FloatArray, known: BoolArray) -> BoolArray:
         """Return at the end of which of the next K stretches a posture counts; turned (K, 2), rad."""
-        calm = known & (turned.max(axis=1) < self._params.rate * self._seconds)
-        held = _held(calm, self._held)
+        held = _held(turned, known, self._params.rate * self._seconds, self._held)
         self._held = int(held[-1])
         return (held >= self._settled) & ((held - self._settled) % self._again == 0)
 
@@ -107,7 +106,9 @@ class Returns:
         `note` (1, NOTED) as of `relative.look`.
         """
         p = self._params
-        place, error = self._recognised(s, upper, lower)
+        places, seen = s.values[POSTURES.start + 1 : POSTURES.stop + 1], (upper[None], lower[None])
+        remembered, limits = (self._poses, self._ups, self._used), (p.reach, math.cos(p.tilt))
+        place, error = _recognised(heading_of(s.values), places, *seen, *remembered, *limits)
         if place < 0:
             place = int(np.argmin(self._visited))
             if now - self._visited[place] < p.forgotten:
@@ -131,16 +132,6 @@ class Returns:
         look_at_heading(s, error, variance, note, against=POSTURES.start + place)
         after = s.values[POSTURES.start + 1 + place] - heading_of(s.values)
         self._left[place] = error + wrapped(after - before)
-
-    def _recognised(self, s: RelativeState, upper: FloatArray, lower: FloatArray) -> tuple[int, float]:
-        """Return which posture two segments (4,) are in, or -1, and how far off its heading is, rad."""
-        heading, best, error = heading_of(s.values), -1, self._params.reach
-        for each in np.flatnonzero(self._used).tolist():
-            meant, leant = like(upper[None], lower[None], self._poses[each], self._ups[each])
-            off = wrapped(float(meant[0]) + s.values[POSTURES.start + 1 + each] - heading)
-            if min(leant[0]) > math.cos(self._params.tilt) and abs(off) < abs(error):
-                best, error = each, off
-        return best, error
 
     def _settle(self, place: int, s: RelativeState, upper: FloatArray, lower: FloatArray) -> None:
         """Remember a posture, seen with the present turn less what its place holds by now."""
@@ -191,11 +182,35 @@ def look_at_heading(
 
 
 @compiled
-def _held(calm: BoolArray, before: int) -> FloatArray:
-    """Return for how many stretches a limb has been held at the end of each of K, (K,)."""
-    out = np.empty(calm.size)
+def _recognised(  # noqa: PLR0917 -- a compiled function has no keywords
+    heading: float,
+    places: FloatArray,
+    upper: FloatArray,
+    lower: FloatArray,
+    poses: FloatArray,
+    ups: FloatArray,
+    used: BoolArray,
+    reach: float,
+    upright: float,
+) -> tuple[int, float]:
+    """Return which posture two segments (1, 4) are in, or -1, and how far off its heading is, rad."""
+    best, error = -1, reach
+    for each in range(used.size):
+        if used[each]:
+            meant, leant = like(upper, lower, poses[each], ups[each])
+            off = wrapped(meant[0] + places[each] - heading)
+            if min(leant[0, 0], leant[0, 1]) > upright and abs(off) < abs(error):
+                best, error = each, off
+    return best, error
+
+
+@compiled
+def _held(turned: FloatArray, known: BoolArray, least: float, before: int) -> FloatArray:
+    """Return for how many stretches a limb has turned by less, rad, at the end of each of K, (K,)."""
+    out = np.empty(known.size)
     count = float(before)
-    for k in range(calm.size):
-        count = count + 1.0 if calm[k] else 0.0
+    for k in range(known.size):
+        calm = known[k] and turned[k, 0] < least and turned[k, 1] < least
+        count = count + 1.0 if calm else 0.0
         out[k] = count
     return out

@@ -104,12 +104,17 @@ def test_two_fields_show_nothing() -> None:
     assert (unlike.sigma > alike.sigma).all()
 
 
+def hear(look: FieldLook, heading: float, sigma: float) -> None:
+    """Let one look pass, a fifth of a second after the one before."""
+    look.take(np.array([heading]), np.array([sigma]), 0.2)
+
+
 def test_many_looks_are_one_look() -> None:
     look = FieldLook()
-    look.take(0.7, 0.3, 0.2)
+    hear(look, 0.7, 0.3)
     first = look.heading()
     for _ in range(500):
-        look.take(0.7, 0.3, 0.2)
+        hear(look, 0.7, 0.3)
     assert first is not None
     assert look.heading() == pytest.approx(first)
     flat = np.full(72, 1.0 / 72.0)
@@ -123,9 +128,9 @@ def test_many_looks_are_one_look() -> None:
 def test_looks_that_scatter_or_mostly_fail_are_trusted_less() -> None:
     scattered, rare, plain = FieldLook(), FieldLook(), FieldLook()
     for k in range(100):
-        scattered.take(0.7 + 0.8 * (-1.0) ** k, 0.3, 0.2)
-        plain.take(0.7, 0.3, 0.2)
-        rare.take(0.7 if k % 4 == 0 else math.nan, 0.3 if k % 4 == 0 else math.nan, 0.2)
+        hear(scattered, 0.7 + 0.8 * (-1.0) ** k, 0.3)
+        hear(plain, 0.7, 0.3)
+        hear(rare, *((0.7, 0.3) if k % 4 == 0 else (math.nan, math.nan)))
     sigmas = [found[1] for each in (scattered, rare, plain) if (found := each.heading()) is not None]
     assert sigmas[0] > sigmas[2]
     assert sigmas[1] == pytest.approx(0.6, rel=0.05)
@@ -201,7 +206,7 @@ def test_hindsight_does_not_forget_what_the_pair_said_before_the_heading_was_fou
 
 def test_a_pair_far_from_a_heading_that_is_followed_is_taken_to_be_wrong() -> None:
     look = FieldLook()
-    look.take(0.7, 0.2, 0.2)
+    hear(look, 0.7, 0.2)
     near, far = look.against(0.6), look.against(0.7 - 8.0 * 0.2)
     assert near == pytest.approx((0.1, 0.04), rel=0.1)
     assert far is not None
