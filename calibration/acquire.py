@@ -171,9 +171,11 @@ def share_near(weight: FloatArray, delta: float, reach: float) -> float:
 def speak(table: FloatArray, row: Circle, inflation: float) -> None:
     """Take the residual a + b cos(delta) + c sin(delta): beyond two sigma it counts in proportion only."""
     a, b, c, sigma = row
+    a, b, c, share = a / sigma, b / sigma, c / sigma, 1.0 / inflation
     for g in range(table.size):
-        r = abs(a + b * _COS[g] + c * _SIN[g]) / sigma
-        table[g] -= (0.5 * r * r if r < 2.0 else 2.0 * r - 2.0) / inflation
+        r = abs(a + b * _COS[g] + c * _SIN[g])
+        near = min(r, 2.0)
+        table[g] -= share * near * (r - 0.5 * near)
 
 
 @compiled
@@ -257,36 +259,45 @@ def _misfits(sums: FloatArray, loads: FloatArray, total: FloatArray, variance: f
 
     `variance` of the forces against what is known of the unknowns. The root of the twelve by twelve sums goes
     by blocks: that of the first sensor's is the same for every delta, and what it does to the rest is the sum
-    of a part that is free of delta, one with cos(delta) and one with sin(delta).
+    of a part that is free of delta, one with cos(delta) and one with sin(delta). The loads stand beside the
+    second's sums, all deltas at once: what is left of their squares below the root is the misfit.
     """
-    misfit, known = np.empty(_COS.size), _known(variance)
-    rest = np.empty((6, 21))
+    known, rest, size = _known(variance), np.empty((6, 21)), _COS.size
     for k in range(3):
         rest[:, 7 * k : 7 * k + 6] = -sums[2 + k]
         rest[:, 7 * k + 6] = -loads[1 + k]
     rest[:, 6] += loads[0]
     white = forward(root(sums[0] + np.diag(known)), rest)
-    second, place, both = np.zeros((6, 6)), np.empty((6, 1)), np.empty((6, 7))
-    for g in range(_COS.size):
-        cos, sin = _COS[g], _SIN[g]
-        misfit[g] = total[0] - 2.0 * (cos * total[1] + sin * total[2])
-        for i in range(6):
-            for j in range(7):
-                both[i, j] = white[i, j] + cos * white[i, 7 + j] + sin * white[i, 14 + j]
-            misfit[g] -= both[i, 6] * both[i, 6]
-        for i in range(6):
-            for j in range(i, 6):
-                second[i, j] = sums[1, i, j]
-                for k in range(6):
-                    second[i, j] -= both[k, i] * both[k, j]
-            second[i, i] += known[i]
-            place[i, 0] = loads[4, i] - (loads[5, i] + cos * loads[6, i] + sin * loads[7, i])
-            for k in range(6):
-                place[i, 0] -= both[k, i] * both[k, 6]
-        seen = forward(root(second), place)
-        for i in range(6):
-            misfit[g] -= seen[i, 0] * seen[i, 0]
-    return misfit
+    both, second = np.empty((6, 7, size)), np.empty((7, 7, size))
+    for i in range(6):
+        for j in range(7):
+            for g in range(size):
+                both[i, j, g] = white[i, j] + _COS[g] * white[i, 7 + j] + _SIN[g] * white[i, 14 + j]
+    for i in range(6):
+        for j in range(i, 6):
+            second[i, j] = sums[1, i, j] + (known[i] if i == j else 0.0)
+        for g in range(size):
+            second[i, 6, g] = loads[4, i] - (loads[5, i] + _COS[g] * loads[6, i] + _SIN[g] * loads[7, i])
+    for g in range(size):
+        second[6, 6, g] = total[0] - 2.0 * (_COS[g] * total[1] + _SIN[g] * total[2])
+    for k in range(6):
+        _take_off(second, both[k], 0)
+    for k in range(6):
+        scale = 1.0 / np.sqrt(second[k, k])
+        for j in range(k + 1, 7):
+            for g in range(size):
+                second[k, j, g] *= scale[g]
+        _take_off(second, second[k], k + 1)
+    return second[6, 6]
+
+
+@compiled
+def _take_off(m: FloatArray, row: FloatArray, start: int) -> None:
+    """Take the products of a row (7, G) with itself off the upper triangles of G matrices (7, 7, G)."""
+    for i in range(start, 7):
+        for j in range(i, 7):
+            for g in range(m.shape[2]):
+                m[i, j, g] -= row[i, g] * row[j, g]
 
 
 @compiled

@@ -117,7 +117,10 @@ def gathered(  # noqa: PLR0917 -- compiled with its shapes, which are given by p
     for i in range(new):
         for side in range(2):
             row, sensor = rows[kept + i, side], int(proximal if side == 0 else distal)
-            row[:RATE], row[RATE:FORCE], row[FORCE:BIAS] = q[i, sensor], gyr[i, sensor], acc[i, sensor]
+            for k in range(RATE):
+                row[k] = q[i, sensor, k]
+            for k in range(3):
+                row[RATE + k], row[FORCE + k] = gyr[i, sensor, k], acc[i, sensor, k]
             row[BIAS], row[LOST] = gyr_bias_sigma[i, sensor], lost_heading[i, sensor]
     return rows
 

@@ -33,6 +33,21 @@ def gram(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 @compiled
+def lose(m: FloatArray, rows: FloatArray) -> None:
+    """Take the transpose of rows (n, k) times them off a matrix (k, k), three rows at a time."""
+    alone = rows.shape[0] - rows.shape[0] % 3
+    for r in range(0, alone, 3):
+        for i in range(m.shape[0]):
+            one, two, three = rows[r, i], rows[r + 1, i], rows[r + 2, i]
+            for j in range(m.shape[0]):
+                m[i, j] -= one * rows[r, j] + two * rows[r + 1, j] + three * rows[r + 2, j]
+    for r in range(alone, rows.shape[0]):
+        for i in range(m.shape[0]):
+            for j in range(m.shape[0]):
+                m[i, j] -= rows[r, i] * rows[r, j]
+
+
+@compiled
 def root(m: FloatArray) -> FloatArray:
     """Return the upper triangle U, (n, n), whose transpose times U is a symmetric positive matrix (n, n).
 

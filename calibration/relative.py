@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from calibration.linear import forward, gram, mirror, product, root
+from calibration.linear import forward, gram, lose, mirror, product, root
 from calibration.relative_state import (
     AXES,
     CENTRE,
@@ -302,8 +302,7 @@ def _correct(  # noqa: PLR0917 -- a compiled function has no keywords
     for row in range(error.shape[0]):
         for e in range(SIZE):
             step[e] += white[row, e] * news[row, 0]
-            for other in range(SIZE):
-                covariance[e, other] -= white[row, e] * white[row, other]
+    lose(covariance, white)
     if note.shape[0]:
         part = note[: error.shape[0]]
         part[:, :SIZE], part[:, SIZE : 2 * SIZE] = white, forward(upper, slope)

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from calibration.linear import mirror
 from calibration.motion import BIAS, FORCE, RATE, WIDTH, motion
 from calibration.rotation import (
     Matrix,
@@ -239,11 +240,12 @@ def _grams(rows: FloatArray, stride: int, rate: float, gravity: float, count: in
             seen = rotated(q, force)
             put(columns[:, _COLUMNS - 1], 0, (seen[0], seen[1], seen[2] - gravity))
             _sweep(swept, drifted, middle, along, 0.5 * stride / rate)
-            for a in range(3):
-                for i in range(_COLUMNS):
-                    for j in range(_COLUMNS):
-                        out[w, i, j] += columns[a, i] * columns[a, j]
+            for i in range(_COLUMNS):
+                x, y, z = columns[0, i], columns[1, i], columns[2, i]
+                for j in range(i, _COLUMNS):
+                    out[w, i, j] += x * columns[0, j] + y * columns[1, j] + z * columns[2, j]
             q = product(q, turn)
+        mirror(out[w])
     return out
 
 

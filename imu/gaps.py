@@ -143,7 +143,7 @@ def stretches(block: ImuBlock, rate: float) -> tuple[list[Stretch], FloatArray]:
         The latter as in `Orientation.lost_heading`.
     """
     lost = np.zeros(len(block))
-    known = np.flatnonzero(np.isfinite(block.gyr).all(axis=1) & np.isfinite(block.acc).all(axis=1))
+    known = np.flatnonzero(_known(block.gyr, block.acc))
     steps = np.diff(block.t[known])
     gaps = np.where(steps > 1.5 / rate, np.maximum(np.round(steps * rate) - 1.0, 0.0), 0.0).astype(np.intp)
     for i in np.flatnonzero(gaps).tolist():
@@ -226,8 +226,7 @@ class GapFilter:
         """Take a block with unknown samples or gaps, stretch by stretch."""
         n = len(block)
         whole = np.concatenate([block.gyr, block.acc], axis=1)
-        good = np.isfinite(whole).all(axis=1)
-        known = np.flatnonzero(good)
+        known = np.flatnonzero(_known(block.gyr, block.acc))
         t = block.t[known]
         steps = np.diff(t, prepend=self._t)
         starts = np.flatnonzero(steps > 1.5 / self._rate)
@@ -289,6 +288,15 @@ class GapFilter:
         self._seen, self._t = float(state["seen"]), float(state["t"])
         self._sample = np.array(state["sample"])
         self._core.restore(state["core"])
+
+
+@sequential("(n,m),(n,m)")
+def _known(gyr: FloatArray, acc: FloatArray) -> BoolArray:
+    """Return which samples have a rate and a force, (N,)."""
+    known = np.empty(len(gyr), np.bool_)
+    for i in range(len(gyr)):
+        known[i] = math.isfinite(gyr[i, 0] + gyr[i, 1] + gyr[i, 2] + acc[i, 0] + acc[i, 1] + acc[i, 2])
+    return known
 
 
 @sequential("(n),(n,m),(n,m),(),()")

@@ -300,12 +300,11 @@ def _appended(  # noqa: PLR0917 -- compiled with its shapes, which are given by 
     for i in range(len(t)):
         if math.isfinite(q[i, 0]):
             row = all_rows[kept]
-            row[4:7], row[7:10] = gyr[i] - gyr_bias[i], acc[i]
+            for k in range(3):
+                row[4 + k], row[7 + k] = gyr[i, k] - gyr_bias[i, k], acc[i, k]
+                row[12 + k] = mag[i, k] if len(mag) else np.nan
             _put_turned_back(row, q[i], row[4:7], behind)
             row[10], row[11], row[15] = rest[i], gyr_bias_sigma[i], lost_heading[i]
-            row[12:15] = np.nan
-            if len(mag):
-                row[12:15] = mag[i]
             all_times[kept] = t[i]
             kept += 1
             lost = lost or lost_heading[i] > 0.0

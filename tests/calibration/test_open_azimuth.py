@@ -55,7 +55,8 @@ def test_moved_segments_and_the_carried_turn_mean_the_same_joint() -> None:
     q, turn, mounted, axes = turns(1, 2), turns(1), turns(2), directions()
     ends = [SegmentAlignment(f"S{k}", f"segment {k}", mounted[k], np.eye(3) * 0.01) for k in (0, 1)]
     shift = AxisShift(JointCalibration("left_knee", 1, ends[0], ends[1], axes[0], axes[1], 0.02))
-    moved = shift.moved(directions())
+    refined = directions()
+    moved = shift.moved(refined)
     heading = blank(1)
     heading.q_earth1_from_earth2[:] = turn
     nothing = np.zeros((1, 2, 3))
@@ -63,7 +64,7 @@ def test_moved_segments_and_the_carried_turn_mean_the_same_joint() -> None:
     found = shift.carry(heading, moved[None], frames, (0, 1))
     carried = found.q_earth1_from_earth2[0]
     upper, lower = quaternion.multiply(q[0], mounted)
-    upper_moved, lower_moved = shift.segments(upper, lower, moved)
+    upper_moved, lower_moved = shift.segments(upper, lower, refined)
     one = quaternion.multiply(quaternion.conjugate(upper), quaternion.multiply(carried, lower))
     two = quaternion.multiply(quaternion.conjugate(upper_moved), quaternion.multiply(turn[0], lower_moved))
     assert abs(float((one * two).sum())) > 1.0 - 1e-12
