@@ -103,7 +103,7 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
         Whether to run the slow filters of `ahrs`, and qmt if it is there.
     """
     limb = world.limb(seed)
-    setup = _setup(limb)
+    setup = setup_of(limb)
     scorer = Scorer(world, seed, limb, setup)
     live, cost = _timed(lambda: _tracked(setup, limb, AS_LIVE))
     yield scorer.own(LIVE, live, cost / len(live))
@@ -124,7 +124,7 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
         yield scorer.score(CHAIN, pair.t, sign * flexion, cost / len(pair.t))
 
 
-def _setup(limb: LimbRecording) -> TrackerSetup:
+def setup_of(limb: LimbRecording) -> TrackerSetup:
     """Return how the product would track the limb once its recording is opened, calibration included."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "world.mcap"
