@@ -28,7 +28,7 @@ from rom.limb import LimbRecording
 from rom.limb_recording import write_recording
 from rom.limb_script import Stroke
 from rom.reading import TrackerSetup
-from rom.replay import Replay
+from rom.replay import STRETCH, Replay
 from rom.review import AS_LIVE, Review, look_back
 from rom.soft_tissue import soft_tissue
 from rom.tracker import JointTracker
@@ -58,7 +58,8 @@ class Score:
     `held` are the shares of the 95 % intervals that hold the truth, first minute included; `minutes_inside`
     that of the minutes whose mean error since the pose lies in the mean interval (NaN for methods without
     one). `frame_us` is the processor time for each instant of two sensors; for `romcap-review` it is the
-    whole second look: both sensors' orientation in both directions of time, the smoother, the angles.
+    whole second look: both sensors' orientation in both directions of time, the smoother, the angles, in
+    blocks as long as those of a replay.
     """
 
     world: World
@@ -107,7 +108,7 @@ def score_world(world: World, seed: int, *, ahrs: bool = True, qmt: bool = True)
     scorer = Scorer(world, seed, limb, setup)
     live, cost = _timed(lambda: _tracked(setup, limb, AS_LIVE))
     yield scorer.own(LIVE, live, cost / len(live))
-    best, cost = _timed(lambda: _tracked(setup, limb, look_back(setup, limb.merged())))
+    best, cost = _timed(lambda: _tracked(setup, limb, look_back(setup, limb.merged(STRETCH)), STRETCH))
     yield scorer.own(REVIEW, best, cost / len(best))
     first, second = (limb.blocks[name] for name in limb.sensors)
     pair = on_grid((first, second), world.spec.rate)
@@ -132,9 +133,9 @@ def setup_of(limb: LimbRecording) -> TrackerSetup:
         return Replay(Recording.open(path)).setup
 
 
-def _tracked(setup: TrackerSetup, limb: LimbRecording, best: Review) -> JointSeries:
+def _tracked(setup: TrackerSetup, limb: LimbRecording, best: Review, seconds: float = 1.0) -> JointSeries:
     tracker = JointTracker(setup, best.heading, best.filters)
-    parts = [tracker.feed(block) for block in limb.merged()]
+    parts = [tracker.feed(block) for block in limb.merged(seconds)]
     return join_series([part for part in (*parts, tracker.finish()) if len(part)])
 
 
