@@ -100,6 +100,6 @@ def heading_params(expected: Expected) -> HeadingParams:
     usual = RelativeParams()
     relative = usual._replace(
         offset_sigma=usual.offset_sigma * (expected.acc_offset / USUAL.acc_offset),
-        scale_sigma=usual.scale_sigma * (expected.gyr_scale / USUAL.gyr_scale),
+        scale=usual.scale * (expected.gyr_scale / USUAL.gyr_scale),
     )
     return HeadingParams(relative=relative)

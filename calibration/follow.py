@@ -37,7 +37,6 @@ class Stretches(NamedTuple):
     force: FloatArray
     lever: FloatArray
     carried: FloatArray
-    swept: FloatArray
     turned: FloatArray
     known: BoolArray
     upper: FloatArray
@@ -117,8 +116,6 @@ class Pages(NamedTuple):
     looked : (K + 1, VALUES), looked_covariance : (K + 1, 9, SIZE)
         The state after the forces at the start of each, with a last row for the end, and how its turn and its
         axes vary with all of it; as what follows without rows if nobody asks.
-    swept : (K, 3, 6)
-        As of `relative.advance`.
     notes : (K, LOOKS, NOTED)
         What `relative.look` notes of every look: of the forces (5 rows, before what `looked` holds), then of
         the axes (3), the neutral pose and a posture that comes back. Zero where there was none;
@@ -129,7 +126,6 @@ class Pages(NamedTuple):
     fresh: BoolArray
     looked: FloatArray
     looked_covariance: FloatArray
-    swept: FloatArray
     notes: FloatArray
 
 
@@ -148,7 +144,6 @@ def pages(count: int, *, taped: bool) -> Pages:
         np.zeros(count, dtype=np.bool_),
         np.empty((kept + taped, VALUES)),
         np.empty((kept + taped, 9, SIZE)),
-        np.empty((kept, 3, 6)),
         np.zeros((count, LOOKS if taped else 0, NOTED)),
     )
 
@@ -194,9 +189,7 @@ def pass_time(  # noqa: PLR0917 -- a compiled function has no keywords
 ) -> float:
     """Feel the forces of a stretch and let its time pass; return for how long no evidence has spoken, s."""
     since += s.seconds
-    stretch = Stretch(
-        s.force[k], s.lever[k], s.carried[k], s.swept[k], s.begin[k], s.end[k], s.turned[k], s.seconds
-    )
+    stretch = Stretch(s.force[k], s.lever[k], s.carried[k], s.begin[k], s.end[k], s.turned[k], s.seconds)
     if known and s.known[k]:
         feel(values, covariance, params, stretch, law.centre_fixed, out.notes[k, FORCES])
         if law.centre_fixed and math.hypot(s.force[k, 0, 0], s.force[k, 0, 1]) > law.brisk:
@@ -205,9 +198,7 @@ def pass_time(  # noqa: PLR0917 -- a compiled function has no keywords
     if taped:
         write_down(values, covariance, k, out)
     rate_sigma = min(s.bias[k], params.rate_sigma) if math.isfinite(s.bias[k]) else params.rate_sigma
-    swept = predict(values, covariance, params, stretch, rate_sigma)
-    if taped:
-        out.swept[k] = swept
+    predict(values, covariance, params, stretch, rate_sigma)
     return since
 
 

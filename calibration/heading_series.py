@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from calibration.relative_state import HEADING
+from calibration.relative_state import AXES, HEADING
 from calibration.rotation import (
     Quaternion,
     Vector,
@@ -101,7 +101,7 @@ def row_of(
             row[7 + 3 * i + j] = covariance[i, j]
     row[15] += hidden
     for k in range(6):
-        row[16 + k] = values[23 + k]
+        row[16 + k] = values[AXES.start + 1 + k]
     if known:
         row[0], row[1], row[2] = heading_of(values), math.sqrt(row[15]), 1.0 if observable else 0.0
     return row
@@ -187,7 +187,7 @@ class AxisShift:
             evidence spoke before; the axes are those of the border before a frame.
         """
         rows = np.empty((len(frames), SHOWN + 4))
-        moved = self.moved(states[:, 23:29].reshape(-1, 2, 3))
+        moved = self.moved(states[:, AXES.start + 1 : AXES.stop + 1].reshape(-1, 2, 3))
         spoke = observable.astype(np.float64)
         _blend(states, covariances, moved, spoke, frames.q, self._alignments, *pair, *span, rows)
         return _heading(rows)
@@ -366,7 +366,7 @@ def _blend(  # noqa: PLR0917 -- compiled with its shapes, which are given by pos
             before, after = covariances[k, e // 3, e % 3], covariances[k + 1, e // 3, e % 3]
             row[7 + e] = before + share * (after - before)
         for e in range(6):
-            row[16 + e] = states[k, 23 + e]
+            row[16 + e] = states[k, AXES.start + 1 + e]
         row[1], row[2] = math.sqrt(max(row[15], 0.0)), observable[border]
         if carried:
             ends = quaternion_at(q[i, int(proximal)]), quaternion_at(q[i, int(distal)])

@@ -12,7 +12,6 @@ from calibration.magnetic import Looks
 from calibration.motion import BIAS, FORCE, LOST, RATE, WIDTH, motion
 from calibration.rotation import (
     angle_of,
-    apiece,
     applied,
     conjugate,
     matrix_of,
@@ -26,7 +25,6 @@ from calibration.rotation import (
     times,
     total,
     vector_at,
-    vector_of,
 )
 from calibration.segment import JointCalibration
 from imu.block import BoolArray, FloatArray
@@ -42,7 +40,7 @@ class Intake:
     begin, end : (K, 4)
         See `relative.Stretch`, as for all names that it has.
     force : (K, 2, 3)
-    lever, carried, swept : (K, 2, 3, 3)
+    lever, carried : (K, 2, 3, 3)
     turned : (K, 2)
     known : (K,)
         Whether every sample of the stretch was; what was not turns nothing, and its forces mean nothing.
@@ -65,7 +63,6 @@ class Intake:
     force: FloatArray
     lever: FloatArray
     carried: FloatArray
-    swept: FloatArray
     turned: FloatArray
     known: BoolArray
     laws: Laws
@@ -86,7 +83,7 @@ class Intake:
     def stretches(self) -> Stretches:
         """Return what is walked through."""
         return Stretches(
-            *(self.begin, self.end, self.force, self.lever, self.carried, self.swept, self.turned),
+            *(self.begin, self.end, self.force, self.lever, self.carried, self.turned),
             *(self.known, self.upper_matrix, self.lower_matrix, self.bias, self.seconds),
         )
 
@@ -146,14 +143,13 @@ def intake(
     taken = _taken_in(rows, mounting, stride, rate, held_rate * stride / rate)
     own, segment, matrix, vectors, maps, turned, bias, lost, known, slow = taken
     (upper, lower), (upper_matrix, lower_matrix) = segment, matrix
-    (force, rates), (lever, carried, swept) = vectors, maps
+    (force, rates), (lever, carried) = vectors, maps
     return Intake(
         begin=own[0],
         end=own[1],
         force=force,
         lever=lever,
         carried=carried,
-        swept=swept,
         turned=turned,
         known=known,
         laws=laws(calibration, upper, lower, slow, tilt),
@@ -178,12 +174,12 @@ def _taken_in(
     """Return what `Intake` says of K stretches of sensors mounted as (2, 4).
 
     By kind, then stretch and sensor: begin and end, (2, K, 4); upper and lower as quaternions and as
-    matrices; force and rate, (2, K, 2, 3); lever, carried and swept, (3, K, 2, 3, 3); turned; bias; lost;
+    matrices; force and rate, (2, K, 2, 3); lever and carried, (2, K, 2, 3, 3); turned; bias; lost;
     known; and whether both sensors turned by less than `slowest`, rad.
     """
     count = (rows.shape[0] - 1) // stride
     own, segment, matrix = np.empty((2, count, 4)), np.empty((2, count, 4)), np.empty((2, count, 3, 3))
-    vectors, maps = np.empty((2, count, 2, 3)), np.empty((3, count, 2, 3, 3))
+    vectors, maps = np.empty((2, count, 2, 3)), np.empty((2, count, 2, 3, 3))
     turned, bias, lost = np.empty((count, 2)), np.empty(count), np.zeros(count)
     known, slow = np.empty(count, np.bool_), np.empty(count, np.bool_)
     for k in range(count):
@@ -202,9 +198,6 @@ def _taken_in(
             put(vectors[1, k, sensor], 0, rotated(conjugate(worn), vector_at(rows[last, sensor], RATE)))
             put_matrix(maps[0, k, sensor], 0, times(at_start, lever))
             put_matrix(maps[1, k, sensor], 0, stretched(total(at_start, at_end), 0.5))
-            x, y, z = matrix_of(stop)
-            along = vector_of(turn)
-            put_matrix(maps[2, k, sensor], 0, (apiece(x, along), apiece(y, along), apiece(z, along)))
             turned[k, sensor] = angle_of(turn)
             for frame in range(first + 1, last + 1):
                 lost[k] = max(lost[k], rows[frame, sensor, LOST])

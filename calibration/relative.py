@@ -1,9 +1,9 @@
 """Follow the turn between two sensors' earth frames: heading, relative tilt, and what corrupts them.
 
 Error state: small rotation of that turn (3, rad, in the proximal sensor's earth frame), heading rate
-(1, rad/s), place of each sensor from the joint centre (3 + 3, m), error of each gyroscope's scale, axis by
-axis (3 + 3), offset of each accelerometer (3 + 3, m/s^2), direction of the joint's axis in each segment
-(3 + 3, rad: with a still proximal segment it is one freedom with the heading, so both are held together).
+(1, rad/s), place of each sensor from the joint centre (3 + 3, m), offset of each accelerometer (3 + 3,
+m/s^2), direction of the joint's axis in each segment (3 + 3, rad: with a still proximal segment it is one
+freedom with the heading, so both are held together).
 Between looks the turn follows both gyroscopes alone, so that no linear acceleration enters it; gravity and
 every acceleration of the common joint centre then correct it, because both sensors must feel the same force
 there. That relation is the one of F. J. Wenk and U. Frese, IROS 2015, and of I. Weygers and M. Kok, IEEE
@@ -54,11 +54,11 @@ from calibration.rotation import product as then
 from imu.block import STANDARD_GRAVITY, FloatArray
 from imu.compiled import compiled
 
-_CENTRE1, _CENTRE2, _SCALE1, _SCALE2, _OFFSET1, _OFFSET2, _AXIS1, _AXIS2 = np.arange(RATE + 1, AXES.stop, 3)
+_CENTRE1, _CENTRE2, _OFFSET1, _OFFSET2, _AXIS1, _AXIS2 = np.arange(RATE + 1, AXES.stop, 3)
 """Where the vectors of the error state begin, proximal and distal; `RelativeState.values` has each one place
 later. As numpy's integers they are not built into what is compiled, which is compiled once for all."""
 
-_FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = 31, 32, 33
+_FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = 25, 26, 27
 """What else `RelativeState.values` has."""
 
 
@@ -69,23 +69,13 @@ def predict(
     p: RelativeParams,
     stretch: Stretch,
     rate_sigma: float,
-) -> FloatArray:
-    """Let the time of a stretch pass, with what the sensors did in it.
-
-    Return the turn (3, 6) that errors of the gyroscopes' scales leave, rad: `swept` of `advance`.
-    """
+) -> None:
+    """Let the time of a stretch pass, with what the sensors did in it."""
     dt = stretch.seconds
     fade = math.exp(-dt / p.rate_time)
     turn = rotate_by((0.0, 0.0, values[RATE + 1] * dt), quaternion_at(values))
     values[RATE + 1] *= fade
-    turn = then(quaternion_at(stretch.begin), then(turn, quaternion_at(stretch.end)))
-    first, second = matrix_at(stretch.swept[0]), times(matrix_of(turn), matrix_at(stretch.swept[1]))
-    errors = _held(values, _SCALE1), _held(values, _SCALE2)
-    turn = rotate_by(minus(applied(first, errors[0]), applied(second, errors[1])), turn)
-    put_quaternion(values, turn)
-    swept = np.empty((3, 6))
-    put_matrix(swept, 0, first)
-    put_matrix(swept, 3, stretched(second, -1.0))
+    put_quaternion(values, then(quaternion_at(stretch.begin), then(turn, quaternion_at(stretch.end))))
     turned = math.hypot(stretch.turned[0], stretch.turned[1])
     noise = np.zeros(SIZE)
     noise[TURN] = p.drift**2 * dt + (p.scale * turned) ** 2 * max(1.0, p.scale_time / dt)
@@ -94,8 +84,7 @@ def predict(
     noise[OFFSET] = p.offset_walk**2 * dt
     noise[AXES] = p.axis_walk**2 * dt
     noise[POSTURES] = p.posture_walk**2 * dt
-    carry(covariance, dt, fade, swept, noise)
-    return swept
+    carry(covariance, dt, fade, noise)
 
 
 @compiled
@@ -105,41 +94,29 @@ def _held(values: FloatArray, place: Place) -> Vector:
 
 
 @compiled
-def advance(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None:
+def advance(rows: FloatArray, dt: float, fade: float) -> None:
     """Take rows (SIZE, n) of the error state through a stretch.
 
     All stays as it was, but that the rate of the heading turns the heading for dt seconds, after which a part
-    of it is left, and that errors of the scales leave a turn.
+    of it is left.
     """
-    for i in range(3):
-        for scale in range(6):
-            factor = swept[i, scale]
-            for j in range(rows.shape[1]):
-                rows[i, j] += factor * rows[_SCALE1 + scale, j]
     for j in range(rows.shape[1]):
         rows[HEADING, j] += dt * rows[RATE, j]
         rows[RATE, j] *= fade
 
 
 @compiled
-def retreat(rows: FloatArray, dt: float, fade: float, swept: FloatArray) -> None:
+def retreat(rows: FloatArray, dt: float, fade: float) -> None:
     """Take rows (SIZE, n) through the transpose of that: what is told of the end, back to the beginning."""
-    for scale in range(6):
-        for i in range(3):
-            for j in range(rows.shape[1]):
-                rows[_SCALE1 + scale, j] += swept[i, scale] * rows[i, j]
     for j in range(rows.shape[1]):
         rows[RATE, j] = fade * rows[RATE, j] + dt * rows[HEADING, j]
 
 
 @compiled
-def carry(covariance: FloatArray, dt: float, fade: float, swept: FloatArray, noise: FloatArray) -> None:
+def carry(covariance: FloatArray, dt: float, fade: float, noise: FloatArray) -> None:
     """Take a covariance (SIZE, SIZE) through a stretch: its rows, then its columns, then variances added."""
-    advance(covariance, dt, fade, swept)
+    advance(covariance, dt, fade)
     for j in range(SIZE):
-        for i in range(3):
-            for scale in range(6):
-                covariance[j, i] += swept[i, scale] * covariance[j, _SCALE1 + scale]
         covariance[j, HEADING] += dt * covariance[j, RATE]
         covariance[j, RATE] *= fade
     mirror(covariance)

@@ -12,30 +12,29 @@ import numpy as np
 from imu.block import FloatArray
 
 HEADING, RATE = 2, 3
-TURN, CENTRE, SCALE, OFFSET, AXES = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22), slice(22, 28)
-POSTURES, SIZE = slice(28, 30), 30
+TURN, CENTRE, OFFSET, AXES = slice(0, 3), slice(4, 10), slice(10, 16), slice(16, 22)
+POSTURES, SIZE = slice(22, 24), 24
 """Places in the error state; see `calibration.relative`."""
 
-VALUES = 36
+VALUES = 30
 """Length of `RelativeState.values`."""
 
 NOTED = 2 * SIZE + 1
 """What hindsight needs of one row of a look, white: its covariance with the error state, its slope, and how
 far off it was."""
 
-_TURN, _RATE, _CENTRE, _SCALE, _OFFSET = slice(0, 4), 4, slice(5, 11), slice(11, 17), slice(17, 23)
+_TURN, _RATE, _CENTRE, _OFFSET = slice(0, 4), 4, slice(5, 11), slice(11, 17)
 _AXES, _POSTURES, _FORCE_VARIANCE, _FORCE_ECHO, _LAST_ERROR = (
-    slice(23, 29),
-    slice(29, 31),
-    31,
-    32,
-    slice(33, 36),
+    slice(17, 23),
+    slice(23, 25),
+    25,
+    26,
+    slice(27, 30),
 )
 _NAMES = {
     "turn": _TURN,
     "rate": _RATE,
     "centre": _CENTRE,
-    "scale": _SCALE,
     "offset": _OFFSET,
     "axes": _AXES,
     "postures": _POSTURES,
@@ -53,10 +52,10 @@ class RelativeParams(NamedTuple):
     drift
         Random walk of the relative turn from gyroscope noise, rad/sqrt(s): 7 mdps/sqrt(Hz) (BMI270 data
         sheet) on each of two sensors, half again for temperature and vibration.
-    scale
-        What misalignment and nonlinearity leave of a turn's error, share of the turn, and how long a turn
-        goes
-        one way, s.
+    scale, scale_time
+        What scale and misalignment of the gyroscopes leave of a turn, share of it (data sheets: 0.4 to 1 %),
+        and how long a turn goes one way, s. They are not learnt here: what a joint does off its axes comes
+        back with every pass and looks just like them.
     rate_sigma, rate_time
         One sigma of the relative heading rate left by the orientation filters, rad/s, and how long it stays
         alike, s (bias instability of consumer gyroscopes; algorithms.md section 4).
@@ -76,8 +75,6 @@ class RelativeParams(NamedTuple):
         Seconds over which its size is learnt.
     lever_walk
         Wander of the joint centre in a sensor, m/sqrt(s): it moves by a centimetre within a pass.
-    scale_sigma
-        One sigma of a gyroscope's sensitivity before it is learnt (data sheets: 0.4 to 1 %).
     offset_sigma, offset_walk
         One sigma of an accelerometer's offset before it is learnt, m/s^2, and its wander, m/s^2/sqrt(s): 20
         mg (BMI270 data sheet); warming by 10 K over half an hour at 0.25 mg/K.
@@ -94,7 +91,7 @@ class RelativeParams(NamedTuple):
     """
 
     drift: float = math.radians(0.015)
-    scale: float = 0.002
+    scale: float = 0.005
     scale_time: float = 2.0
     rate_sigma: float = math.radians(0.05)
     rate_time: float = 300.0
@@ -104,7 +101,6 @@ class RelativeParams(NamedTuple):
     force_echo: tuple[float, float] = (0.2, 0.85)
     force_memory: float = 10.0
     lever_walk: float = 0.003
-    scale_sigma: float = 0.005
     offset_sigma: float = 0.2
     offset_walk: float = 0.003
     axis_walk: float = math.radians(0.1)
@@ -119,8 +115,8 @@ class RelativeState:
     Parameters
     ----------
     values : (VALUES,)
-        turn (4,) as a quaternion, heading rate, place of the joint's centre in both sensors (6,), scale
-        (6,), offset (6,), axes (2, 3) or NaN, how far the headings of two postures are off (2,), rad,
+        turn (4,) as a quaternion, heading rate, place of the joint's centre in both sensors (6,), offset
+        (6,), axes (2, 3) or NaN, how far the headings of two postures are off (2,), rad,
         variance of the force relation and its correlation from one stretch to the next, (m/s^2)^2, and its
         last error (3,), m/s^2. So what the error state has at e, from the rate on, is at e + 1.
     covariance : (SIZE, SIZE)
@@ -210,8 +206,6 @@ class Stretch(NamedTuple):
         Mean specific force, m/s^2.
     lever, carried : (2, 3, 3)
         Maps from a point in the sensor, m, and from an offset in the sensor to mean force, m/s^2.
-    swept : (2, 3, 3)
-        Maps from the errors of the gyroscope's scale to the rotation they leave at the end, rad.
     begin, end : (4,)
         Turn of the two earth frames: the turn after is `begin * turn * end`.
     turned : (2,)
@@ -223,7 +217,6 @@ class Stretch(NamedTuple):
     force: FloatArray
     lever: FloatArray
     carried: FloatArray
-    swept: FloatArray
     begin: FloatArray
     end: FloatArray
     turned: FloatArray
@@ -247,7 +240,6 @@ def first_covariance(
     variances[HEADING] = heading_sigma**2
     variances[RATE] = rate_sigma**2
     variances[CENTRE] = reach**2
-    variances[SCALE] = params.scale_sigma**2
     variances[OFFSET] = params.offset_sigma**2
     variances[AXES] = axis_variances
     variances[POSTURES] = math.pi**2

@@ -133,8 +133,8 @@ def _weigh_earlier(weight: FloatArray, out: Pages, k: int, dt: float, fade: floa
             weigh_before(weight, out.notes[k + 1, rows])
     for rows in (RETURNED, POSED, OBEYED):
         weigh_before(weight, out.notes[k, rows])
-    retreat(weight, dt, fade, out.swept[k])
-    retreat(weight.T, dt, fade, out.swept[k])
+    retreat(weight, dt, fade)
+    retreat(weight.T, dt, fade)
     mirror(weight)
 
 
@@ -146,7 +146,7 @@ def _pull_earlier(pull: FloatArray, out: Pages, k: int, dt: float, fade: float) 
             pull_before(pull, out.notes[k + 1, rows])
     for rows in (RETURNED, POSED, OBEYED):
         pull_before(pull, out.notes[k, rows])
-    retreat(pull.reshape(-1, 1), dt, fade, out.swept[k])
+    retreat(pull.reshape(-1, 1), dt, fade)
 
 
 @compiled

@@ -5,7 +5,8 @@ What the two disagree about, over many turns, is what data sheets leave open: th
 for what turns both alike, and the offset of the accelerometer. About a turn that leaves gravity where it is
 nothing is learnt. The recording is cut into short windows; in each one the inclination at its start and the
 wander of the gyroscope's offset are free, so that drift has no time to matter. All of it is linear in errors
-that are small; each begins with the spread that data sheets give, and windows count by how well they fit.
+that are small; each begins with the spread that data sheets give. Windows count by how well they fit, and all
+of them together for no more than what comes back in each.
 """
 
 import math
@@ -76,8 +77,12 @@ class Spread(NamedTuple):
     floor
         Least error of a window's forces, m/s^2: 5 mg for nonlinearity, warming, and soft tissue that carries
         the sensor along.
+    skin
+        Force error that comes back with every pass, so that more of them tell no less wrong, m/s^2: soft
+        tissue that turns a sensor about it by 2 deg a radian does not carry it along, at 0.3 m from a joint
+        that accelerates by 1 rad/s^2 (the most of a slow pass).
     lasting
-        How many stretches such an error lasts: twice 0.5 s (`RelativeParams.force_time`).
+        How many stretches such errors last: twice 0.5 s (`RelativeParams.force_time`).
     """
 
     scale: float = 0.004
@@ -87,6 +92,7 @@ class Spread(NamedTuple):
     lever: float = 0.3
     wander: float = math.radians(0.01)
     floor: float = 0.05
+    skin: float = 0.01
     lasting: float = 5.0
 
 
@@ -179,8 +185,9 @@ def learn(parts: Iterable[tuple[FloatArray, FloatArray]], rate: float, *, fitted
         across = weighed[:, free][:, :, rest]
         told = np.swapaxes(across, 1, 2) @ np.linalg.solve(weighed[:, free, free] + own, across)
         known = weighed[:, rest][:, :, rest] - told
-        covariance = _inverse(prior + known[:, :-1, :-1].sum(axis=0))
-        errors = covariance @ known[:, :-1, -1].sum(axis=0)
+        seen = known.sum(axis=0) / (1.0 + spread.skin**2 * (1.0 / variance).sum())
+        covariance = _inverse(prior + seen[:-1, :-1])
+        errors = covariance @ seen[:-1, -1]
         left = np.append(-errors, 1.0)
         squares = ((known @ left) @ left) / weight
         variance = np.maximum(squares / (3.0 * WINDOW), spread.floor**2)

@@ -60,8 +60,8 @@ def test_the_worse_of_two_sensors_counts() -> None:
     assert both[0].worst(both[1]) == both[1].worst(both[0]) == USUAL
     better, usual = heading_params(both[0]).relative, heading_params(USUAL).relative
     assert better.offset_sigma == pytest.approx(0.1 * usual.offset_sigma)
-    assert better.scale_sigma < usual.scale_sigma
-    assert better._replace(offset_sigma=usual.offset_sigma, scale_sigma=usual.scale_sigma) == usual
+    assert better.scale < usual.scale
+    assert better._replace(offset_sigma=usual.offset_sigma, scale=usual.scale) == usual
 
 
 @pytest.mark.parametrize("grade", [CONSUMER, MID, RESEARCH])

@@ -16,7 +16,6 @@ from calibration.relative_state import (
     HEADING,
     NOTED,
     RATE,
-    SCALE,
     SIZE,
     TURN,
     VALUES,
@@ -38,9 +37,9 @@ def somewhere(seed: int) -> tuple[np.random.Generator, FloatArray, FloatArray]:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=VALUES) * 0.1
     values[:4] = quaternion.normalise(rng.normal(size=4))
-    for start in (23, 26):
+    for start in (17, 20):
         values[start : start + 3] /= np.linalg.norm(values[start : start + 3])
-    values[31], values[32] = 0.09, 0.03
+    values[25], values[26] = 0.09, 0.03
     spread = rng.normal(size=(SIZE, SIZE)) * 0.05
     return rng, values, spread @ spread.T + np.eye(SIZE) * 1e-3
 
@@ -49,8 +48,8 @@ def some_stretch(rng: np.random.Generator) -> Stretch:
     """Return a stretch in which both sensors move."""
     begin, end = quaternion.from_rotation_vector(rng.normal(size=(2, 3)) * 0.1)
     force = rng.normal(size=(2, 3)) + np.array([0.0, 0.0, 9.8])
-    maps = rng.normal(size=(3, 2, 3, 3)) * 0.2
-    return Stretch(force, maps[0], maps[1], maps[2], begin, end, np.array([0.3, 0.5]), SECONDS)
+    maps = rng.normal(size=(2, 2, 3, 3)) * 0.2
+    return Stretch(force, maps[0], maps[1], begin, end, np.array([0.3, 0.5]), SECONDS)
 
 
 def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
@@ -60,9 +59,9 @@ def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
     x, y, z = step[:3] / 2.0
     small = Rotation.from_quat([math.sqrt(1.0 - x * x - y * y - z * z), x, y, z], scalar_first=True)
     out[:4] = (small * turn).as_quat(scalar_first=True)
-    out[4:23] += step[3:22]
-    out[29:31] += step[28:30]
-    for at in (22, 25):
+    out[4:17] += step[3:16]
+    out[23:25] += step[22:24]
+    for at in (16, 19):
         axis = values[at + 1 : at + 4]
         axis = axis + np.cross(step[at : at + 3], axis)
         out[at + 1 : at + 4] = axis / np.linalg.norm(axis)
@@ -72,14 +71,13 @@ def moved_by(values: FloatArray, step: FloatArray) -> FloatArray:
 def assert_same_state(values: FloatArray, expected: FloatArray) -> None:
     sign = 1.0 if values[:4] @ expected[:4] > 0.0 else -1.0
     np.testing.assert_allclose(values[:4], sign * expected[:4], atol=1e-12)
-    np.testing.assert_allclose(values[4:31], expected[4:31], atol=1e-12)
+    np.testing.assert_allclose(values[4:25], expected[4:25], atol=1e-12)
 
 
-def passage(swept: FloatArray) -> FloatArray:
+def passage() -> FloatArray:
     """Return how the error state passes through a stretch, as a matrix."""
     matrix = np.eye(SIZE)
     matrix[HEADING, RATE], matrix[RATE, RATE] = SECONDS, FADE
-    matrix[:3, SCALE] = swept
     return matrix
 
 
@@ -99,7 +97,8 @@ def test_a_look_is_kalmans(rows: int) -> None:
 def test_time_takes_the_covariance_the_way_it_says() -> None:
     rng, values, covariance = somewhere(4)
     stretch, prior, before = some_stretch(rng), covariance.copy(), values.copy()
-    matrix = passage(relative.predict(values, covariance, PARAMS, stretch, 1e-3))
+    relative.predict(values, covariance, PARAMS, stretch, 1e-3)
+    matrix = passage()
     added = covariance - matrix @ prior @ matrix.T
     np.testing.assert_allclose(added, np.diag(np.diag(added)), atol=1e-12)
     np.testing.assert_array_equal(covariance, covariance.T)
@@ -112,9 +111,7 @@ def test_time_takes_the_covariance_the_way_it_says() -> None:
         Rotation.from_quat(q, scalar_first=True) for q in (stretch.begin, before[:4], stretch.end)
     )
     then = begin * drift * turn * end
-    own, other = stretch.swept[0] @ before[11:14], then.as_matrix() @ stretch.swept[1] @ before[14:17]
-    expected = Rotation.from_rotvec(own - other) * then
-    assert (Rotation.from_quat(values[:4], scalar_first=True) * expected.inv()).magnitude() < 1e-3
+    assert (Rotation.from_quat(values[:4], scalar_first=True) * then.inv()).magnitude() < 1e-5
     np.testing.assert_allclose(values[4], before[4] * math.exp(-0.2 / PARAMS.rate_time))
 
 
@@ -123,14 +120,14 @@ def test_the_slope_of_a_force_is_what_the_relation_loses_when_the_state_errs() -
     rng, values, _ = somewhere(5)
     stretch = some_stretch(rng)
     turn = np.array(matrix_of(quaternion_at(values)))
-    centre, offset = values[5:11], values[17:23]
+    centre, offset = values[5:11], values[11:17]
     carried = stretch.carried[1] @ offset[3:] + stretch.lever[1] @ centre[3:]
     first = stretch.lever[0] @ centre[:3] + stretch.carried[0] @ offset[:3]
     first = first + turn @ (stretch.force[1] - carried)
     exact = stretch._replace(force=np.stack([first, stretch.force[1]]), turned=np.array([9.0, 9.0]))
     believed = values.copy()
     believed[5:8] += 0.01
-    believed[31], believed[32] = 1e-12, 0.0
+    believed[25], believed[26] = 1e-12, 0.0
     covariance = np.diag(np.full(SIZE, 1e-14))
     covariance[CENTRE, CENTRE] = np.diag([1.0, 1.0, 1.0, 1e-14, 1e-14, 1e-14])
     relative.feel(believed, covariance, PARAMS._replace(force_floor=1e-6), exact, True, UNASKED)
@@ -166,7 +163,7 @@ def test_pull_and_weight_of_later_looks_give_the_sweep_of_rauch_tung_and_striebe
     """Look, time, look, time, look: back through the five, by gains, and by pull and weight."""
     rng, values, covariance = somewhere(8)
     looks: list[tuple[FloatArray, FloatArray]] = []
-    passed: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    passed: list[tuple[FloatArray, FloatArray]] = []
     for rows in (1, 3, 2):
         slope, error, note = (
             rng.normal(size=(rows, SIZE)),
@@ -178,15 +175,15 @@ def test_pull_and_weight_of_later_looks_give_the_sweep_of_rauch_tung_and_striebe
         looks.append((note, (gain @ error)[:, 0]))
         if rows != 2:
             looked = covariance.copy()
-            swept = relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3)
-            passed.append((looked, covariance.copy(), swept))
+            relative.predict(values, covariance, PARAMS, some_stretch(rng), 1e-3)
+            passed.append((looked, covariance.copy()))
     weight, pull, known, step = np.zeros((SIZE, SIZE)), np.zeros(SIZE), covariance, np.zeros(SIZE)
-    for (note, seen), (looked, foreseen, swept) in zip(looks[:0:-1], passed[::-1], strict=True):
+    for (note, seen), (looked, foreseen) in zip(looks[:0:-1], passed[::-1], strict=True):
         smoother.weigh_before(weight, note)
         smoother.pull_before(pull, note)
         for each in (weight, weight.T, pull.reshape(-1, 1)):
-            relative.retreat(each, SECONDS, FADE, swept)
-        gain = looked @ passage(swept).T @ np.linalg.inv(foreseen)
+            relative.retreat(each, SECONDS, FADE)
+        gain = looked @ passage().T @ np.linalg.inv(foreseen)
         known = looked + gain @ (known - foreseen) @ gain.T
         step = gain @ (seen + step)
         np.testing.assert_allclose(looked - looked @ weight @ looked, known, atol=1e-12)

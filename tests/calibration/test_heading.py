@@ -138,7 +138,7 @@ def test_brisk_movement_alone_shows_heading_and_joint_centre(seed: int) -> None:
 
 
 def test_slow_passes_do_not_make_errors_of_true_sensors() -> None:
-    """At both its ends a pass accelerates towards its middle: that is no offset and no error of scale."""
+    """At both its ends a pass accelerates towards its middle: that is no offset."""
     t = np.arange(int(180.0 * RATE)) / RATE
     u = np.clip(6.5 - np.abs(t % 13.0 - 6.5), 0.0, 4.5) / 4.5
     bend = math.radians(100.0) - math.radians(95.0) * u**3 * (10.0 - 15.0 * u + 6.0 * u**2)
@@ -147,7 +147,6 @@ def test_slow_passes_do_not_make_errors_of_true_sensors() -> None:
     estimator.feed(made(stand, about(Z, bend), 0.3))
     found = estimator.save()["relative"]
     assert np.abs(found["offset"]).max() < 0.006
-    assert abs(found["scale"][2] - found["scale"][5]) < 4e-4
 
 
 def test_a_vertical_axis_is_not_observable_and_sigma_grows() -> None:

@@ -12,10 +12,11 @@ from imu.block import FloatArray, ImuBlock
 from imu.fusion import make_filter
 from imu.quaternion import conjugate, rotate
 from imu.recording import Recording
+from imu.sensor_grade import PERFECT
 from rom.angles import GAP, JointSeries, join_series
 from rom.limb import LimbRecording, simulate_limb
 from rom.limb_recording import write_recording
-from rom.limb_script import Functional, Neutral, Reps, TableRest
+from rom.limb_script import Functional, Neutral, Passes, Reps, TableRest, TakePosition
 from rom.limb_world import LimbSpec
 from rom.replay import Estimator, Replay
 from rom.review import in_hindsight
@@ -66,6 +67,23 @@ def test_the_whole_recording_knows_more_than_its_past(tmp_path: Path) -> None:
         squares += [float(np.mean(error[known] ** 2)) for error in errors]
         assert np.isfinite(errors[1]).mean() >= np.isfinite(errors[0]).mean()
     assert squares[1] < squares[0]
+
+
+def test_what_a_limb_does_off_its_hinge_is_not_taken_for_a_gyroscopes_error(tmp_path: Path) -> None:
+    """Sensors without error on a limb that leaves its oblique hinge alike in forty passes."""
+    passes = Passes(40, start=math.radians(100.0), end=math.radians(5.0))
+    programme = (TableRest(4.0, 2.0), Neutral(), Functional(proximal_share=0.5), TakePosition(), passes)
+    errors = list[float]()
+    for seed in (1, 2):
+        spec = LimbSpec(programme, inclination=math.radians(45.0), rate=60.0, grade=PERFECT)
+        limb = simulate_limb(spec, seed)
+        best = series(recorded(limb, tmp_path / f"{seed}.mcap"), "best")
+        truth = np.interp(best.t, limb.truth.t, limb.truth.angle_sensor[:, 0])
+        for stroke in (each for each in limb.truth.strokes if each.kind == "pass"):
+            span = slice(*np.searchsorted(best.t, (stroke.start, stroke.left)))
+            seen, true = (np.ptp(angle[span]) for angle in (best.angle[:, 0], truth))
+            errors.append(math.degrees(seen - true))
+    assert math.sqrt(float(np.mean(np.square(errors)))) < 0.13
 
 
 def test_cuts_change_no_bit_of_it(tmp_path: Path) -> None:
