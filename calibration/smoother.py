@@ -20,7 +20,7 @@ from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading
 from calibration.linear import gram, mirror, product
 from calibration.relative import move, retreat
-from calibration.relative_state import AXES, HEADING, SIZE, TURN
+from calibration.relative_state import AXES, HEADING, TURN
 from calibration.rotation import (
     Quaternion,
     conjugate,
@@ -95,7 +95,7 @@ def _carried_back(out: Pages, begin: FloatArray, end: FloatArray, dt: float, fad
 
     `begin`, `end` (K, 4) turn the two earth frames in each stretch.
     """
-    k, pull = out.fresh.size - 1, np.zeros(SIZE)
+    k, pull = out.fresh.size - 1, np.zeros(out.looked_covariance.shape[2])
     while not out.fresh[k]:
         _pull_earlier(pull, out, k, dt, fade)
         k -= 1
@@ -111,7 +111,8 @@ def _carried_back(out: Pages, begin: FloatArray, end: FloatArray, dt: float, fad
 @compiled
 def _sweep(out: Pages, dt: float, fade: float) -> FloatArray:
     """Smooth turn and axes at the borders of K stretches; return the turn's covariance, (K + 1, 3, 3)."""
-    weight, pull = np.zeros((SIZE, SIZE)), np.zeros(SIZE)
+    size = out.looked_covariance.shape[2]
+    weight, pull = np.zeros((size, size)), np.zeros(size)
     covariances = out.looked_covariance[:, :3, :3].copy()
     for k in range(out.fresh.size - 1, -1, -1):
         if out.fresh[k]:
@@ -152,7 +153,7 @@ def _pull_earlier(pull: FloatArray, out: Pages, k: int, dt: float, fade: float) 
 @compiled
 def give_way(values: FloatArray, covariance: FloatArray, pull: FloatArray) -> None:
     """Move turn and axes by their covariance with the error state, (9, SIZE), times a pull (SIZE,)."""
-    moved, step = product(covariance, pull.reshape(-1, 1)), np.zeros(SIZE)
+    moved, step = product(covariance, pull.reshape(-1, 1)), np.zeros(pull.size)
     step[TURN], step[AXES] = moved[:3, 0], moved[3:, 0]
     move(values, step)
 
