@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calibration.relative import put_axes
 from calibration.relative_state import AXES, HEADING
 from calibration.rotation import (
     Quaternion,
@@ -100,8 +101,7 @@ def row_of(
         for j in range(3):
             row[7 + 3 * i + j] = covariance[i, j]
     row[15] += hidden
-    for k in range(6):
-        row[16 + k] = values[AXES.start + 1 + k]
+    put_axes(row[16:], values)
     if known:
         row[0], row[1], row[2] = heading_of(values), math.sqrt(row[15]), 1.0 if observable else 0.0
     return row
@@ -365,8 +365,7 @@ def _blend(  # noqa: PLR0917 -- compiled with its shapes, which are given by pos
         for e in range(9):
             before, after = covariances[k, e // 3, e % 3], covariances[k + 1, e // 3, e % 3]
             row[7 + e] = before + share * (after - before)
-        for e in range(6):
-            row[16 + e] = states[k, AXES.start + 1 + e]
+        put_axes(row[16:], states[k])
         row[1], row[2] = math.sqrt(max(row[15], 0.0)), observable[border]
         if carried:
             ends = quaternion_at(q[i, int(proximal)]), quaternion_at(q[i, int(distal)])

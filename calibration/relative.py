@@ -300,3 +300,18 @@ def move(values: FloatArray, step: FloatArray) -> None:
         axis = _held(values, e)
         axis = plus(axis, cross(vector_at(step, e), axis))
         put(values, e + 1, scaled(axis, 1.0 / math.sqrt(dot(axis, axis))))
+
+
+@compiled
+def give_way(values: FloatArray, covariance: FloatArray, pull: FloatArray) -> None:
+    """Move turn and axes by their covariance with the error state, (9, SIZE), times a pull (SIZE,)."""
+    moved, step = product(covariance, pull.reshape(-1, 1)), np.zeros(pull.size)
+    step[TURN], step[AXES] = moved[:3, 0], moved[3:, 0]
+    move(values, step)
+
+
+@compiled
+def put_axes(row: FloatArray, values: FloatArray) -> None:
+    """Put the joint's axes of a state, (6,), at the beginning of a row."""
+    for e in range(6):
+        row[e] = values[_AXIS1 + 1 + e]

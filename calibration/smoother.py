@@ -19,8 +19,8 @@ from calibration.heading import HeadingEstimator
 from calibration.heading_params import HeadingParams
 from calibration.heading_series import AxisShift, Heading
 from calibration.linear import gram, mirror, product
-from calibration.relative import move, retreat
-from calibration.relative_state import AXES, HEADING, TURN
+from calibration.relative import give_way, retreat
+from calibration.relative_state import HEADING
 from calibration.rotation import (
     Quaternion,
     conjugate,
@@ -148,14 +148,6 @@ def _pull_earlier(pull: FloatArray, out: Pages, k: int, dt: float, fade: float) 
     for rows in (RETURNED, POSED, OBEYED):
         pull_before(pull, out.notes[k, rows])
     retreat(pull.reshape(-1, 1), dt, fade)
-
-
-@compiled
-def give_way(values: FloatArray, covariance: FloatArray, pull: FloatArray) -> None:
-    """Move turn and axes by their covariance with the error state, (9, SIZE), times a pull (SIZE,)."""
-    moved, step = product(covariance, pull.reshape(-1, 1)), np.zeros(pull.size)
-    step[TURN], step[AXES] = moved[:3, 0], moved[3:, 0]
-    move(values, step)
 
 
 @compiled

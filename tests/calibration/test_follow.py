@@ -155,7 +155,7 @@ def test_turn_and_axes_give_way_by_their_covariance_times_the_pull() -> None:
     step = np.zeros(SIZE)
     step[shared] = covariance[shared] @ pull
     before = values.copy()
-    smoother.give_way(values, covariance[shared], pull)
+    relative.give_way(values, covariance[shared], pull)
     assert_same_state(values, moved_by(before, step))
 
 

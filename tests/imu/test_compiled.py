@@ -163,7 +163,7 @@ def frozen_numbers(path: Path) -> list[str]:
             room = importlib.import_module(node.module)
             for alias in node.names:
                 value = getattr(room, alias.name, None)
-                if isinstance(value, (int, float, np.ndarray)) and alias.name not in NATURE:
+                if isinstance(value, (int, float, slice, np.ndarray)) and alias.name not in NATURE:
                     origin[alias.asname or alias.name] = node.module
                 elif isinstance(value, type) or hasattr(value, "py_func"):
                     trusted.add(node.module)
