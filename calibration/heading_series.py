@@ -258,6 +258,13 @@ def _in_sensor(alignment: Quaternion, moved: Quaternion) -> Quaternion:
 
 
 @compiled
+def _in_sensors(alignments: FloatArray, moved: FloatArray) -> tuple[Quaternion, Quaternion]:
+    """Return the turns (2, 4) of both segments as their sensors, aligned as (2, 4), see them."""
+    first = _in_sensor(quaternion_at(alignments[0]), quaternion_at(moved[0]))
+    return first, _in_sensor(quaternion_at(alignments[1]), quaternion_at(moved[1]))
+
+
+@compiled
 def _carried_turn(
     turn: Quaternion, ends: tuple[Quaternion, Quaternion], moves: tuple[Quaternion, Quaternion]
 ) -> tuple[Quaternion, Quaternion]:
@@ -313,10 +320,7 @@ def _spread(  # noqa: PLR0917 -- compiled with its shapes, which are given by po
         k = max((i - first_frame) // frames, 0)
         carried = not math.isnan(moved[k, 0, 0])
         if carried and k != last:
-            moves = (
-                _in_sensor(quaternion_at(alignments[0]), quaternion_at(moved[k, 0])),
-                _in_sensor(quaternion_at(alignments[1]), quaternion_at(moved[k, 1])),
-            )
+            moves = _in_sensors(alignments, moved[k])
             last = k
         turn, first = quaternion_at(shown[k], TURN), (1.0, 0.0, 0.0, 0.0)
         if carried:
@@ -355,10 +359,7 @@ def _blend(  # noqa: PLR0917 -- compiled with its shapes, which are given by pos
             way = vector_of(product(quaternion_at(states[k + 1]), conjugate(start)))
             carried = not math.isnan(moved[k, 0, 0])
             if carried:
-                moves = (
-                    _in_sensor(quaternion_at(alignments[0]), quaternion_at(moved[k, 0])),
-                    _in_sensor(quaternion_at(alignments[1]), quaternion_at(moved[k, 1])),
-                )
+                moves = _in_sensors(alignments, moved[k])
         turn, first = product(turn_about(scaled(way, share)), start), (1.0, 0.0, 0.0, 0.0)
         put_quaternion(row[TURN:], turn)
         row[0] = heading_of(row[TURN:])

@@ -72,12 +72,6 @@ def minus(v: Vector, w: Vector) -> Vector:
 
 
 @compiled
-def apiece(v: Vector, w: Vector) -> Vector:
-    """Return the products of the components of v and w."""
-    return v[0] * w[0], v[1] * w[1], v[2] * w[2]
-
-
-@compiled
 def scaled(v: Vector, factor: float) -> Vector:
     """Return a vector times a factor."""
     return v[0] * factor, v[1] * factor, v[2] * factor
